@@ -1,0 +1,128 @@
+"""The environment, read once at start and passed down. docs/quickstart.md lists every variable."""
+
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from platformdirs import user_data_path
+from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Toolset = Literal["tasks", "teams", "conversations", "statistics", "account"]
+TOOLSETS: tuple[Toolset, ...] = ("tasks", "teams", "conversations", "statistics", "account")
+
+
+class SettingsError(Exception):
+    """A variable has a bad value; the text is one line that names it."""
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured. Names are fixed by the design, section 8."""
+
+    model_config = SettingsConfigDict(env_prefix="TASKDECK_", extra="ignore", frozen=True)
+
+    database_url: str | None = Field(None, validation_alias="DATABASE_URL")
+    database_url_unpooled: str | None = Field(None, validation_alias="DATABASE_URL_UNPOOLED")
+    data_dir: Path = Field(default_factory=lambda: user_data_path("taskdeck", appauthor=False))
+    host: str = "127.0.0.1"
+    port: int = Field(8000, ge=0, le=65535)
+    public_url: str = ""
+    dashboard_port: int = Field(3000, ge=0, le=65535)
+    issuer: str | None = None
+    jwks_url: str | None = None
+    token: str | None = None
+    rate_limit: int = Field(600, ge=0)
+    allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    toolsets: Annotated[tuple[Toolset, ...], NoDecode] = TOOLSETS
+    read_only: bool = False
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("allowed_origins", "toolsets", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _upper(cls, value: object) -> object:
+        return value.upper() if isinstance(value, str) else value
+
+    @field_validator("data_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @field_validator("database_url", "database_url_unpooled")
+    @classmethod
+    def _postgresql(cls, value: str | None) -> str | None:
+        if value and urlsplit(value).scheme not in ("postgresql", "postgres"):
+            raise ValueError("must start with postgresql://")
+        return value or None
+
+    @field_validator("public_url", "issuer", "jwks_url")
+    @classmethod
+    def _http(cls, value: str | None) -> str | None:
+        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+            raise ValueError("must be an http:// or https:// address")
+        return value
+
+    @field_validator("allowed_origins")
+    @classmethod
+    def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            parts = urlsplit(origin)
+            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
+                raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> "Settings":
+        if bool(self.issuer) != bool(self.jwks_url):
+            raise ValueError("TASKDECK_ISSUER and TASKDECK_JWKS_URL go together: set both, or neither")
+        if not self.loopback and not self.issuer:
+            raise ValueError(
+                f"TASKDECK_HOST={self.host} is reachable from other machines, where the built-in token issuer "
+                "does not serve: set TASKDECK_ISSUER and TASKDECK_JWKS_URL, or bind 127.0.0.1"
+            )
+        if not self.loopback and not self.public_url:
+            raise ValueError("TASKDECK_PUBLIC_URL is required when TASKDECK_HOST is not a loopback address")
+        return self
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def address(self) -> str:
+        """The public URL without a trailing slash. Only known once the port is (`with_port`)."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
+
+    def with_port(self, port: int) -> "Settings":
+        """The same settings, once a free port was chosen for port 0."""
+        return self.model_copy(update={"port": port})
+
+
+def read_settings() -> Settings:
+    """Read the environment.
+
+    Raises:
+        SettingsError: a value is bad; one line that names the variable.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        names = [str(part) for part in first["loc"][:1]]
+        variable = names[0] if names and names[0].isupper() else f"TASKDECK_{names[0].upper()}" if names else ""
+        reason = first["msg"].removeprefix("Value error, ")
+        raise SettingsError(f"{variable}: {reason}" if variable else reason) from error

@@ -1,0 +1,40 @@
+"""What can go wrong with a user's rows, as sentences for the reader who can act on them.
+
+    StorageError
+    ├── NotFound         no such row, or not yours: the same words for both
+    ├── NotAllowed       you see it, but may not do this
+    ├── Conflict         somebody was faster, or the key was used for something else
+    ├── InvalidInput     an argument that cannot be stored
+    └── Unavailable      the database cannot be reached or is too busy now; try again
+"""
+
+
+class StorageError(Exception):
+    """A refusal whose text is written for the caller: it names no table, query or class."""
+
+
+class NotFound(StorageError):
+    """There is no such row among those that the caller may see."""
+
+
+class NotAllowed(StorageError):
+    """The caller sees the row, but may not do this to it."""
+
+
+class Conflict(StorageError):
+    """The row changed meanwhile, or an idempotency key was used with other arguments."""
+
+
+class InvalidInput(StorageError):
+    """An argument cannot be stored; the text names the field and what it takes."""
+
+
+class Unavailable(StorageError):
+    """The database cannot be reached, or is too busy. Nothing was changed.
+
+    `retry_after` is in seconds.
+    """
+
+    def __init__(self, message: str, retry_after: int = 2) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
