@@ -1,0 +1,54 @@
+"""By which names this server is known. A loopback address has several, and a client may use any of them."""
+
+from urllib.parse import urlsplit
+
+from mcp_server.settings import Settings
+
+LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
+
+
+def addresses(settings: Settings) -> list[str]:
+    """The URLs of this server, the canonical one first; others only if it listens on this machine alone."""
+    return aliases(settings.address) if settings.loopback else [settings.address]
+
+
+def address_for(settings: Settings, host: str) -> str:
+    """The URL that a client used, told by its Host header. A name that is not ours counts for nothing."""
+    ours = addresses(settings)
+    return next((url for url in ours if urlsplit(url).netloc == host.lower()), ours[0])
+
+
+def known_hosts(settings: Settings) -> set[str]:
+    """Every Host header that names this server, in lower case.
+
+    This machine's own names are always among them, for health checks use them. No web page can: a browser
+    sends the name that the page was loaded from.
+    """
+    local = [f"http://[{name}]" if ":" in name else f"http://{name}" for name in LOOPBACK_NAMES]
+    urls = [*addresses(settings), *(f"{url}:{settings.port}" for url in local)]
+    return {host for url in urls for host in _spellings(url)}
+
+
+def known_origins(settings: Settings, dashboard_url: str | None) -> set[str]:
+    """Every Origin header of pages that may ask: our own, the dashboard's, and TASKDECK_ALLOWED_ORIGINS."""
+    urls = [*addresses(settings), *(aliases(dashboard_url) if dashboard_url else [])]
+    origins = {f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)}
+    return origins | set(settings.allowed_origins)
+
+
+def aliases(url: str) -> list[str]:
+    """The URL, and, if it names this machine, the same by the other names of this machine."""
+    parts = urlsplit(url)
+    if parts.hostname not in LOOPBACK_NAMES:
+        return [url]
+    port = f":{parts.port}" if parts.port else ""
+    others = (parts._replace(netloc=name + port).geturl() for name in ("localhost", "127.0.0.1"))
+    return list(dict.fromkeys([url, *others]))
+
+
+def _spellings(url: str) -> set[str]:
+    """With and without the port, where it is the usual one of the scheme."""
+    parts = urlsplit(url.lower())
+    usual = {"http": 80, "https": 443}[parts.scheme]
+    bare = parts.netloc.removesuffix(f":{usual}")
+    return {bare, f"{bare}:{usual}"} if (parts.port or usual) == usual else {parts.netloc}
