@@ -1,0 +1,52 @@
+"""How migrations run: one transaction, one at a time, online through asyncpg or offline as SQL."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from alembic import context
+from sqlalchemy import pool, text
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from storage.models import SQLModel
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+# Any constant will do: it only has to be the same for everybody who migrates this database.
+LOCK = 7_205_759_403_792_794
+
+
+def migrate(connection: "Connection | None" = None) -> None:
+    """Run the migrations in one transaction; the lock goes with it, also when the process dies."""
+    url = None if connection else "postgresql://"
+    context.configure(
+        connection=connection,
+        url=url,
+        target_metadata=SQLModel.metadata,
+        literal_binds=connection is None,
+        dialect_opts={"paramstyle": "named"} if connection is None else None,
+    )
+    with context.begin_transaction():
+        if connection is not None:
+            connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        context.run_migrations()
+
+
+async def migrate_online() -> None:
+    """Connect as the schema's owner and migrate."""
+    engine = create_async_engine(
+        context.config.get_main_option("sqlalchemy.url", ""),
+        poolclass=pool.NullPool,
+        connect_args={"statement_cache_size": 0},
+    )
+    async with engine.begin() as connection:
+        await connection.run_sync(migrate)
+    await engine.dispose()
+
+
+if context.is_offline_mode():
+    migrate()
+elif (connection := context.config.attributes.get("connection")) is not None:
+    migrate(connection)
+else:
+    asyncio.run(migrate_online())

@@ -1,0 +1,249 @@
+"""The only door to rows: a Scope is a user, and its transaction tells PostgreSQL who is asking.
+
+Statements are SQLAlchemy expressions compiled once and run by asyncpg (docs/research.md, "Compiled statements").
+Every setting is local to its transaction, so a connection carries nothing from one user to the next, also
+behind a pooler in transaction mode.
+"""
+
+import asyncio
+import functools
+import random
+import re
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+
+from storage.errors import Conflict, InvalidInput, NotAllowed, StorageError, Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Row = asyncpg.Record
+
+if TYPE_CHECKING:
+    Connection = asyncpg.pool.PoolConnectionProxy[Row]
+
+_USER_ID = re.compile(r"[A-Za-z0-9_.:@|-]{1,128}")
+_DIALECT = asyncpg_dialect.dialect()
+
+ACQUIRE_SECONDS = 1.5
+"""How long a request waits for a connection before it is told to come back."""
+
+RETRY_SECONDS = 1.0
+"""A verb that fell to a passing fault is started again within this time, then the caller is told."""
+
+# One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
+# settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
+_BEGIN = (
+    "BEGIN; SELECT set_config('role','taskdeck_app',true),set_config('app.user_id','{user}',true),"
+    "set_config('app.client','{client}',true),set_config('statement_timeout','5s',true),"
+    "set_config('lock_timeout','2s',true),set_config('idle_in_transaction_session_timeout','10s',true),"
+    "set_config('random_page_cost','1.1',true),set_config('jit','off',true)"
+)
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with numbered parameters, and where each named value goes."""
+
+    sql: str
+    names: tuple[str, ...]
+    defaults: dict[str, Any]
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        """The values in the order of the SQL's parameters."""
+        return [values[name] if name in values else self.defaults[name] for name in self.names]
+
+
+def compiled(expression: ClauseElement) -> Statement:
+    """Compile an expression for asyncpg. Values are given by the names of its bindparams at each run."""
+    result: SQLCompiler = expression.compile(dialect=_DIALECT)  # pyright: ignore[reportAssignmentType]
+    return Statement(str(result), tuple(result.positiontup or ()), dict(result.params))
+
+
+class Transaction:
+    """Statements that commit together, as one user."""
+
+    def __init__(self, connection: "Connection", user_id: str) -> None:
+        self._connection = connection
+        self.user_id = user_id
+
+    async def fetch_all(self, statement: Statement, **values: Any) -> list[Row]:  # noqa: ANN401
+        """Every row."""
+        return await self._connection.fetch(statement.sql, *statement.arguments(values))
+
+    async def fetch_one(self, statement: Statement, **values: Any) -> Row | None:  # noqa: ANN401
+        """The first row, or None."""
+        return await self._connection.fetchrow(statement.sql, *statement.arguments(values))
+
+    async def fetch_value(self, statement: Statement, **values: Any) -> Any:  # noqa: ANN401
+        """The first column of the first row, or None."""
+        return await self._connection.fetchval(statement.sql, *statement.arguments(values))
+
+    async def run(self, statement: Statement, **values: Any) -> None:  # noqa: ANN401
+        """Nothing comes back."""
+        await self._connection.execute(statement.sql, *statement.arguments(values))
+
+
+class _Transient(Unavailable):
+    """A fault that passes: nothing was committed, so the verb may simply run again."""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Who asks, with which client. The first argument of every verb; only `Database.scope` makes one."""
+
+    database: "Database"
+    user_id: str
+    client: str | None = None
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncGenerator[Transaction]:
+        """Begin as this user; commit at the end, roll back on any exception.
+
+        Raises:
+            Unavailable: no connection in time, or the database is away.
+        """
+        async with self.database.connection() as connection:
+            try:
+                await connection.execute(self._begin())
+                yield Transaction(connection, self.user_id)
+            except BaseException:
+                await _roll_back(connection)
+                raise
+            try:
+                await connection.execute("COMMIT")
+            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+                # Whether it was committed is unknown: the verb must not silently run twice.
+                raise Unavailable(
+                    "The connection broke while saving. Read the item again to see whether it was saved."
+                ) from error
+
+    def _begin(self) -> str:
+        client = (self.client or "")[:100].replace("\x00", "").replace("'", "''").replace("\\", "/")
+        return _BEGIN.format(user=self.user_id, client=client)
+
+
+async def _roll_back(connection: "Connection") -> None:
+    """End the transaction whatever happened; a connection that cannot is thrown away."""
+    try:
+        if not connection.is_closed():
+            await asyncio.shield(connection.execute("ROLLBACK", timeout=2))
+    except (OSError, asyncio.CancelledError, asyncpg.InterfaceError, asyncpg.PostgresError):
+        connection.terminate()
+
+
+class Database:
+    """A pool of connections to one PostgreSQL. Open with `async with Database.open(url)`."""
+
+    def __init__(self, pool: "asyncpg.Pool[Row]", url: str) -> None:
+        self.pool = pool
+        self.url = url
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, pooled: bool = False, size: int = 10) -> AsyncGenerator["Database"]:
+        """Prepare a pool; it connects at the first request, so a database that is away is no reason not to start.
+
+        `pooled` says that `url` leads to a pooler in transaction mode, which keeps no prepared statements.
+        """
+        pool = asyncpg.create_pool(
+            url,
+            min_size=0,
+            max_size=size,
+            reset=_keep,
+            timeout=ACQUIRE_SECONDS,
+            command_timeout=10,
+            statement_cache_size=0 if pooled or "-pooler." in (urlsplit(url).hostname or "") else 200,
+            max_cached_statement_lifetime=0,
+            server_settings={"application_name": "taskdeck"} if not pooled else None,
+        )
+        async with pool:
+            yield cls(pool, url)
+
+    def scope(self, user_id: str, client: str | None = None) -> Scope:
+        """A scope for somebody whose identity was proven: called by mcp_server.auth only.
+
+        Raises:
+            ValueError: the id has characters that an identity provider does not give out.
+        """
+        if not _USER_ID.fullmatch(user_id):
+            raise ValueError("user id")
+        return Scope(self, user_id, client)
+
+    def nobody(self) -> Scope:
+        """A scope that sees no row at all, for the functions that need no caller."""
+        return Scope(self, "")
+
+    @asynccontextmanager
+    async def connection(self) -> "AsyncGenerator[Connection]":
+        """A pooled connection, with the database's faults as storage errors."""
+        try:
+            connection = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+        except TimeoutError as error:
+            raise Unavailable("The database is busy. Nothing was changed; try again in 2 seconds.") from error
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            raise _Transient("The database cannot be reached. Nothing was changed; try again.") from error
+        try:
+            yield connection
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+            raise _explained(error) from error
+        finally:
+            await self.pool.release(connection)
+
+
+async def _keep(_: "asyncpg.Connection[Row]") -> None:
+    """Nothing to reset: settings are local to their transaction, and ours always ends."""
+
+
+def _explained(error: Exception) -> Exception:
+    """What a database error means for the caller; unexpected ones stay as they are."""
+    match error:
+        case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError() | asyncpg.InvalidCachedStatementError():
+            return _Transient("The item is being changed by others. Nothing was changed; try again.")
+        case (
+            asyncpg.PostgresConnectionError()
+            | asyncpg.OperatorInterventionError()
+            | asyncpg.InterfaceError()
+            | OSError()
+        ) if not isinstance(error, asyncpg.QueryCanceledError):
+            return _Transient("The database cannot be reached. Nothing was changed; try again.")
+        case asyncpg.QueryCanceledError():
+            return Unavailable("The database took too long. Nothing was changed; ask for less, or try again.")
+        case asyncpg.LockNotAvailableError():
+            return Conflict("Somebody else is changing this right now. Nothing was changed; try again.")
+        case asyncpg.InsufficientResourcesError():
+            return Unavailable("The database is at its limit. Nothing was changed; try again later.")
+        case asyncpg.InsufficientPrivilegeError():
+            return NotAllowed("You are not allowed to do this.")
+        case asyncpg.DataError():
+            return InvalidInput("A value cannot be stored. Check numbers and texts for unusual characters.")
+        case _:
+            return error
+
+
+def verb(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+    """Run a verb's transaction again when a passing fault undid it: a dropped connection, a deadlock."""
+
+    @functools.wraps(function)
+    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        started = time.monotonic()
+        for attempt in range(4):
+            try:
+                return await function(*args, **kwargs)
+            except _Transient:
+                if attempt == 3 or time.monotonic() - started > RETRY_SECONDS:
+                    raise
+                await asyncio.sleep(random.uniform(0.01, 0.05) * 4**attempt)  # noqa: S311
+        raise StorageError("unreachable")
+
+    return run

@@ -1,0 +1,328 @@
+"""Rows, private to storage, and views, which leave it. docs/data-model.md explains both.
+
+A view never inherits from a row: the SDK dumps whole instances, and a subclass would keep its own fields.
+"""
+
+import re
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    Text,
+    UnaryExpression,
+    UniqueConstraint,
+    desc,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
+from sqlalchemy.orm import declared_attr
+from sqlmodel import Field as Stored
+from sqlmodel import SQLModel
+
+Status = Literal["pending", "in_progress", "completed"]
+Priority = Literal["low", "medium", "high", "urgent"]
+Access = Literal["owner", "edit", "view"]
+Permission = Literal["view", "edit"]
+TeamRole = Literal["owner", "admin", "member", "viewer"]
+MessageRole = Literal["user", "assistant", "system", "tool"]
+
+NAMING = {"pk": "%(table_name)s_pkey", "fk": "%(table_name)s_%(column_0_name)s_fkey"}
+SQLModel.metadata.naming_convention = NAMING
+
+NOW = func.now()
+
+
+def _newest(column: str) -> UnaryExpression[Any]:
+    return desc(column)  # pyright: ignore[reportUnknownVariableType]: the stubs leave a name's type open
+
+
+def _moment(*, nullable: bool = False) -> "Column[datetime]":
+    default = None if nullable else NOW
+    return Column(DateTime(timezone=True), nullable=nullable, server_default=default)
+
+
+def _user(column: str = "user_id", *, nullable: bool = False) -> "Column[str]":
+    on_delete = "SET NULL" if nullable else "CASCADE"
+    return Column(column, Text, ForeignKey("users.id", ondelete=on_delete), nullable=nullable)
+
+
+def _identity() -> "Column[int]":
+    return Column(BigInteger, Identity(always=True), primary_key=True)
+
+
+class Row(SQLModel):
+    """A table row; its table is named after it: TeamMember is stored in team_members."""
+
+    @declared_attr.directive
+    @classmethod
+    def __tablename__(cls) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]: the documented way
+        return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower() + "s"
+
+
+class User(Row, table=True):
+    """A person known to the identity provider; id is the token's `sub`. Filled from tokens."""
+
+    __table_args__ = (Index("users_email", text("lower(email)")),)
+
+    id: str = Stored(sa_type=Text, primary_key=True)
+    email: str | None = Stored(default=None, sa_type=Text)
+    name: str | None = Stored(default=None, sa_type=Text)
+    timezone: str | None = Stored(default=None, sa_type=Text)
+    created_at: datetime = Stored(sa_column=_moment())
+    updated_at: datetime = Stored(sa_column=_moment())
+
+
+class Team(Row, table=True):
+    """People who see each other's team tasks. `owner_id` made it; roles are in TeamMember."""
+
+    id: int = Stored(sa_column=_identity())
+    owner_id: str = Stored(sa_column=_user("owner_id"))
+    name: str = Stored(sa_type=Text)
+    created_at: datetime = Stored(sa_column=_moment())
+
+
+class TeamMember(Row, table=True):
+    """One person's role in one team."""
+
+    __table_args__ = (Index("team_members_user", "user_id", "team_id"),)
+
+    team_id: int = Stored(sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True))
+    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
+    role: str = Stored(sa_type=Text)
+    created_at: datetime = Stored(sa_column=_moment())
+
+
+_LIVE = text("deleted_at IS NULL")
+_COVERED = ["status", "team_id", "user_id", "due_at", "deleted_at"]
+
+
+class Task(Row, table=True):
+    """A task. `due` keeps what was said (a date, or a datetime with its offset), `due_at` the instant it sorts by."""
+
+    __table_args__ = (
+        UniqueConstraint("id", "user_id", name="tasks_id_user"),
+        Index(
+            "tasks_owner",
+            "user_id",
+            _newest("created_at"),
+            _newest("id"),
+            postgresql_include=[c for c in _COVERED if c != "user_id"],
+            postgresql_where=_LIVE,
+        ),
+        Index(
+            "tasks_team",
+            "team_id",
+            _newest("created_at"),
+            _newest("id"),
+            postgresql_include=[c for c in _COVERED if c != "team_id"],
+            postgresql_where=text("deleted_at IS NULL AND team_id IS NOT NULL"),
+        ),
+        Index(
+            "tasks_due",
+            "user_id",
+            "due_at",
+            postgresql_where=text("deleted_at IS NULL AND due_at IS NOT NULL"),
+        ),
+        Index("tasks_completed", "user_id", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
+        Index("tasks_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("tasks_search", "user_id", "search", postgresql_using="gin"),
+    )
+
+    id: int = Stored(sa_column=_identity())
+    user_id: str = Stored(sa_column=_user())
+    team_id: int | None = Stored(
+        sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL"), nullable=True)
+    )
+    parent_id: int | None = Stored(
+        sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL"), nullable=True)
+    )
+    assignee_id: str | None = Stored(sa_column=_user("assignee_id", nullable=True))
+    title: str = Stored(sa_type=Text)
+    description: str | None = Stored(default=None, sa_type=Text)
+    status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
+    priority: str = Stored(sa_column=Column(Text, nullable=False, server_default="medium"))
+    due: str | None = Stored(default=None, sa_type=Text)
+    due_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+    tags: list[str] = Stored(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
+    recurrence: str | None = Stored(default=None, sa_type=Text)
+    version: int = Stored(sa_column=Column(Integer, nullable=False, server_default="1"))
+    created_at: datetime = Stored(sa_column=_moment())
+    updated_at: datetime = Stored(sa_column=_moment())
+    completed_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+    deleted_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+    search: str | None = Stored(
+        default=None,
+        sa_column=Column(
+            TSVECTOR,
+            Computed("to_tsvector('simple'::regconfig, ((title || ' '::text) || COALESCE(description, ''::text)))"),
+        ),
+    )
+
+
+class TaskShare(Row, table=True):
+    """One person's permission on one task of somebody else; `owner_id` is the task's owner."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "owner_id"],
+            ["tasks.id", "tasks.user_id"],
+            ondelete="CASCADE",
+            name="task_shares_task_fkey",
+        ),
+        Index("task_shares_recipient", "shared_with_user_id", "task_id"),
+    )
+
+    task_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    shared_with_user_id: str = Stored(
+        sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    )
+    owner_id: str = Stored(sa_type=Text)
+    permission: str = Stored(sa_type=Text)
+    created_at: datetime = Stored(sa_column=_moment())
+
+
+class Conversation(Row, table=True):
+    """A chat of one user. `message_count` is also the last sequence number given out."""
+
+    __table_args__ = (
+        UniqueConstraint("id", "user_id", name="conversations_id_user"),
+        Index("conversations_owner", "user_id", _newest("updated_at"), _newest("id")),
+    )
+
+    id: int = Stored(sa_column=_identity())
+    user_id: str = Stored(sa_column=_user())
+    title: str | None = Stored(default=None, sa_type=Text)
+    message_count: int = Stored(sa_column=Column(Integer, nullable=False, server_default="0"))
+    created_at: datetime = Stored(sa_column=_moment())
+    updated_at: datetime = Stored(sa_column=_moment())
+
+
+class Message(Row, table=True):
+    """One message. `sequence` counts from 1 without gaps in its conversation."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["conversation_id", "user_id"],
+            ["conversations.id", "conversations.user_id"],
+            ondelete="CASCADE",
+            name="messages_conversation_fkey",
+        ),
+        Index("messages_search", "user_id", "search", postgresql_using="gin"),
+    )
+
+    conversation_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    sequence: int = Stored(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    user_id: str = Stored(sa_type=Text)
+    role: str = Stored(sa_type=Text)
+    content: str = Stored(sa_type=Text)
+    tool_calls: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
+    model: str | None = Stored(default=None, sa_type=Text)
+    created_at: datetime = Stored(sa_column=_moment())
+    search: str | None = Stored(
+        default=None,
+        sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)")),
+    )
+
+
+class TaskEvent(Row, table=True):
+    """What happened to a task: written by triggers in the same transaction, never changed.
+
+    `transaction_id` groups what one call did (undo), and tells a cached number whether it has seen this event.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "owner_id"],
+            ["tasks.id", "tasks.user_id"],
+            ondelete="CASCADE",
+            name="task_events_task_fkey",
+        ),
+        Index("task_events_task", "task_id", "transaction_id"),
+        Index("task_events_owner", "owner_id", "transaction_id"),
+        Index("task_events_actor", "user_id", "id"),
+        Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
+        Index(
+            "task_events_target",
+            "target_user_id",
+            "transaction_id",
+            postgresql_where=text("target_user_id IS NOT NULL"),
+        ),
+    )
+
+    id: int = Stored(sa_column=_identity())
+    transaction_id: int = Stored(
+        sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint"))
+    )
+    task_id: int = Stored(sa_type=BigInteger)
+    owner_id: str = Stored(sa_type=Text)
+    user_id: str = Stored(sa_type=Text)
+    team_id: int | None = Stored(default=None, sa_type=BigInteger)
+    target_user_id: str | None = Stored(default=None, sa_type=Text)
+    event_type: str = Stored(sa_type=Text)
+    client: str | None = Stored(default=None, sa_type=Text)
+    changes: str = Stored(sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    undoes: int | None = Stored(default=None, sa_type=BigInteger)
+    created_at: datetime = Stored(sa_column=_moment())
+
+
+class IdempotencyKey(Row, table=True):
+    """The answer to a write that may be sent again with the same key for 24 hours."""
+
+    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
+    key: str = Stored(sa_type=Text, primary_key=True)
+    fingerprint: str = Stored(sa_type=Text)
+    answer: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
+    created_at: datetime = Stored(sa_column=_moment())
+
+
+class CachedStatistic(Row, table=True):
+    """Numbers with the snapshot they were counted in; `team_id` 0 means the user's own."""
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
+    team_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    total: int = Stored(sa_type=BigInteger)
+    completed: int = Stored(sa_type=BigInteger)
+    shared: int = Stored(sa_type=BigInteger)
+    snapshot: str = Stored(sa_type=Text)
+    counted_at: datetime = Stored(sa_column=_moment())
+
+
+class PersonalAccessToken(Row, table=True):
+    """An opaque token for headless use: only its SHA-256 is kept."""
+
+    __table_args__ = (
+        UniqueConstraint("token_hash", name="personal_access_tokens_hash"),
+        Index("personal_access_tokens_owner", "user_id", "id"),
+    )
+
+    id: int = Stored(sa_column=_identity())
+    user_id: str = Stored(sa_column=_user())
+    name: str = Stored(sa_type=Text)
+    token_hash: str = Stored(sa_type=Text)
+    token_hint: str = Stored(sa_type=Text)
+    scopes: str = Stored(sa_type=Text)
+    created_at: datetime = Stored(sa_column=_moment())
+    expires_at: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
+    last_used_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+    revoked_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+
+
+class RateLimit(Row, table=True):
+    """GCRA state: the theoretical arrival time of a user's next request, shared by all replicas."""
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    user_id: str = Stored(sa_type=Text, primary_key=True)
+    arrival: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -1,0 +1,62 @@
+"""The schema's version: bring a database to the newest one, or say how far it is."""
+
+import asyncio
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import asyncpg
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from storage.errors import StorageError
+
+
+class SchemaError(StorageError):
+    """The schema cannot be brought to the newest version; the text says why."""
+
+
+def _config(url: str = "") -> Config:
+    packaged = Path(str(files("storage"))) / "migrations"
+    folder = packaged if packaged.is_dir() else packaged.parents[1] / "alembic"
+    config = Config()
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
+    if url:
+        parts = urlsplit(url)
+        config.set_main_option(
+            "sqlalchemy.url", urlunsplit(parts._replace(scheme="postgresql+asyncpg")).replace("%", "%%")
+        )
+    return config
+
+
+def newest() -> str:
+    """The revision that this release of the code needs."""
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
+
+
+async def current(connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:
+    """The revision of a database, None when nothing was migrated yet."""
+    try:
+        return await connection.fetchval("SELECT version_num FROM alembic_version")
+    except asyncpg.UndefinedTableError:
+        return None
+
+
+async def migrate(url: str) -> None:
+    """Bring the database at `url` (a direct connection, as the schema's owner) to the newest revision.
+
+    Safe to call from many processes at once, and again at any time.
+
+    Raises:
+        SchemaError: the database refused; its reason is in the text.
+    """
+    try:
+        await asyncio.to_thread(command.upgrade, _config(url), "head")
+    except (OSError, asyncpg.PostgresError) as error:
+        raise SchemaError(f"The database cannot be migrated: {error}") from error
+
+
+def script() -> None:
+    """Print the migrations as SQL, for databases that only an administrator may change."""
+    command.upgrade(_config(), "head", sql=True)
