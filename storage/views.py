@@ -33,7 +33,7 @@ def _meant(value: str) -> str:
 
 def _whole(value: object) -> object:
     if isinstance(value, bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004: pydantic reports only ValueErrors
+        raise ValueError("must be a whole number")  # pydantic reports only ValueErrors
     return value
 
 
