@@ -1,0 +1,105 @@
+"use client";
+
+import { CircleCheck, CircleDashed, CircleDot, Users } from "lucide-react";
+import { useSyncExternalStore } from "react";
+import type { Task } from "@/lib/api/dashboard";
+
+const STATUS = {
+  pending: { Icon: CircleDashed, label: "Pending", look: "text-line-strong" },
+  in_progress: { Icon: CircleDot, label: "In progress", look: "text-warn" },
+  completed: { Icon: CircleCheck, label: "Completed", look: "text-accent" },
+};
+
+/** The newest tasks, as many as the bridge sent. */
+export function LatestTasks({ tasks }: { tasks: Task[] }) {
+  if (tasks.length === 0)
+    return <p className="px-6 py-10 text-center text-sm text-muted">There are no tasks here yet.</p>;
+  return (
+    <ul className="divide-y divide-line">
+      {tasks.map((task) => (
+        <Row key={task.id} task={task} />
+      ))}
+    </ul>
+  );
+}
+
+function Row({ task }: { task: Task }) {
+  const { Icon, label, look } = STATUS[task.status];
+  const done = task.status === "completed";
+  const urgent = !done && (task.priority === "urgent" || task.priority === "high");
+  const extras = urgent || task.due || task.tags.length > 0 || task.access !== "owner";
+  return (
+    <li className="flex animate-appear gap-3 px-5 py-3 sm:px-6">
+      <Icon className={`mt-0.5 size-4 shrink-0 ${look}`} strokeWidth={2} aria-hidden="true" />
+      <div className="min-w-0 flex-1">
+        <p
+          className={`truncate text-sm leading-5 ${done ? "text-muted line-through decoration-line-strong" : ""}`}
+        >
+          <span className="sr-only">{label}: </span>
+          <bdi title={task.title}>{task.title}</bdi>
+        </p>
+        {extras && (
+          <p className="mt-1 flex min-w-0 items-center gap-x-2.5 overflow-hidden text-xs whitespace-nowrap text-muted">
+            {urgent && (
+              <span className="font-medium text-danger">
+                {task.priority === "urgent" ? "Urgent" : "High"}
+              </span>
+            )}
+            {task.due && <Due due={task.due} done={done} />}
+            {task.access !== "owner" && (
+              <span className="inline-flex items-center gap-1">
+                <Users className="size-3" aria-hidden="true" />
+                Shared with you
+              </span>
+            )}
+            {task.tags.slice(0, 3).map((tag) => (
+              <bdi key={tag} className="truncate">
+                #{tag}
+              </bdi>
+            ))}
+          </p>
+        )}
+      </div>
+    </li>
+  );
+}
+
+const nothing = () => () => {};
+const DAY = 86_400_000;
+
+function Due({ due, done }: { due: string; done: boolean }) {
+  // The server does not know the reader's day; until the page is awake the plain date stands there.
+  const awake = useSyncExternalStore(
+    nothing,
+    () => true,
+    () => false,
+  );
+  const moment = new Date(due);
+  const allDay = due.length === 10;
+  const plain = moment.toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });
+  if (!awake) return <time dateTime={due}>{plain}</time>;
+
+  const now = new Date();
+  const today = Date.UTC(now.getFullYear(), now.getMonth(), now.getDate());
+  const day = allDay ? moment.getTime() : Date.UTC(moment.getFullYear(), moment.getMonth(), moment.getDate());
+  const days = Math.round((day - today) / DAY);
+  const late = !done && (allDay ? days < 0 : moment < now);
+  const words = relativeDay(
+    days,
+    allDay ? plain : moment.toLocaleDateString("en", { day: "numeric", month: "short" }),
+  );
+  const time = allDay
+    ? ""
+    : `, ${moment.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false })}`;
+  return (
+    <time dateTime={due} className={late ? "font-medium text-danger" : undefined}>
+      {late ? "Overdue: " : ""}
+      {words}
+      {time}
+    </time>
+  );
+}
+
+function relativeDay(days: number, plain: string): string {
+  return { "-1": "yesterday", "0": "today", "1": "tomorrow" }[String(days)] ?? plain;
+}

@@ -1,0 +1,51 @@
+interface Props {
+  /** Stable name for tests and styles: total, pending, completed, shared. */
+  name: string;
+  label: string;
+  /** Undefined while the first numbers are on their way. */
+  value?: number;
+  /** What happened today (UTC); undefined when that is not known for this number. */
+  change?: number;
+  /** Said in place of a change. */
+  caption?: string;
+}
+
+const number = new Intl.NumberFormat("en");
+
+/** One number. A new value rises into the place of the old one; nothing around it moves. */
+export function StatisticsCard({ name, label, value, change, caption }: Props) {
+  return (
+    <div data-testid={`statistic-${name}`} className="bg-surface px-5 py-5 sm:px-6">
+      <dt className="text-[13px] font-medium text-muted">{label}</dt>
+      <dd className="mt-2">
+        {value === undefined ? (
+          <span className="block h-10 w-16 animate-pulse rounded-md bg-raised" />
+        ) : (
+          <span
+            key={value}
+            data-testid="value"
+            className="block h-10 animate-rise text-4xl leading-10 font-semibold tracking-tight tabular-nums"
+          >
+            {number.format(value)}
+          </span>
+        )}
+        <span data-testid="change" className="mt-2 block h-5 text-[13px] text-muted">
+          {value !== undefined && (caption ?? <Change by={change} />)}
+        </span>
+      </dd>
+    </div>
+  );
+}
+
+function Change({ by }: { by?: number }) {
+  if (!by) return "No change since yesterday";
+  return (
+    <>
+      <span className="font-medium text-ink tabular-nums">
+        {by > 0 ? "+" : "−"}
+        {number.format(Math.abs(by))}
+      </span>{" "}
+      since yesterday
+    </>
+  );
+}

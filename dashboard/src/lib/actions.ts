@@ -1,0 +1,46 @@
+"use server";
+
+import { revalidatePath } from "next/cache";
+import { headers } from "next/headers";
+import { redirect } from "next/navigation";
+import { auth } from "./auth";
+import { disconnectClient } from "./clients";
+import { requirePerson } from "./session";
+import { createAccessToken, LIFETIMES_IN_DAYS, revokeAccessToken } from "./tokens";
+
+/** End the session. `query` is a signed authorization request to go on with as somebody else. */
+export async function signOut(query = ""): Promise<never> {
+  await auth().api.signOut({ headers: await headers() });
+  redirect(query ? `/sign-in?${query}` : "/sign-in?reason=signed-out");
+}
+
+export async function disconnect(clientId: string): Promise<void> {
+  const person = await requirePerson();
+  await disconnectClient(person.id, clientId);
+  revalidatePath("/clients");
+}
+
+export type NewToken = { name: string; secret: string } | { problem: string } | null;
+
+/** Make a personal access token from the form on the page Tokens. */
+export async function createToken(_previous: NewToken, form: FormData): Promise<NewToken> {
+  const person = await requirePerson();
+  const name = String(form.get("name") ?? "").trim();
+  const days = Number(form.get("days"));
+  if (name.length < 1 || name.length > 100)
+    return { problem: "Give the token a name of up to 100 characters." };
+  if (!LIFETIMES_IN_DAYS.includes(days)) return { problem: "Choose how long the token is to work." };
+  try {
+    const secret = await createAccessToken(person, { name, mayWrite: form.get("access") === "write", days });
+    revalidatePath("/tokens");
+    return { name, secret };
+  } catch {
+    return { problem: "The token could not be saved. Nothing was made. Try again in a moment." };
+  }
+}
+
+export async function revokeToken(id: string): Promise<void> {
+  const person = await requirePerson();
+  if (/^\d{1,18}$/.test(id)) await revokeAccessToken(person.id, id);
+  revalidatePath("/tokens");
+}

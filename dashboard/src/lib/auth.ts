@@ -1,0 +1,81 @@
+import { cimd } from "@better-auth/cimd";
+import { fetchClientMetadataResource } from "@better-auth/cimd/node";
+import { oauthProvider } from "@better-auth/oauth-provider";
+import { betterAuth } from "better-auth";
+import { nextCookies } from "better-auth/next-js";
+import { jwt } from "better-auth/plugins";
+import { database } from "./database";
+import { type Settings, settings } from "./settings";
+
+const MCP_SCOPES = ["mcp:read", "mcp:write"];
+
+/** Lifetime of an MCP client's access token: how long a revoked client can still act. */
+export const ACCESS_TOKEN_SECONDS = 900;
+
+let instance: ReturnType<typeof build> | undefined;
+
+/** Who a person is (sessions), and which AI clients may act for them (OAuth 2.1 authorization server). */
+export function auth() {
+  instance ??= build(settings());
+  return instance;
+}
+
+function build(s: Settings) {
+  return betterAuth({
+    appName: "Taskdeck",
+    baseURL: s.dashboardUrl,
+    secret: s.secret,
+    database: database(),
+    trustedOrigins: [s.dashboardUrl],
+    telemetry: { enabled: false },
+    onAPIError: { errorURL: `${s.dashboardUrl}/error` },
+    emailAndPassword: { enabled: true, minPasswordLength: 10 },
+    socialProviders: { github: s.github, google: s.google },
+    rateLimit: {
+      enabled: true,
+      storage: "database",
+      customRules: {
+        "/sign-in/*": { window: 10, max: s.signInLimit },
+        "/sign-up/*": { window: 10, max: s.signInLimit },
+        // Every open page asks for these, and each needs a session or shows only public keys.
+        "/token": { window: 60, max: 300 },
+        "/jwks": { window: 60, max: 600 },
+      },
+    },
+    advanced: { ipAddress: { trustedProxies: s.trustedProxies } },
+    plugins: [
+      jwt({
+        disableSettingJwtHeader: true,
+        jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" } },
+        jwt: {
+          issuer: s.dashboardUrl,
+          audience: s.apiAudience,
+          expirationTime: "5m",
+          definePayload: ({ user }) => ({
+            email: user.email,
+            name: user.name,
+            scope: MCP_SCOPES.join(" "),
+          }),
+        },
+      }),
+      // No "openid": it would add the userinfo endpoint to `aud`, and a token must be for one door only.
+      oauthProvider({
+        loginPage: "/sign-in",
+        signup: { page: "/sign-up" },
+        consentPage: "/consent",
+        scopes: [...MCP_SCOPES, "offline_access"],
+        resources: s.mcpResources.map((identifier) => ({ identifier, allowedScopes: MCP_SCOPES })),
+        resourceSeedMode: "overwrite",
+        clientRegistrationDefaultResources: s.mcpResources,
+        allowDynamicClientRegistration: true,
+        allowUnauthenticatedClientRegistration: true,
+        grantTypes: ["authorization_code", "refresh_token"],
+        accessTokenExpiresIn: ACCESS_TOKEN_SECONDS,
+        refreshTokenReuseInterval: 30,
+        customAccessTokenClaims: ({ user }) => (user ? { email: user.email, name: user.name } : {}),
+      }),
+      cimd({ fetchClientMetadataResource, metadataProfile: "mcp-2026-07-28" }),
+      nextCookies(),
+    ],
+  });
+}

@@ -1,0 +1,27 @@
+import "server-only";
+import { headers } from "next/headers";
+import { redirect } from "next/navigation";
+import { cache } from "react";
+import { auth } from "./auth";
+import { DATABASE_AWAY } from "./faults";
+
+export interface Person {
+  id: string;
+  name: string;
+  email: string;
+}
+
+/** The signed-in person, or null. Raises an error with the digest DATABASE_AWAY when that cannot be known. */
+export const currentPerson = cache(async (): Promise<Person | null> => {
+  const session = await auth()
+    .api.getSession({ headers: await headers() })
+    .catch((cause: unknown) => {
+      throw Object.assign(new Error("The session cannot be read", { cause }), { digest: DATABASE_AWAY });
+    });
+  return session && { id: session.user.id, name: session.user.name, email: session.user.email };
+});
+
+/** The signed-in person; everybody else is sent to sign in. Every protected page and action calls it itself. */
+export async function requirePerson(): Promise<Person> {
+  return (await currentPerson()) ?? redirect("/sign-in?reason=ended");
+}

@@ -1,0 +1,86 @@
+/** The dashboard's settings, read from the environment once per process, on the first request and never at build time. */
+
+export class SettingsError extends Error {}
+
+export interface Settings {
+  databaseUrl: string;
+  secret: string;
+  /** Origin of this app, and the issuer (`iss`) of every token it signs. */
+  dashboardUrl: string;
+  /** Address of the Python server as its clients know it. */
+  publicUrl: string;
+  /** Where this process reaches the Python server. */
+  bridgeUrl: string;
+  /** Audience of the dashboard's own tokens. */
+  apiAudience: string;
+  /** Resources an MCP client may ask a token for; the first is the canonical one. */
+  mcpResources: [string, ...string[]];
+  /** Addresses (CIDR) of reverse proxies whose X-Forwarded-For is believed. */
+  trustedProxies: string[];
+  /** Sign-in attempts allowed per address in ten seconds. */
+  signInLimit: number;
+  github?: { clientId: string; clientSecret: string };
+  google?: { clientId: string; clientSecret: string };
+}
+
+let cached: Settings | undefined;
+
+export function settings(): Settings {
+  cached ??= readSettings(process.env);
+  return cached;
+}
+
+export function readSettings(env: Record<string, string | undefined>): Settings {
+  const dashboardUrl = origin(env, "TASKDECK_DASHBOARD_URL", "http://127.0.0.1:3000");
+  const publicUrl = origin(env, "TASKDECK_PUBLIC_URL", "http://127.0.0.1:8000");
+  const secret = required(env, "BETTER_AUTH_SECRET");
+  if (secret.length < 32) throw new SettingsError("BETTER_AUTH_SECRET must have at least 32 characters.");
+  const signInLimit = Number(env.TASKDECK_SIGN_IN_LIMIT || "3");
+  if (!Number.isInteger(signInLimit) || signInLimit < 1)
+    throw new SettingsError("TASKDECK_SIGN_IN_LIMIT must be a whole number of at least 1.");
+  return {
+    // Migrations take a session lock and the search path travels as a start-up option; a pooler breaks both.
+    databaseUrl: env.DATABASE_URL_UNPOOLED || required(env, "DATABASE_URL"),
+    secret,
+    dashboardUrl,
+    publicUrl,
+    bridgeUrl: origin(env, "TASKDECK_BRIDGE_URL", publicUrl),
+    apiAudience: `${publicUrl}/api`,
+    mcpResources: namesOf(publicUrl).map((url) => `${url}/mcp`) as [string, ...string[]],
+    trustedProxies: (env.TASKDECK_TRUSTED_PROXIES ?? "").split(/[\s,]+/).filter(Boolean),
+    signInLimit,
+    github: credentials(env, "GITHUB"),
+    google: credentials(env, "GOOGLE"),
+  };
+}
+
+export function isLoopback(hostname: string): boolean {
+  return hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
+}
+
+/** A loopback server is known as localhost and as 127.0.0.1; resource identifiers are compared letter by letter. */
+function namesOf(url: string): string[] {
+  const { hostname } = new URL(url);
+  if (!isLoopback(hostname)) return [url];
+  const others = ["127.0.0.1", "localhost"].filter((name) => name !== hostname);
+  return [url, ...others.map((name) => url.replace(hostname, name))];
+}
+
+function required(env: Record<string, string | undefined>, name: string): string {
+  const value = env[name];
+  if (!value) throw new SettingsError(`${name} is not set.`);
+  return value;
+}
+
+function origin(env: Record<string, string | undefined>, name: string, fallback: string): string {
+  const value = env[name] || fallback;
+  if (!URL.canParse(value) || !/^https?:$/.test(new URL(value).protocol))
+    throw new SettingsError(`${name} must be an http or https address such as ${fallback}.`);
+  return new URL(value).origin;
+}
+
+function credentials(env: Record<string, string | undefined>, provider: string) {
+  const clientId = env[`${provider}_CLIENT_ID`];
+  const clientSecret = env[`${provider}_CLIENT_SECRET`];
+  return clientId && clientSecret ? { clientId, clientSecret } : undefined;
+}

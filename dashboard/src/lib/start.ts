@@ -1,0 +1,41 @@
+import { subscribe } from "node:diagnostics_channel";
+import type { IncomingMessage } from "node:http";
+import { setTimeout as pause } from "node:timers/promises";
+import { migrate } from "./migrations";
+import { settings, SettingsError } from "./settings";
+
+/** Check the settings, then migrate. While the database is away the server is up and its pages say so. */
+export async function start(): Promise<void> {
+  try {
+    believeSocketAddresses(settings().trustedProxies.length > 0);
+  } catch (error) {
+    if (!(error instanceof SettingsError)) throw error;
+    console.error(`dashboard: ${error.message}`);
+    process.exit(2);
+  }
+  if (!(await tryMigrate())) void keepTrying();
+}
+
+async function tryMigrate(): Promise<boolean> {
+  try {
+    await migrate();
+    return true;
+  } catch (error) {
+    console.error(`dashboard: cannot migrate the database yet: ${(error as Error).message}`);
+    return false;
+  }
+}
+
+async function keepTrying(): Promise<void> {
+  do await pause(2_000);
+  while (!(await tryMigrate()));
+}
+
+/** Anyone can send X-Forwarded-For. Rate limits count by the address at the other end of the socket. */
+function believeSocketAddresses(behindProxy: boolean): void {
+  subscribe("http.server.request.start", (message) => {
+    const { headers, socket } = (message as { request: IncomingMessage }).request;
+    const given = behindProxy ? headers["x-forwarded-for"] : undefined;
+    headers["x-forwarded-for"] = [given, socket.remoteAddress].filter(Boolean).join(", ");
+  });
+}

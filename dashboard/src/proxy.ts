@@ -1,0 +1,82 @@
+import { getSessionCookie } from "better-auth/cookies";
+import { type NextRequest, NextResponse } from "next/server";
+import { isLoopback, settings } from "./lib/settings";
+
+const PUBLIC_PAGES = new Set(["/sign-in", "/sign-up", "/consent", "/error"]);
+
+/** What a client in a browser (the MCP Inspector, say) calls from its own origin. None of it reads a cookie. */
+const OPEN_TO_ORIGINS = /^\/(\.well-known\/|api\/auth\/(jwks$|oauth2\/(token|register|revoke)$))/;
+
+/** One origin for the browser: pages, sign-in and the Python bridge. Pages and routes check sessions themselves. */
+export function proxy(request: NextRequest): NextResponse {
+  const { pathname } = request.nextUrl;
+  if (pathname.startsWith("/api/dashboard/") || pathname === "/api/ws") return passToBridge(request);
+  if (OPEN_TO_ORIGINS.test(pathname)) return openToOrigins(request);
+  if (pathname.startsWith("/api/")) return NextResponse.next();
+  return toCanonicalOrigin(request) ?? toSignIn(request) ?? withContentPolicy(request);
+}
+
+export const config = { matcher: "/((?!_next/static/|favicon|icon).*)" };
+
+function passToBridge(request: NextRequest): NextResponse {
+  const headers = new Headers(request.headers);
+  // The bridge takes bearer tokens only; the session never leaves this process.
+  headers.delete("cookie");
+  const { pathname, search } = request.nextUrl;
+  return NextResponse.rewrite(new URL(pathname + search, settings().bridgeUrl), { request: { headers } });
+}
+
+function openToOrigins(request: NextRequest): NextResponse {
+  const preflight = request.method === "OPTIONS";
+  const response = preflight ? new NextResponse(null, { status: 204 }) : NextResponse.next();
+  response.headers.set("Access-Control-Allow-Origin", "*");
+  if (preflight) {
+    response.headers.set("Access-Control-Allow-Methods", "GET, POST");
+    response.headers.set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version");
+    response.headers.set("Access-Control-Max-Age", "600");
+  }
+  return response;
+}
+
+/** On loopback, sign-in works under one of the two names only, for cookies and origins differ. */
+function toCanonicalOrigin(request: NextRequest): NextResponse | undefined {
+  const canonical = new URL(settings().dashboardUrl);
+  const host = request.headers.get("host") ?? "";
+  if (host === canonical.host || !isLoopback(canonical.hostname)) return undefined;
+  if (request.method !== "GET" || !isLoopback(host.replace(/:\d+$/, ""))) return undefined;
+  return NextResponse.redirect(new URL(request.nextUrl.pathname + request.nextUrl.search, canonical));
+}
+
+function toSignIn(request: NextRequest): NextResponse | undefined {
+  const { pathname } = request.nextUrl;
+  if (PUBLIC_PAGES.has(pathname) || getSessionCookie(request)) return undefined;
+  const target = new URL("/sign-in", settings().dashboardUrl);
+  if (pathname !== "/") target.searchParams.set("next", pathname);
+  return NextResponse.redirect(target);
+}
+
+function withContentPolicy(request: NextRequest): NextResponse {
+  const nonce = Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString("base64");
+  const secure = settings().dashboardUrl.startsWith("https:");
+  const development = process.env.NODE_ENV === "development";
+  const policy = [
+    "default-src 'self'",
+    `script-src 'self' 'nonce-${nonce}' 'strict-dynamic'${development ? " 'unsafe-eval'" : ""}`,
+    `style-src 'self' ${development ? "'unsafe-inline'" : `'nonce-${nonce}'`}`,
+    "img-src 'self' data:",
+    "connect-src 'self'",
+    "object-src 'none'",
+    "base-uri 'none'",
+    "form-action 'self'",
+    "frame-ancestors 'none'",
+    ...(secure ? ["upgrade-insecure-requests"] : []),
+  ].join("; ");
+  const headers = new Headers(request.headers);
+  headers.set("x-nonce", nonce);
+  // Next reads the nonce for its own scripts from this request header.
+  headers.set("content-security-policy", policy);
+  const response = NextResponse.next({ request: { headers } });
+  response.headers.set("content-security-policy", policy);
+  if (secure) response.headers.set("strict-transport-security", "max-age=31536000");
+  return response;
+}
