@@ -14,16 +14,21 @@ DEFINER = "SECURITY DEFINER SET search_path = ''"
 
 # Text search operators are not leakproof, so behind the policies the index would not be used.
 MATCHING_TASKS = f"""
-CREATE OR REPLACE FUNCTION matching_tasks(query text) RETURNS SETOF tasks LANGUAGE sql STABLE {DEFINER}
+CREATE OR REPLACE FUNCTION matching_task_ids(query text) RETURNS bigint[] LANGUAGE sql STABLE {DEFINER}
 BEGIN ATOMIC
-    SELECT t.* FROM public.tasks t
-    WHERE t.user_id = public.current_user_id() AND t.deleted_at IS NULL
-      AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
-    UNION ALL
-    SELECT t.* FROM public.tasks t
-    WHERE t.user_id <> public.current_user_id() AND t.deleted_at IS NULL
-      AND (t.team_id = ANY (public.my_team_ids()) OR t.id = ANY (public.my_shared_task_ids()))
-      AND t.search @@ websearch_to_tsquery('simple'::regconfig, query);
+    SELECT coalesce(array_agg(found.id), '{{}}') FROM (
+        SELECT t.id FROM public.tasks t
+        WHERE t.user_id = public.current_user_id() AND t.deleted_at IS NULL
+          AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
+        UNION
+        SELECT t.id FROM public.tasks t
+        WHERE t.team_id = ANY (public.my_team_ids()) AND t.deleted_at IS NULL
+          AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
+        UNION
+        SELECT t.id FROM public.tasks t
+        WHERE t.id = ANY (public.my_shared_task_ids()) AND t.deleted_at IS NULL
+          AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
+    ) found;
 END
 """
 MATCHING_MESSAGES = f"""
@@ -188,7 +193,7 @@ END $$
 """
 
 FOR_REQUESTS = {
-    "matching_tasks(text)": MATCHING_TASKS,
+    "matching_task_ids(text)": MATCHING_TASKS,
     "matching_messages(text)": MATCHING_MESSAGES,
     "find_users(text)": FIND_USERS,
     "create_team(text)": CREATE_TEAM,

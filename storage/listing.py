@@ -1,0 +1,218 @@
+"""Finding tasks: filters, true totals, and cursors that stay right while others insert.
+
+Visible tasks are the union of three disjoint sets (mine, my teams', shared with me): an OR over them would read
+every row of each (docs/research.md, "Policies and lists").
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlmodel import col
+
+from storage import schedule, users
+from storage.database import Row, Scope, Statement, compiled, verb
+from storage.errors import InvalidInput
+from storage.models import Task
+from storage.tasks import BRIEF, WHOLE, view
+from storage.views import Priority, TaskBrief, TaskPage, TaskView
+
+Sort = Literal["created", "due", "priority", "updated"]
+ListedStatus = Literal["pending", "in_progress", "completed", "all"]
+ListedScope = Literal["mine", "shared", "team", "all"]
+
+NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+"""Where an undated task sorts among the dated ones: after them all."""
+
+
+class Filter(BaseModel):
+    """Which tasks, in which order. Moments are as callers write them."""
+
+    status: ListedStatus = "pending"
+    scope: ListedScope = "all"
+    team_id: int | None = None
+    search: str | None = None
+    tag: str | None = None
+    priority: Priority | None = None
+    due_before: str | None = None
+    due_after: str | None = None
+    sort: Sort = "created"
+
+
+class _Shape(NamedTuple):
+    """What makes two listings the same statement."""
+
+    status: ListedStatus
+    scope: ListedScope
+    sort: Sort
+    whole: bool
+    given: frozenset[str]
+    continued: bool
+
+
+_RANK = case({"low": 1, "medium": 2, "high": 3, "urgent": 4}, value=col(Task.priority))
+_KEYS: dict[Sort, tuple[ColumnElement[Any], Any, bool]] = {
+    "created": (col(Task.created_at), DateTime(timezone=True), True),
+    "updated": (col(Task.updated_at), DateTime(timezone=True), True),
+    "priority": (_RANK, Integer, True),
+    "due": (func.coalesce(col(Task.due_at), literal(NEVER, DateTime(timezone=True))), DateTime(timezone=True), False),
+}
+
+
+@verb
+async def find(
+    scope: Scope, wanted: Filter, limit: int = 20, cursor: str | None = None, *, whole: bool = False, budget: int = 0
+) -> TaskPage:
+    """A page of visible tasks.
+
+    `budget` bounds the page's JSON in bytes (0: unbounded): a page that would be longer ends early, with a cursor.
+
+    Raises:
+        InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team.
+    """
+    values = _values(wanted)
+    print_ = hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()[:12]
+    if cursor is not None:
+        values["after_key"], values["after_id"] = _read_cursor(cursor, print_, wanted.sort)
+    given = frozenset(name for name in values if not name.startswith("after_"))
+    statement = _find(_Shape(wanted.status, wanted.scope, wanted.sort, whole, given, cursor is not None))
+    async with scope.transaction() as transaction:
+        if wanted.team_id is not None and await users.role_in(transaction, wanted.team_id, scope.user_id) is None:
+            raise users.no_team(wanted.team_id)
+        rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
+    found = [row for row in rows if row["id"] is not None]
+    tasks: list[TaskBrief | TaskView] = []
+    for row in found[:limit]:
+        task = view(_without_extras(row)) if whole else TaskBrief.model_construct(**_brief(row))
+        budget -= len(task.model_dump_json(exclude_none=True)) if budget else 0
+        if budget < 0 and tasks:
+            break
+        tasks.append(task)
+    more = len(tasks) < len(found)
+    following = _write_cursor(found[len(tasks) - 1], print_) if more else None
+    return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
+
+
+def _brief(row: Row) -> dict[str, Any]:
+    return {name: row[name] for name in TaskBrief.model_fields}
+
+
+def _without_extras(row: Row) -> Any:  # noqa: ANN401
+    return {name: value for name, value in row.items() if name not in ("total", "sort_key")}
+
+
+def _values(wanted: Filter) -> dict[str, Any]:
+    values: dict[str, Any] = wanted.model_dump(include={"team_id", "search", "tag", "priority"}, exclude_none=True)
+    for name in ("due_before", "due_after"):
+        said = getattr(wanted, name)
+        if said is not None:
+            values[name] = schedule.parse_due(said, name).at
+    return values
+
+
+@lru_cache(maxsize=512)
+def _find(shape: _Shape) -> Statement:
+    key, key_type, descending = _KEYS[shape.sort]
+    position = tuple_(key, col(Task.id))
+    columns = (*(WHOLE if shape.whole else BRIEF), key.label("sort_key"))
+    conditions = _conditions(shape)
+    branches = _branches(shape)
+    direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
+
+    def page(branch: ColumnElement[bool]) -> Select[Any]:
+        chosen = select(*columns).where(branch, *conditions)
+        if shape.continued:
+            after = tuple_(bindparam("after_key", type_=key_type), bindparam("after_id", type_=BigInteger))
+            chosen = chosen.where(position < after if descending else position > after)
+        chosen = chosen.order_by(direction(key), direction(col(Task.id)))
+        return chosen.limit(bindparam("page_size", type_=BigInteger))
+
+    pages = [page(branch).subquery() for branch in branches]
+    merged = pages[0] if len(pages) == 1 else union_all(*(select(p) for p in pages)).subquery()
+    counts = [select(func.count()).select_from(Task).where(b, *conditions) for b in branches]
+    total: Any = counts[0].scalar_subquery()
+    for count in counts[1:]:
+        total = total + count.scalar_subquery()
+    counted = select(total.label("total")).subquery()
+    ordered = (
+        select(counted.c.total, merged)
+        .select_from(counted.outerjoin(merged, true()))
+        .order_by(direction(merged.c.sort_key), direction(merged.c.id))
+        .limit(bindparam("page_size", type_=BigInteger))
+    )
+    return compiled(ordered)
+
+
+def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [col(Task.deleted_at).is_(None)]
+    if shape.status == "pending":
+        conditions.append(col(Task.status) != "completed")
+    elif shape.status != "all":
+        conditions.append(col(Task.status) == shape.status)
+    moment = DateTime(timezone=True)
+    filters: dict[str, ColumnElement[bool]] = {
+        "search": col(Task.id) == func.any(func.matching_task_ids(bindparam("search", type_=Text))),
+        "tag": bindparam("tag", type_=Text) == func.any(col(Task.tags)),
+        "priority": col(Task.priority) == bindparam("priority", type_=Text),
+        "due_before": col(Task.due_at) < bindparam("due_before", type_=moment),
+        "due_after": col(Task.due_at) >= bindparam("due_after", type_=moment),
+    }
+    return conditions + [condition for name, condition in filters.items() if name in shape.given]
+
+
+def _branches(shape: _Shape) -> list[ColumnElement[bool]]:
+    mine = col(Task.user_id) == func.current_user_id()
+    theirs = col(Task.user_id) != func.current_user_id()
+    in_my_teams = col(Task.team_id) == func.any(func.my_team_ids())
+    shared = (col(Task.id) == func.any(func.my_shared_task_ids())) & theirs
+    if "team_id" in shape.given:
+        in_team = col(Task.team_id) == bindparam("team_id", type_=BigInteger)
+        return [in_team & {"mine": mine, "shared": shared}.get(shape.scope, true())]
+    match shape.scope:
+        case "mine":
+            return [mine]
+        case "shared":
+            return [shared]
+        case "team":
+            return [in_my_teams]
+        case "all":
+            elsewhere = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
+            return [mine, in_my_teams & theirs, shared & elsewhere]
+
+
+def _write_cursor(row: Row, print_: str) -> str:
+    key = row["sort_key"]
+    said = [print_, key.isoformat() if isinstance(key, datetime) else key, row["id"]]
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, print_: str, sort: Sort) -> tuple[Any, int]:
+    try:
+        found, key, task_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        if found == print_:
+            return (key if sort == "priority" else datetime.fromisoformat(key)), int(task_id)
+    except (ValueError, TypeError, binascii.Error):
+        pass
+    raise InvalidInput("This cursor does not belong to this listing: repeat the call without cursor to start again.")
