@@ -83,7 +83,8 @@ class KeySet:
         key = self._pick(kid)
         if key is None or self._age() > FRESH_SECONDS:
             # While the publisher is known to be down, nobody waits who can be served from what is kept.
-            await self._renew(wait=key is None or not self._failing)
+            served = key is not None and self._failing and self._age() <= STALE_SECONDS
+            await self._renew(wait=not served)
             key = self._pick(kid)
         if self._age() > STALE_SECONDS or (key is None and self._failing):
             raise KeysUnavailable
@@ -163,12 +164,7 @@ def read_keys(body: bytes) -> dict[str, Key]:
 def _read_key(jwk: dict[str, Any]) -> Key | None:
     algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv"))))
     # A private part ("d") that was published is no secret any more.
-    if (
-        not algorithm
-        or jwk.get("use", "sig") != "sig"
-        or jwk.get("alg", algorithm) != algorithm
-        or "d" in jwk
-    ):
+    if not algorithm or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm or "d" in jwk:
         return None
     try:
         public = PyJWK(jwk, algorithm).key
