@@ -19,7 +19,7 @@ import stat
 import subprocess
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
@@ -115,13 +115,16 @@ class Cluster:
                 return False
             account = unprivileged(self._data)
             if not self.exists():
-                self._create(account, alive)
+                self._choose_password()
+            programs = find_programs(account, self.make_refuge)
+            if not self.exists():
+                self._create(programs, account, alive)
             self._check()
             give(self._data, account)
             # Nobody is alive, whatever these say: their process ids may belong to others by now.
             for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
                 (self._data / stale).unlink(missing_ok=True)
-            server = [find_programs(account, self.make_refuge) / "postgres", "-D", _place(self._data, account)]
+            server = [programs / "postgres", "-D", _place(self._data, account)]
             settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
             # The shell leaves the server to init: it outlives us, and never is a zombie of ours.
             with open(self._log, "ab", opener=_private) as log:
@@ -167,8 +170,9 @@ class Cluster:
                 os.truncate(self._log, 0)
 
     def refuge(self) -> Path:
-        """A short folder outside the data, if one is needed. Its name follows from the password: nobody squats it."""
-        name = f"taskdeck-{hashlib.sha256(self._password().encode()).hexdigest()[:24]}"
+        """A short folder outside the data, if one is needed. Nobody can guess its name without the password."""
+        identity = os.fsencode(self.home) + self._password().encode()
+        name = f"taskdeck-{hashlib.sha256(identity).hexdigest()[:24]}"
         place = Path(tempfile.gettempdir())
         return (place if len(os.fsencode(place)) < 50 else Path("/tmp")) / name  # noqa: S108
 
@@ -182,6 +186,16 @@ class Cluster:
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise EmbeddedError(f"{folder} belongs to somebody else: remove it and try again.")
         return folder
+
+    @contextmanager
+    def keeping_refuge(self) -> Generator[None]:
+        """Lock the refuge, if there is one: systemd-tmpfiles then does not clear it for its age (tmpfiles.d(5))."""
+        with ExitStack() as stack:
+            if self.refuge().exists():
+                descriptor = os.open(self.refuge(), os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                try_lock(descriptor, fcntl.LOCK_SH)
+            yield
 
     def _socket_directory(self) -> Path:
         """Where clients find the socket: beside the data, or under a short name if that path is too long."""
@@ -197,24 +211,26 @@ class Cluster:
             return (self.home / "password").read_text()
         return ""
 
-    def _create(self, account: Account, alive: int) -> None:
-        """Make the cluster under another name, so that an interrupted attempt leaves nothing in the way."""
-        password, staging = secrets.token_hex(24), self.home / "data.new"
+    def _choose_password(self) -> None:
         with open(self.home / "password.new", "w", opener=_private) as file:
-            file.write(password)
+            file.write(secrets.token_hex(24))
         os.replace(self.home / "password.new", self.home / "password")
+
+    def _create(self, programs: Path, account: Account, alive: int) -> None:
+        """Make the cluster under another name, so that an interrupted attempt leaves nothing in the way."""
+        staging = self.home / "data.new"
         if staging.exists():
             shutil.rmtree(staging)
         staging.mkdir(mode=0o700)
         give(staging, account)
         with tempfile.TemporaryFile(dir=self.home) as secret:
-            secret.write(password.encode())
+            secret.write(self._password().encode())
             secret.flush()
             if "user" in account:
                 os.fchown(secret.fileno(), account["user"], -1)
             places = (f"--pgdata={_place(staging, account)}", f"--pwfile=/dev/fd/{secret.fileno()}")
             done = subprocess.run(
-                [find_programs(account, self.make_refuge) / "initdb", *places, *INITDB],
+                [programs / "initdb", *places, *INITDB],
                 cwd=staging,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,

@@ -50,7 +50,8 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
                 await supervisor.start()
             watch = asyncio.create_task(supervisor.watch())
             try:
-                yield supervisor.cluster.uri()
+                with supervisor.cluster.keeping_refuge():
+                    yield supervisor.cluster.uri()
             finally:
                 watch.cancel()
         finally:

