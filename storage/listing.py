@@ -35,8 +35,8 @@ from sqlmodel import col
 from storage import schedule, users
 from storage.database import Row, Scope, Statement, compiled, verb
 from storage.errors import InvalidInput
+from storage.fields import BRIEF, WHOLE, view
 from storage.models import Task
-from storage.tasks import BRIEF, WHOLE, view
 from storage.views import Priority, TaskBrief, TaskPage, TaskView
 
 Sort = Literal["created", "due", "priority", "updated"]

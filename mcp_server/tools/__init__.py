@@ -1,0 +1,1 @@
+"""The tools: one file a topic, each tool one function over a storage verb."""

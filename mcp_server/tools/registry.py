@@ -1,0 +1,231 @@
+"""The single source of what exists: a decorated function is a tool, with its schemas, hints and scope.
+
+Schemas are flat for the sake of every model family: no nullable unions, no references, no titles, and
+`additionalProperties: false`, so that an argument nobody asked for is refused instead of ignored.
+"""
+
+import inspect
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, TypeVar, cast, get_type_hints
+
+from mcp.types import CallToolResult, TextContent, ToolAnnotations
+from mcp.types import Tool as WireTool
+from pydantic import BaseModel, ValidationError
+
+from mcp_server.settings import Settings, Toolset
+from mcp_server.tokens import Caller
+from storage.database import Scope
+from storage.errors import InvalidInput
+from storage.views import Said, View
+
+Arguments = TypeVar("Arguments", bound=Said)
+READ, WRITE = "mcp:read", "mcp:write"
+
+
+class Nothing(Said):
+    """No arguments."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """What a tool may reach: the rows of whoever asks, and who that is."""
+
+    scope: Scope
+    caller: Caller
+
+
+Run = Callable[[Call, Any], Awaitable[View]]
+
+
+@dataclass(frozen=True)
+class Tool:
+    """One tool: what the model reads, what it may send, what comes back, which scope it takes."""
+
+    name: str
+    title: str
+    description: str
+    toolset: Toolset
+    scope: str
+    hints: ToolAnnotations
+    arguments: type[Said]
+    result: type[View]
+    run: Run
+    ui: str | None = None
+
+    @cached_property
+    def wire(self) -> WireTool:
+        """As `tools/list` shows it."""
+        return WireTool(
+            name=self.name,
+            title=self.title,
+            description=self.description,
+            input_schema=input_schema(self.arguments),
+            output_schema=output_schema(self.result),
+            annotations=self.hints,
+            _meta={"ui": {"resourceUri": self.ui}} if self.ui else None,
+        )
+
+    async def call(self, call: Call, arguments: dict[str, Any]) -> CallToolResult:
+        """Check the arguments, run, and say the result twice: for programs, and as text for models.
+
+        Raises:
+            StorageError: refused, with a sentence for the model.
+        """
+        try:
+            said = self.arguments.model_validate(arguments)
+        except ValidationError as error:
+            raise InvalidInput(explain(error, self)) from error
+        facts = (await self.run(call, said)).facts()
+        return CallToolResult(content=[TextContent(type="text", text=as_text(facts))], structured_content=facts)
+
+
+TOOLS: dict[str, Tool] = {}
+
+
+def tool(
+    toolset: Toolset,
+    title: str,
+    *,
+    reads: bool = False,
+    destroys: bool = False,
+    repeatable: bool = False,
+    ui: str | None = None,
+) -> Callable[[Callable[[Call, Arguments], Awaitable[View]]], Callable[[Call, Arguments], Awaitable[View]]]:
+    """Make a function a tool. Its name, docstring and annotations say the rest.
+
+    reads: changes nothing. destroys: takes something away. repeatable: a second call changes nothing more.
+    """
+
+    def register(
+        function: Callable[[Call, Arguments], Awaitable[View]],
+    ) -> Callable[[Call, Arguments], Awaitable[View]]:
+        hints = get_type_hints(function)
+        name = function.__name__
+        TOOLS[name] = Tool(
+            name=name,
+            title=title,
+            description=inspect.cleandoc(function.__doc__ or ""),
+            toolset=toolset,
+            scope=READ if reads else WRITE,
+            hints=ToolAnnotations(
+                read_only_hint=reads,
+                destructive_hint=destroys,
+                idempotent_hint=reads or repeatable,
+                open_world_hint=False,
+            ),
+            arguments=hints["said"],
+            result=hints["return"],
+            run=cast(Run, function),
+            ui=ui,
+        )
+        return function
+
+    return register
+
+
+def offered(settings: Settings) -> dict[str, Tool]:
+    """The tools of the configured toolsets; only those that read when the server is read-only."""
+    return {
+        name: tool
+        for name, tool in TOOLS.items()
+        if tool.toolset in settings.toolsets and (tool.scope == READ or not settings.read_only)
+    }
+
+
+def scope_needed(name: str) -> str:
+    """The token scope that calling a tool takes."""
+    return TOOLS[name].scope if name in TOOLS else READ
+
+
+def as_text(facts: object) -> str:
+    """Compact JSON: the same facts for a third fewer tokens than indented."""
+    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+
+
+def explain(error: ValidationError, tool: Tool) -> str:
+    """What is wrong with the arguments, one sentence a field, without echoing values."""
+    sentences: list[str] = []
+    for problem in error.errors(include_url=False, include_input=False)[:5]:
+        field = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("function-"))
+        context: dict[str, Any] = problem.get("ctx", {})
+        match problem["type"]:
+            case "missing":
+                sentences.append(f"{field} is required.")
+            case "extra_forbidden":
+                taken = ", ".join(tool.arguments.model_fields) or "no arguments"
+                sentences.append(f"{field} is not an argument of {tool.name}, which takes {taken}.")
+            case "too_long" | "string_too_long":
+                sentences.append(f"{field} is too long: at most {context['max_length']}.")
+            case "value_error":
+                sentences.append(f"{field} {problem['msg'].removeprefix('Value error, ')}.")
+            case "string_unicode":
+                sentences.append(f"{field} contains half of a surrogate pair, which cannot be stored; remove it.")
+            case _:
+                sentences.append(f"{field}: {problem['msg']}.")
+    return " ".join(sentences)
+
+
+def input_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The arguments as a flat JSON schema."""
+    return _flat(model.model_json_schema())
+
+
+def output_schema(model: type[BaseModel]) -> dict[str, Any]:
+    """The result as a flat JSON schema of types only: every tool carries one, so it has to be short."""
+    schema = _flat(model.model_json_schema(mode="serialization"))
+    return _bare(schema)
+
+
+def _flat(schema: dict[str, Any]) -> dict[str, Any]:
+    definitions: dict[str, Any] = schema.get("$defs", {})
+
+    def flatten(node: Any) -> Any:  # noqa: ANN401
+        if isinstance(node, list):
+            return [flatten(item) for item in cast("list[Any]", node)]
+        if not isinstance(node, dict):
+            return node
+        found = cast("dict[str, Any]", node)
+        if "$ref" in found:
+            return flatten(
+                definitions[found["$ref"].rsplit("/", 1)[1]] | {k: v for k, v in found.items() if k != "$ref"}
+            )
+        if "anyOf" in found:
+            choices = [choice for choice in found["anyOf"] if choice != {"type": "null"}]
+            rest = {k: v for k, v in found.items() if k not in ("anyOf", "default")}
+            return flatten(_merged([flatten(choice) for choice in choices]) | rest)
+        dropped = ("title", "$defs") if "properties" in found or isinstance(found.get("title"), str) else ("$defs",)
+        kept = {k: v for k, v in found.items() if k not in dropped and not (k == "default" and v is None)}
+        if "properties" in kept:
+            kept["properties"] = {name: flatten(value) for name, value in kept["properties"].items()}
+            kept.pop("description", None)
+            return kept | {k: flatten(v) for k, v in kept.items() if k != "properties"}
+        return {k: flatten(v) for k, v in kept.items()}
+
+    return flatten(schema)
+
+
+def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """Several shapes as one: every property, required where all of them require it."""
+    if len(choices) == 1:
+        return choices[0]
+    required: set[str] = set.intersection(*(set(choice.get("required", ())) for choice in choices))
+    properties = {name: value for choice in choices for name, value in choice.get("properties", {}).items()}
+    return choices[0] | {"properties": properties, "required": sorted(required)}
+
+
+def _bare(node: Any) -> Any:  # noqa: ANN401
+    if isinstance(node, list):
+        return [_bare(item) for item in cast("list[Any]", node)]
+    if not isinstance(node, dict):
+        return node
+    found = cast("dict[str, Any]", node)
+    if "properties" in found:
+        return {
+            "type": "object",
+            "properties": {name: _bare(value) for name, value in found["properties"].items()},
+            "required": found.get("required", []),
+        }
+    return {key: _bare(value) for key, value in found.items() if key in ("type", "items")}

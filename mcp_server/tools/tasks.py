@@ -1,0 +1,167 @@
+"""Tools on tasks."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mcp_server.tools.registry import Call, tool
+from storage import history, listing, tasks
+from storage.errors import StorageError
+from storage.listing import Filter, ListedScope, ListedStatus, Sort
+from storage.views import (
+    Count,
+    Id,
+    Key,
+    Line,
+    Moment,
+    NewTask,
+    Priority,
+    Said,
+    Status,
+    Tag,
+    TaskCompleted,
+    TaskDetail,
+    TaskFields,
+    TaskPage,
+    TaskView,
+    Text,
+    View,
+)
+
+PAGE_BYTES = 14_000
+"""About 4,000 tokens: what a page of the default size may take."""
+
+DEFAULT_LIMIT = 20
+Clearable = Literal["description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence"]
+
+
+class AddTask(NewTask):
+    """Arguments of add_task."""
+
+    idempotency_key: Key | None = Field(None, description="Same key, same task: safe to retry for 24 h")
+
+
+class AddTasks(Said):
+    """Arguments of add_tasks."""
+
+    tasks: Annotated[list[NewTask], Field(min_length=1, max_length=50)]
+    atomic: bool = Field(True, description="All or none")
+    idempotency_key: Key | None = None
+
+
+class Added(View):
+    """What became of one task of a batch."""
+
+    index: int
+    ok: bool
+    task: TaskView | None = None
+    error: str | None = None
+
+
+class AddedTasks(View):
+    """What became of a batch."""
+
+    results: list[Added]
+
+
+class ListTasks(Said):
+    """Arguments of list_tasks."""
+
+    status: ListedStatus = Field("pending", description="pending = not completed")
+    scope: ListedScope = Field("all", description="mine = what I own")
+    team_id: Id | None = None
+    search: Annotated[Text, Field(max_length=500)] | None = Field(None, description='Whole words; "a phrase", or, -not')
+    tag: Tag | None = None
+    priority: Priority | None = None
+    due_before: Moment | None = Field(None, description="Exclusive")
+    due_after: Moment | None = Field(None, description="Inclusive")
+    sort: Sort = "created"
+    detail: Literal["brief", "full"] = "brief"
+    limit: Annotated[Count, Field(ge=1, le=100)] = DEFAULT_LIMIT
+    cursor: Annotated[Line, Field(max_length=500)] | None = None
+
+
+class OneTask(Said):
+    """Arguments of the tools on one task."""
+
+    task_id: Id
+
+
+class UpdateTask(TaskFields):
+    """Arguments of update_task."""
+
+    task_id: Id
+    status: Status | None = None
+    clear: list[Clearable] = Field(default_factory=list[Clearable], description="Fields to empty")
+    expected_version: Annotated[Count, Field(ge=1)] | None = Field(
+        None, description="Refuse if the task is at another version"
+    )
+
+
+@tool("tasks", "Add a task")
+async def add_task(call: Call, said: AddTask) -> TaskView:
+    """Add a task. Dates in due count in UTC; a time needs its offset."""
+    return await tasks.add(call.scope, said, said.idempotency_key)
+
+
+@tool("tasks", "Add several tasks")
+async def add_tasks(call: Call, said: AddTasks) -> AddedTasks:
+    """Add up to 50 tasks in one call. With atomic=false each result tells what became of that task."""
+    outcomes = await tasks.add_many(call.scope, said.tasks, atomic=said.atomic, key=said.idempotency_key)
+    return AddedTasks(
+        results=[
+            Added(index=index, ok=False, error=str(outcome))
+            if isinstance(outcome, StorageError)
+            else Added(index=index, ok=True, task=outcome)
+            for index, outcome in enumerate(outcomes)
+        ]
+    )
+
+
+@tool("tasks", "List tasks", reads=True)
+async def list_tasks(call: Call, said: ListTasks) -> TaskPage:
+    """Find tasks; by default what is not completed, newest first. total_count counts the whole list.
+
+    A page may end early to stay short: while there is next_cursor, repeat the call with cursor for more.
+    """
+    return await listing.find(
+        call.scope,
+        Filter(**said.model_dump(include={*Filter.model_fields})),
+        said.limit,
+        said.cursor,
+        whole=said.detail == "full",
+        budget=PAGE_BYTES * max(1, said.limit // DEFAULT_LIMIT),
+    )
+
+
+@tool("tasks", "Read a task", reads=True)
+async def get_task(call: Call, said: OneTask) -> TaskDetail:
+    """Read one task with its description, shares and latest history (who changed what, with which client)."""
+    return await history.detail(call.scope, said.task_id)
+
+
+@tool("tasks", "Change a task", repeatable=True)
+async def update_task(call: Call, said: UpdateTask) -> TaskView:
+    """Change the given fields of a task; others stay. tags replaces all tags. Empty fields with clear.
+
+    Give expected_version (from the last read) so as not to overwrite somebody else's change.
+    """
+    return await tasks.change(call.scope, said.task_id, said, said.status, tuple(said.clear), said.expected_version)
+
+
+@tool("tasks", "Complete a task", repeatable=True)
+async def complete_task(call: Call, said: OneTask) -> TaskCompleted:
+    """Mark a task as completed. A recurring task gets its next occurrence, which is in the result."""
+    return await tasks.complete(call.scope, said.task_id)
+
+
+@tool("tasks", "Delete a task", destroys=True, repeatable=True)
+async def delete_task(call: Call, said: OneTask) -> TaskView:
+    """Delete a task. restore_task brings it back within 30 days."""
+    return await tasks.remove(call.scope, said.task_id)
+
+
+@tool("tasks", "Restore a task", repeatable=True)
+async def restore_task(call: Call, said: OneTask) -> TaskView:
+    """Bring a deleted task back, with its shares."""
+    return await tasks.restore(call.scope, said.task_id)
