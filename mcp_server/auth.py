@@ -74,7 +74,7 @@ class Authenticate:
             if scope["type"] in ("http", "websocket"):
                 receive = await self._admit(scope, receive)
         except Refusal as refusal:
-            logger.info("refused %s: %s", scope["path"], refusal)
+            logger.info("refused %r: %s", scope["path"], refusal)
             await _refuse(refusal, self._headers(refusal, scope), scope, receive, send)
         except ClientDisconnect:
             pass
@@ -197,15 +197,11 @@ async def caller_of_environment(verifier: Verifier) -> Caller:
         try:
             return await verifier.verify(settings.token, "mcp")
         except InvalidToken as error:
-            raise SettingsError(
-                f"TASKDECK_TOKEN: {error}. Get a new one, for example by `taskdeck token`"
-            ) from error
+            raise SettingsError(f"TASKDECK_TOKEN: {error}. Get a new one, for example by `taskdeck token`") from error
         except (KeysUnavailable, Unavailable) as error:
             raise SettingsError(f"TASKDECK_TOKEN cannot be checked: {error}") from error
     if settings.database_url:
-        raise SettingsError(
-            "TASKDECK_TOKEN is required with DATABASE_URL: get one, for example by `taskdeck token`"
-        )
+        raise SettingsError("TASKDECK_TOKEN is required with DATABASE_URL: get one, for example by `taskdeck token`")
     return Caller(
         user_id=LOCAL_USER,
         email=None,
@@ -222,9 +218,7 @@ async def caller_of_environment(verifier: Verifier) -> Caller:
 def _find_bearer(scope: Scope) -> str | None:
     """The token of the one place where it may be, the Authorization header (RFC 6750 section 2.1)."""
     if "access_token" in parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True):
-        raise Refusal(
-            401, "invalid_token", "A token in an address is never accepted, for addresses are logged", _ALL
-        )
+        raise Refusal(401, "invalid_token", "A token in an address is never accepted, for addresses are logged", _ALL)
     sent = Headers(scope=scope).getlist("authorization")
     if len(sent) > 1:
         raise Refusal(401, "invalid_token", "There is more than one Authorization header", _ALL)
@@ -249,9 +243,7 @@ async def _read_body(headers: Headers, receive: Receive) -> bytes:
                 if len(body) > MAX_BODY_BYTES:
                     raise too_large
     except TimeoutError as error:
-        raise Refusal(
-            408, "timeout", f"The request was not complete after {BODY_SECONDS:g} seconds"
-        ) from error
+        raise Refusal(408, "timeout", f"The request was not complete after {BODY_SECONDS:g} seconds") from error
     return bytes(body)
 
 
@@ -289,9 +281,7 @@ def _describe_to_sdk(caller: Caller) -> AccessToken:
     )
 
 
-async def _refuse(
-    refusal: Refusal, headers: dict[str, str], scope: Scope, receive: Receive, send: Send
-) -> None:
+async def _refuse(refusal: Refusal, headers: dict[str, str], scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 4000 + refusal.status, "reason": refusal.detail})
         return

@@ -82,9 +82,7 @@ class KeySet:
         """
         key = self._pick(kid)
         if key is None or self._age() > FRESH_SECONDS:
-            # While the publisher is known to be down, nobody waits who can be served from what is kept.
-            served = key is not None and self._failing and self._age() <= STALE_SECONDS
-            await self._renew(wait=not served)
+            await self._renew(missing=key is None)
             key = self._pick(kid)
         if self._age() > STALE_SECONDS or (key is None and self._failing):
             raise KeysUnavailable
@@ -92,8 +90,8 @@ class KeySet:
 
     async def ready(self) -> bool:
         """Whether there are keys to check tokens with."""
-        if not self._keys:
-            await self._renew(wait=True)
+        if self._age() > FRESH_SECONDS:
+            await self._renew(missing=False)
         return self._age() <= STALE_SECONDS
 
     def _age(self) -> float:
@@ -104,14 +102,15 @@ class KeySet:
             return next(iter(self._keys.values())) if len(self._keys) == 1 else None
         return self._keys.get(kid)
 
-    async def _renew(self, *, wait: bool) -> None:
+    async def _renew(self, *, missing: bool) -> None:
         if self._flight is None:
             cooldown = COOLDOWN_SECONDS if self._keys else FIRST_COOLDOWN_SECONDS
             if self._clock() - self._attempted < cooldown:
                 return
             self._attempted = self._clock()
             self._flight = asyncio.create_task(self._fetch())
-        if wait:
+        # While the publisher is known to be down, nobody waits who can be served from what is kept.
+        if missing or not self._failing or self._age() > STALE_SECONDS:
             await asyncio.shield(self._flight)
 
     async def _fetch(self) -> None:

@@ -180,7 +180,7 @@ class Verifier:
             raise InvalidToken("This is not a JSON Web Token")
         try:
             header, claims = (_parse(segment) for segment in token.split(".")[:2])
-            if "crit" in header or "b64" in header:
+            if "crit" in header:
                 raise InvalidToken("The token uses an extension that is not supported")
             head, body = _Header.model_validate(header), _Claims.model_validate(claims)
         except (ValidationError, ValueError, RecursionError) as error:
@@ -201,9 +201,7 @@ class Verifier:
         named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
         ours = [aud for aud in named if aud in self._audiences]
         others = [aud for aud in named if aud not in self._audiences]
-        foreign = [
-            a for a in others if not (a.startswith(f"{claims.iss}/") and a.endswith("/oauth2/userinfo"))
-        ]
+        foreign = [a for a in others if not (a.startswith(f"{claims.iss}/") and a.endswith("/oauth2/userinfo"))]
         if len(ours) != 1 or len(others) > 1 or foreign:
             raise InvalidToken("The token is for another audience")
         return self._audiences[ours[0]]

@@ -151,6 +151,14 @@ async def test_without_any_keys_the_answer_is_503_until_they_come(tmp_path: Path
         assert (await here.show()).status == 200
 
 
+async def test_a_server_that_nobody_asked_for_days_is_ready_at_once(tmp_path: Path):
+    async with scene(tmp_path) as here:
+        for _ in range(2):
+            assert await here.house.verifier.ready()
+            here.ticks.now += 200_000
+        assert here.publisher.fetches == 2
+
+
 async def test_without_a_listener_the_answer_is_503(tmp_path: Path):  # J38
     async with scene(tmp_path) as here:
         url = here.publisher.url
