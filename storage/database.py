@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
@@ -93,6 +93,17 @@ class Transaction:
         """Nothing comes back."""
         await self._connection.execute(statement.sql, *statement.arguments(values))
 
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncGenerator[None]:
+        """Undo what was done inside if it fails, and only that."""
+        await self._connection.execute("SAVEPOINT inner_verb")
+        try:
+            yield
+        except Exception:
+            await self._connection.execute("ROLLBACK TO SAVEPOINT inner_verb; RELEASE SAVEPOINT inner_verb")
+            raise
+        await self._connection.execute("RELEASE SAVEPOINT inner_verb")
+
 
 class _Transient(Unavailable):
     """A fault that passes: nothing was committed, so the verb may simply run again."""
@@ -105,6 +116,11 @@ class Scope:
     database: "Database"
     user_id: str
     client: str | None = None
+    joined: Transaction | None = None
+
+    def within(self, transaction: Transaction) -> "Scope":
+        """The same caller, whose verbs join this transaction instead of beginning their own."""
+        return replace(self, joined=transaction)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncGenerator[Transaction]:
@@ -113,6 +129,10 @@ class Scope:
         Raises:
             Unavailable: no connection in time, or the database is away.
         """
+        if self.joined is not None:
+            async with self.joined.savepoint():
+                yield self.joined
+            return
         async with self.database.connection() as connection:
             try:
                 await connection.execute(self._begin())

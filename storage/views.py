@@ -3,6 +3,7 @@
 Limits stand here once; tools derive their schemas from these classes.
 """
 
+import json
 import re
 from typing import Annotated, Any, Literal
 
@@ -16,6 +17,7 @@ TeamRole = Literal["owner", "admin", "member", "viewer"]
 MessageRole = Literal["user", "assistant", "system", "tool"]
 
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
 def _storable(value: str) -> str:
@@ -46,6 +48,18 @@ def _bytes_at_most(limit: int) -> AfterValidator:
     return AfterValidator(check)
 
 
+def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    try:
+        said = json.dumps(value, allow_nan=False, ensure_ascii=False)
+    except (ValueError, RecursionError) as error:
+        raise ValueError("is not JSON that can be stored") from error
+    if _UNSTORABLE.search(said) or _ESCAPED_NUL.search(said):
+        raise ValueError("contains a NUL or half of a surrogate pair, which cannot be stored; remove it")
+    if len(said.encode()) > 65536:
+        raise ValueError("is longer than 65536 bytes; shorten it")
+    return value
+
+
 def _distinct(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
@@ -58,6 +72,8 @@ Title = Annotated[Line, Field(max_length=500)]
 Tag = Annotated[Line, Field(max_length=50)]
 Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
 Moment = Annotated[Text, Field(max_length=40)]
+TeamName = Annotated[Line, Field(max_length=100)]
+ConversationTitle = Annotated[Line, Field(max_length=200)]
 Person = Annotated[Line, Field(max_length=320)]
 Key = Annotated[Line, Field(max_length=128)]
 
@@ -203,7 +219,7 @@ class NewMessage(Said):
 
     role: MessageRole
     content: Annotated[Text, _bytes_at_most(65536)] = Field(description="Up to 64 KiB")
-    tool_calls: list[dict[str, Any]] | None = None
+    tool_calls: Annotated[list[dict[str, Any]], AfterValidator(_storable_calls)] | None = None
     model: Annotated[Line, Field(max_length=200)] | None = None
 
 
@@ -226,6 +242,53 @@ class ConversationView(View):
     message_count: int
     created_at: str
     updated_at: str
+
+
+class MessagesAppended(View):
+    """Where appended messages stand in their conversation."""
+
+    conversation_id: int
+    first_sequence: int
+    last_sequence: int
+
+
+class ConversationList(View):
+    """A page of conversations, the one updated last first. `total_count` counts the whole list."""
+
+    conversations: list[ConversationView]
+    total_count: int
+    next_cursor: str | None = None
+
+
+class ConversationPage(View):
+    """A part of a conversation, oldest message first. `has_more` says that older ones are left."""
+
+    conversation: ConversationView
+    messages: list[MessageView]
+    has_more: bool
+
+
+class MessageMatch(View):
+    """A message that was found, and the words around the first match."""
+
+    conversation_id: int
+    sequence: int
+    role: MessageRole
+    snippet: str
+
+
+class MessageMatches(View):
+    """A page of matches, newest message first."""
+
+    matches: list[MessageMatch]
+    next_cursor: str | None = None
+
+
+class ConversationDeleted(View):
+    """What is left of a conversation."""
+
+    conversation_id: int
+    deleted: bool
 
 
 class DayCount(View):
