@@ -131,9 +131,16 @@ class Task(Row, table=True):
             "tasks_due",
             "user_id",
             "due_at",
+            postgresql_include=["id", "status", "team_id", "due", "deleted_at"],
             postgresql_where=text("deleted_at IS NULL AND due_at IS NOT NULL"),
         ),
-        Index("tasks_completed", "user_id", "completed_at", postgresql_where=text("completed_at IS NOT NULL")),
+        Index(
+            "tasks_completed",
+            "user_id",
+            "completed_at",
+            postgresql_include=["id", "team_id", "deleted_at"],
+            postgresql_where=text("deleted_at IS NULL AND completed_at IS NOT NULL"),
+        ),
         Index("tasks_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("tasks_search", "user_id", "search", postgresql_using="gin"),
     )
@@ -251,6 +258,7 @@ class TaskEvent(Row, table=True):
         Index("task_events_owner", "owner_id", "transaction_id"),
         Index("task_events_actor", "user_id", "id"),
         Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
+        Index("task_events_from", "from_team_id", "transaction_id", postgresql_where=text("from_team_id IS NOT NULL")),
         Index(
             "task_events_target",
             "target_user_id",
@@ -267,6 +275,7 @@ class TaskEvent(Row, table=True):
     owner_id: str = Stored(sa_type=Text)
     user_id: str = Stored(sa_type=Text)
     team_id: int | None = Stored(default=None, sa_type=BigInteger)
+    from_team_id: int | None = Stored(default=None, sa_type=BigInteger)
     target_user_id: str | None = Stored(default=None, sa_type=Text)
     event_type: str = Stored(sa_type=Text)
     client: str | None = Stored(default=None, sa_type=Text)

@@ -49,11 +49,11 @@ STATEMENTS = (
     """,
     """
     CREATE INDEX IF NOT EXISTS tasks_due ON tasks (user_id, due_at)
-        WHERE deleted_at IS NULL AND due_at IS NOT NULL
+        INCLUDE (id, status, team_id, due, deleted_at) WHERE deleted_at IS NULL AND due_at IS NOT NULL
     """,
     """
     CREATE INDEX IF NOT EXISTS tasks_completed ON tasks (user_id, completed_at)
-        WHERE completed_at IS NOT NULL
+        INCLUDE (id, team_id, deleted_at) WHERE deleted_at IS NULL AND completed_at IS NOT NULL
     """,
     "CREATE INDEX IF NOT EXISTS tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS tasks_search ON tasks USING gin (user_id, search)",

@@ -16,6 +16,7 @@ STATEMENTS = (
         owner_id text NOT NULL,
         user_id text NOT NULL,
         team_id bigint,
+        from_team_id bigint,
         target_user_id text,
         event_type text NOT NULL CHECK (event_type IN (
             'task_created', 'task_updated', 'task_completed', 'task_deleted', 'task_restored',
@@ -35,6 +36,10 @@ STATEMENTS = (
     """
     CREATE INDEX IF NOT EXISTS task_events_team ON task_events (team_id, transaction_id)
         WHERE team_id IS NOT NULL
+    """,
+    """
+    CREATE INDEX IF NOT EXISTS task_events_from ON task_events (from_team_id, transaction_id)
+        WHERE from_team_id IS NOT NULL
     """,
     """
     CREATE INDEX IF NOT EXISTS task_events_target ON task_events (target_user_id, transaction_id)

@@ -86,8 +86,9 @@ BEGIN
     FOR event IN
         WITH recorded AS (
             INSERT INTO public.task_events
-                (task_id, owner_id, user_id, team_id, event_type, client, changes, undoes)
-            SELECT n.id, n.user_id, coalesce(actor, n.user_id), coalesce(n.team_id, o.team_id),
+                (task_id, owner_id, user_id, team_id, from_team_id, event_type, client, changes, undoes)
+            SELECT n.id, n.user_id, coalesce(actor, n.user_id), n.team_id,
+                CASE WHEN o.team_id IS DISTINCT FROM n.team_id THEN o.team_id END,
                 CASE WHEN o.deleted_at IS NULL AND n.deleted_at IS NOT NULL THEN 'task_deleted'
                      WHEN o.deleted_at IS NOT NULL AND n.deleted_at IS NULL THEN 'task_restored'
                      WHEN o.status <> 'completed' AND n.status = 'completed' THEN 'task_completed'

@@ -110,6 +110,8 @@ DECLARE
 BEGIN
     IF team <> 0 THEN
         RETURN NOT EXISTS (SELECT 1 FROM public.task_events e WHERE e.team_id = team
+            AND e.transaction_id >= since AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen))
+        AND NOT EXISTS (SELECT 1 FROM public.task_events e WHERE e.from_team_id = team
             AND e.transaction_id >= since AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen));
     END IF;
     RETURN NOT EXISTS (SELECT 1 FROM public.task_events e WHERE e.owner_id = me
@@ -119,6 +121,20 @@ BEGIN
         AND NOT EXISTS (SELECT 1 FROM public.task_events e
             WHERE e.task_id = ANY (public.my_shared_task_ids())
             AND e.transaction_id >= since AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen));
+END $$
+"""
+
+# Somebody's shares of a team's tasks are hidden from its plain members; how many tasks have any is not.
+COUNT_SHARED = f"""
+CREATE OR REPLACE FUNCTION count_shared_tasks(team bigint) RETURNS bigint LANGUAGE plpgsql STABLE {DEFINER} AS $$
+BEGIN
+    IF team <> 0 THEN
+        RETURN (SELECT count(*) FROM public.tasks t
+            WHERE t.team_id = team AND team = ANY (public.my_team_ids()) AND t.deleted_at IS NULL
+              AND EXISTS (SELECT 1 FROM public.task_shares s WHERE s.task_id = t.id));
+    END IF;
+    RETURN (SELECT count(*) FROM public.task_shares s JOIN public.tasks t ON t.id = s.task_id
+        WHERE s.shared_with_user_id = public.current_user_id() AND t.deleted_at IS NULL);
 END $$
 """
 
@@ -200,6 +216,7 @@ FOR_REQUESTS = {
     "repeat_task(bigint, text, timestamptz, text)": REPEAT_TASK,
     "task_audience(bigint[])": TASK_AUDIENCE,
     "statistics_current(bigint, text)": STATISTICS_CURRENT,
+    "count_shared_tasks(bigint)": COUNT_SHARED,
     "find_personal_token(text)": FIND_TOKEN,
     "purge_expired()": PURGE,
 }
