@@ -4,10 +4,6 @@ Visible tasks are the union of three disjoint sets (mine, my teams', shared with
 every row of each (docs/research.md, "Policies and lists").
 """
 
-import base64
-import binascii
-import hashlib
-import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -32,9 +28,8 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from storage import schedule, users
+from storage import cursors, schedule, users
 from storage.database import Row, Scope, Statement, compiled, verb
-from storage.errors import InvalidInput
 from storage.fields import BRIEF, WHOLE, view
 from storage.models import Task
 from storage.views import Priority, TaskBrief, TaskPage, TaskView
@@ -72,12 +67,22 @@ class _Shape(NamedTuple):
     continued: bool
 
 
+class _Key(NamedTuple):
+    """What a listing is sorted by (the id decides between equals), as SQL and as Python type."""
+
+    column: Any
+    stored: Any
+    python: type
+    descending: bool = True
+
+
+_MOMENT = DateTime(timezone=True)
 _RANK = case({"low": 1, "medium": 2, "high": 3, "urgent": 4}, value=col(Task.priority))
-_KEYS: dict[Sort, tuple[ColumnElement[Any], Any, bool]] = {
-    "created": (col(Task.created_at), DateTime(timezone=True), True),
-    "updated": (col(Task.updated_at), DateTime(timezone=True), True),
-    "priority": (_RANK, Integer, True),
-    "due": (func.coalesce(col(Task.due_at), literal(NEVER, DateTime(timezone=True))), DateTime(timezone=True), False),
+_KEYS: dict[Sort, _Key] = {
+    "created": _Key(col(Task.created_at), _MOMENT, datetime),
+    "updated": _Key(col(Task.updated_at), _MOMENT, datetime),
+    "priority": _Key(_RANK, Integer, int),
+    "due": _Key(func.coalesce(col(Task.due_at), literal(NEVER, _MOMENT)), _MOMENT, datetime, descending=False),
 }
 
 
@@ -93,9 +98,9 @@ async def find(
         InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team.
     """
     values = _values(wanted)
-    print_ = hashlib.sha256(wanted.model_dump_json().encode()).hexdigest()[:12]
+    listing = f"tasks {wanted.model_dump_json()}"
     if cursor is not None:
-        values["after_key"], values["after_id"] = _read_cursor(cursor, print_, wanted.sort)
+        values["after_key"], values["after_id"] = cursors.read(cursor, listing, _KEYS[wanted.sort].python, int)
     given = frozenset(name for name in values if not name.startswith("after_"))
     statement = _find(_Shape(wanted.status, wanted.scope, wanted.sort, whole, given, cursor is not None))
     async with scope.transaction() as transaction:
@@ -111,7 +116,7 @@ async def find(
             break
         tasks.append(task)
     more = len(tasks) < len(found)
-    following = _write_cursor(found[len(tasks) - 1], print_) if more else None
+    following = _cursor(listing, found[len(tasks) - 1]) if more else None
     return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
 
 
@@ -134,14 +139,14 @@ def _values(wanted: Filter) -> dict[str, Any]:
 
 @lru_cache(maxsize=512)
 def _find(shape: _Shape) -> Statement:
-    key, key_type, descending = _KEYS[shape.sort]
+    key, key_type, _, descending = _KEYS[shape.sort]
     position = tuple_(key, col(Task.id))
     columns = (*(WHOLE if shape.whole else BRIEF), key.label("sort_key"))
     conditions = _conditions(shape)
     branches = _branches(shape)
     direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
 
-    def page(branch: ColumnElement[bool]) -> Select[Any]:
+    def page(branch: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         chosen = select(*columns).where(branch, *conditions)
         if shape.continued:
             after = tuple_(bindparam("after_key", type_=key_type), bindparam("after_id", type_=BigInteger))
@@ -171,13 +176,12 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
         conditions.append(col(Task.status) != "completed")
     elif shape.status != "all":
         conditions.append(col(Task.status) == shape.status)
-    moment = DateTime(timezone=True)
     filters: dict[str, ColumnElement[bool]] = {
         "search": col(Task.id) == func.any(func.matching_task_ids(bindparam("search", type_=Text))),
         "tag": bindparam("tag", type_=Text) == func.any(col(Task.tags)),
         "priority": col(Task.priority) == bindparam("priority", type_=Text),
-        "due_before": col(Task.due_at) < bindparam("due_before", type_=moment),
-        "due_after": col(Task.due_at) >= bindparam("due_after", type_=moment),
+        "due_before": col(Task.due_at) < bindparam("due_before", type_=_MOMENT),
+        "due_after": col(Task.due_at) >= bindparam("due_after", type_=_MOMENT),
     }
     return conditions + [condition for name, condition in filters.items() if name in shape.given]
 
@@ -202,17 +206,5 @@ def _branches(shape: _Shape) -> list[ColumnElement[bool]]:
             return [mine, in_my_teams & theirs, shared & elsewhere]
 
 
-def _write_cursor(row: Row, print_: str) -> str:
-    key = row["sort_key"]
-    said = [print_, key.isoformat() if isinstance(key, datetime) else key, row["id"]]
-    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str, print_: str, sort: Sort) -> tuple[Any, int]:
-    try:
-        found, key, task_id = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
-        if found == print_:
-            return (key if sort == "priority" else datetime.fromisoformat(key)), int(task_id)
-    except (ValueError, TypeError, binascii.Error):
-        pass
-    raise InvalidInput("This cursor does not belong to this listing: repeat the call without cursor to start again.")
+def _cursor(listing: str, last: Row) -> str:
+    return cursors.write(listing, last["sort_key"], last["id"])

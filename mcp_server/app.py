@@ -1,0 +1,82 @@
+"""The composition root: everything is built here once, and passed down."""
+
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mcp.server.lowlevel import Server
+from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
+from mcp.server.transport_security import TransportSecuritySettings
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
+
+from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_routes
+from mcp_server.callers import Callers
+from mcp_server.server import build_server
+from mcp_server.settings import Settings
+from mcp_server.tokens import Caller, Verifier
+from mcp_server.tools.registry import scope_needed
+from storage import users
+from storage.database import Database
+
+
+@dataclass(frozen=True)
+class Deck:
+    """What runs: the database, who may pass, and the MCP server over both."""
+
+    database: Database
+    verifier: Verifier
+    callers: Callers
+    server: Server[Any]
+
+
+@asynccontextmanager
+async def open_deck(
+    settings: Settings, database_url: str, dashboard_url: str | None = None, local: Caller | None = None
+) -> AsyncGenerator[Deck]:
+    """Open the database and build what all doors share. `local` asks when there is no HTTP request."""
+    pooled = bool(settings.database_url_unpooled) and settings.database_url_unpooled != settings.database_url
+    async with Database.open(database_url, pooled=pooled) as database:
+
+        async def find_personal_token(token_hash: str) -> Caller | None:
+            holder = await users.find_personal_token(database, token_hash)
+            return holder and Caller(
+                user_id=holder.user_id,
+                email=holder.email,
+                name=holder.name,
+                timezone=holder.timezone,
+                scopes=holder.scopes,
+                client=holder.token_name,
+                expires_at=holder.expires_at.timestamp(),
+                audience="mcp",
+                issuer="personal",
+            )
+
+        callers = Callers(database)
+        yield Deck(
+            database=database,
+            verifier=Verifier(settings, dashboard_url, find_personal_token),
+            callers=callers,
+            server=build_server(settings, callers, local),
+        )
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, database_url: str, dashboard_url: str | None = None) -> AsyncGenerator[ASGIApp]:
+    """The HTTP application, ready to be served. Its port must be known (`Settings.with_port`)."""
+    async with AsyncExitStack() as stack:
+        deck = await stack.enter_async_context(open_deck(settings, database_url, dashboard_url))
+        manager = StreamableHTTPSessionManager(
+            app=deck.server,
+            json_response=True,
+            stateless=True,
+            max_request_body_size=MAX_BODY_BYTES,
+            # GuardHost checks Host and Origin of every route, exactly; the SDK would only check its own.
+            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+        )
+        await stack.enter_async_context(manager.run())
+        mcp = Authenticate(StreamableHTTPASGIApp(manager), deck.verifier, "mcp", scope_needed)
+        routes: list[BaseRoute] = [*metadata_routes(deck.verifier), Route("/mcp", endpoint=mcp)]
+        yield GuardHost(Starlette(routes=routes), settings, dashboard_url)

@@ -1,0 +1,124 @@
+"""The MCP server: tools and resources as protocol answers. The one place where StorageError becomes an answer.
+
+Built on the SDK's low-level Server, whose handlers see who asks (docs/research.md, "Low-level server").
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    CallToolRequestParams,
+    CallToolResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    TextContent,
+    TextResourceContents,
+)
+
+import mcp_server.tools.account
+import mcp_server.tools.conversations
+import mcp_server.tools.statistics
+import mcp_server.tools.tasks  # noqa: F401 - importing a topic registers its tools
+from mcp_server import resources
+from mcp_server.callers import Callers
+from mcp_server.settings import Settings
+from mcp_server.tokens import Caller
+from mcp_server.tools.registry import Call, offered
+from storage.database import Scope
+from storage.errors import StorageError
+
+logger = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+R = TypeVar("R")
+
+OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
+
+
+def build_server(settings: Settings, callers: Callers, local: Caller | None = None) -> Server[Any]:
+    """A server over one database. `local` is who asks when there is no HTTP request (stdio, in memory)."""
+    tools = offered(settings)
+
+    def caller_of(ctx: Context) -> Caller:
+        # Over HTTP only the authenticated request counts: a missing caller is an error, never the local user.
+        caller = local if ctx.request is None else ctx.request.scope["caller"]
+        if caller is None:
+            raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
+        return caller
+
+    async def scope_of(ctx: Context) -> Scope:
+        return await callers.scope(caller_of(ctx))
+
+    async def list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        return ListToolsResult(tools=[tool.wire for tool in tools.values()])
+
+    async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult:
+        tool = tools.get(params.name)
+        if tool is None:
+            return _refusal(f"There is no tool {params.name[:100]!r} here. Use tools/list to see what there is.")
+        caller = caller_of(ctx)
+        if tool.scope not in caller.scopes:
+            return _refusal(f"{tool.name} takes a token with the scope {tool.scope}.")
+        try:
+            return await tool.call(Call(await callers.scope(caller), caller), params.arguments or {})
+        except StorageError as error:
+            return _refusal(str(error))
+        except Exception:
+            logger.exception("tool %s failed", tool.name)
+            return _refusal(OUR_FAULT)
+
+    async def list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+        scope = await scope_of(ctx)
+        return await _answered(lambda: resources.list_own(scope, params.cursor if params else None))
+
+    async def list_templates(ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        return ListResourceTemplatesResult(resource_templates=resources.TEMPLATES)
+
+    async def read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        scope, uri = await scope_of(ctx), str(params.uri)
+        text = await _answered(lambda: resources.read(scope, uri), uri)
+        return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
+
+    return Server(
+        "taskdeck",
+        title="Taskdeck",
+        version=version("taskdeck"),
+        description="Tasks, teams and conversations that AI agents and people share.",
+        instructions=files("mcp_server").joinpath("instructions.md").read_text("utf-8").strip(),
+        cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
+        get_tool_input_schema=lambda name: tools[name].wire.input_schema if name in tools else None,
+        on_list_tools=list_tools,
+        on_call_tool=call_tool,
+        on_list_resources=list_resources,
+        on_list_resource_templates=list_templates,
+        on_read_resource=read_resource,
+    )
+
+
+def _refusal(sentence: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)
+
+
+async def _answered(ask: Callable[[], Awaitable[R]], uri: str | None = None) -> R:
+    """What was asked for; a refusal as the protocol's error, which for a resource names its URI."""
+    data = {"uri": uri} if uri else None
+    try:
+        return await ask()
+    except StorageError as error:
+        raise MCPError(INVALID_PARAMS, str(error), data) from error
+    except Exception as error:
+        logger.exception("resource failed")
+        raise MCPError(INTERNAL_ERROR, OUR_FAULT, data) from error

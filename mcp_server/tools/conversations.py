@@ -1,0 +1,114 @@
+"""Tools on conversations: every chat message is kept, in order."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mcp_server.tools.registry import Call, tool
+from storage import conversations, messages
+from storage.views import (
+    ConversationDeleted,
+    ConversationList,
+    ConversationPage,
+    ConversationView,
+    Count,
+    Id,
+    Key,
+    Line,
+    MessageMatches,
+    MessagesAppended,
+    NewMessage,
+    Said,
+    Text,
+)
+
+Limit = Annotated[Count, Field(ge=1, le=100)]
+Cursor = Annotated[Line, Field(max_length=500)]
+Query = Annotated[Text, Field(min_length=1, max_length=500)]
+Messages = Annotated[list[NewMessage], Field(max_length=100)]
+
+
+class StartConversation(Said):
+    """Arguments of start_conversation."""
+
+    title: Annotated[Line, Field(max_length=200)] | None = None
+    messages: Messages = Field(default_factory=list[NewMessage])
+    idempotency_key: Key | None = None
+
+
+class AppendMessages(Said):
+    """Arguments of append_messages."""
+
+    conversation_id: Id
+    messages: Annotated[Messages, Field(min_length=1)]
+    idempotency_key: Key | None = Field(None, description="Same key, appended once: safe to retry for 24 h")
+
+
+class ListConversations(Said):
+    """Arguments of list_conversations."""
+
+    search: Query | None = None
+    limit: Limit = 20
+    cursor: Cursor | None = None
+
+
+class GetConversation(Said):
+    """Arguments of get_conversation."""
+
+    conversation_id: Id
+    limit: Limit = 50
+    before_sequence: Annotated[Count, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="For older messages")
+    max_tokens: Annotated[Count, Field(ge=100, le=20_000)] = 4000
+
+
+class SearchMessages(Said):
+    """Arguments of search_messages."""
+
+    query: Query = Field(description='Whole words; "a phrase", or, -not')
+    limit: Limit = 20
+    cursor: Cursor | None = None
+
+
+class OneConversation(Said):
+    """Arguments of delete_conversation."""
+
+    conversation_id: Id
+
+
+@tool("conversations", "Start a conversation")
+async def start_conversation(call: Call, said: StartConversation) -> ConversationView:
+    """Start a conversation to keep a chat's messages in."""
+    return await conversations.start(call.scope, said.title, said.messages, said.idempotency_key)
+
+
+@tool("conversations", "Keep messages")
+async def append_messages(call: Call, said: AppendMessages) -> MessagesAppended:
+    """Append messages to a conversation, in order. Sequence numbers have no gaps."""
+    return await conversations.append(call.scope, said.conversation_id, said.messages, said.idempotency_key)
+
+
+@tool("conversations", "List conversations", reads=True)
+async def list_conversations(call: Call, said: ListConversations) -> ConversationList:
+    """List conversations, the one updated last first. search looks at titles and messages."""
+    return await conversations.find(call.scope, said.search, said.limit, said.cursor)
+
+
+@tool("conversations", "Read a conversation", reads=True)
+async def get_conversation(call: Call, said: GetConversation) -> ConversationPage:
+    """Read a conversation's newest messages, oldest first, as many as fit into max_tokens.
+
+    While has_more, repeat the call with before_sequence = the first sequence that came.
+    """
+    return await conversations.read(call.scope, said.conversation_id, said.limit, said.before_sequence, said.max_tokens)
+
+
+@tool("conversations", "Search messages", reads=True)
+async def search_messages(call: Call, said: SearchMessages) -> MessageMatches:
+    """Find messages by their words, newest first."""
+    return await messages.search(call.scope, said.query, said.limit, said.cursor)
+
+
+@tool("conversations", "Delete a conversation", destroys=True)
+async def delete_conversation(call: Call, said: OneConversation) -> ConversationDeleted:
+    """Delete a conversation with its messages, for good."""
+    return await conversations.remove(call.scope, said.conversation_id)

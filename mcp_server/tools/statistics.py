@@ -1,0 +1,22 @@
+"""The numbers."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mcp_server.tools.registry import Call, tool
+from storage import statistics
+from storage.views import Count, Id, Overview, Said
+
+
+class GetStatistics(Said):
+    """Arguments of get_statistics."""
+
+    team_id: Id | None = Field(None, description="A team's numbers instead of one's own")
+    days: Annotated[Count, Field(ge=1, le=366)] = 14
+
+
+@tool("statistics", "Statistics", reads=True)
+async def get_statistics(call: Call, said: GetStatistics) -> Overview:
+    """Count tasks: total, pending, completed, shared, overdue, due today, and created and completed per day."""
+    return await statistics.overview(call.scope, said.team_id, said.days)

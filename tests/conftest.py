@@ -1,0 +1,168 @@
+"""One real PostgreSQL for the whole run, one database migrated as a plain role, new people for every test."""
+
+import os
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from mcp import Client
+from mcp.types import CallToolResult, TextContent
+
+from mcp_server.callers import Callers
+from mcp_server.server import build_server
+from mcp_server.settings import Settings
+from mcp_server.tokens import Caller
+from storage import embedded, schema
+from storage.database import Database, Scope
+from tests.postgres import debian, pooled
+
+
+@pytest.fixture(scope="session")
+async def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """The administrator's address of a PostgreSQL: the embedded one, or Debian's (TASKDECK_TEST_POSTGRES=debian)."""
+    folder: Path = tmp_path_factory.mktemp("postgres")
+    starting = debian(folder) if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else embedded.running(folder)
+    async with starting as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def direct_url(cluster_url: str) -> str:
+    """A migrated database owned by a role that is no superuser and may create roles: Neon's case."""
+    connection = await asyncpg.connect(cluster_url)
+    password = secrets.token_hex(8)
+    await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{password}'")
+    await connection.execute("CREATE DATABASE tests OWNER owner")
+    await connection.close()
+    url = as_role(cluster_url, "owner", password, "tests")
+    await schema.migrate(url)
+    return url
+
+
+def as_role(url: str, role: str, password: str, database: str) -> str:
+    """The same server, another login and database."""
+    return f"postgresql://{role}:{password}@/{database}?{url.partition('?')[2]}"
+
+
+@pytest.fixture(scope="session")
+async def database_url(direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+    """Where requests go: straight, or through a pooler in transaction mode (TASKDECK_TEST_POOLER=1)."""
+    if os.environ.get("TASKDECK_TEST_POOLER") == "1":
+        async with pooled(direct_url, tmp_path_factory.mktemp("pooler")) as url:
+            yield url
+    else:
+        yield direct_url
+
+
+@pytest.fixture(scope="session")
+async def database(database_url: str, direct_url: str) -> AsyncGenerator[Database]:
+    async with Database.open(database_url, pooled=database_url != direct_url) as opened:
+        yield opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """The defaults, whatever the environment of the run says."""
+    return Settings.model_construct(**{**_defaults(), "data_dir": tmp_path, "port": 8000})
+
+
+def _defaults() -> dict[str, Any]:
+    return {
+        name: field.get_default(call_default_factory=True, validated_data={})
+        for name, field in Settings.model_fields.items()
+    }
+
+
+class Refused(Exception):
+    """A tool said no; the text is what the model reads."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody with an MCP client of their own."""
+
+    user_id: str
+    email: str
+    database: Database
+    settings: Settings
+    scopes: frozenset[str] = frozenset({"mcp:read", "mcp:write"})
+
+    @property
+    def caller(self) -> Caller:
+        return Caller(
+            user_id=self.user_id,
+            email=self.email,
+            name=self.user_id.title(),
+            timezone="Europe/Berlin",
+            scopes=self.scopes,
+            client="pytest",
+            expires_at=4e9,
+            audience="mcp",
+            issuer="tests",
+        )
+
+    @property
+    def scope(self) -> Scope:
+        return self.database.scope(self.user_id, "pytest")
+
+    def client(self) -> Client:
+        """A client in memory, speaking the newest revision, to a server of its own."""
+        return Client(build_server(self.settings, Callers(self.database), self.caller))
+
+    async def ask(self, tool: str, **arguments: Any) -> CallToolResult:
+        """The whole result of a call."""
+        async with self.client() as client:
+            return await client.call_tool(tool, arguments)
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """The structured result of a call that succeeds."""
+        result = await self.ask(tool, **arguments)
+        content = result.content[0]
+        assert isinstance(content, TextContent)
+        if result.is_error:
+            raise Refused(content.text)
+        assert result.structured_content is not None
+        return result.structured_content
+
+    async def refusal(self, tool: str, **arguments: Any) -> str:
+        """What a call that is refused says."""
+        with pytest.raises(Refused) as refused:
+            await self.call(tool, **arguments)
+        return str(refused.value)
+
+
+@pytest.fixture
+async def person(database: Database, settings: Settings) -> Callable[[str], Person]:
+    """Make people who are known to the database and were in no other test."""
+
+    def make(name: str) -> Person:
+        user_id = f"{name}-{secrets.token_hex(4)}"
+        return Person(user_id, f"{user_id}@example.com", database, settings)
+
+    return make
+
+
+@pytest.fixture
+async def alice(person: Callable[[str], Person]) -> Person:
+    return await introduce(person("alice"))
+
+
+@pytest.fixture
+async def bob(person: Callable[[str], Person]) -> Person:
+    return await introduce(person("bob"))
+
+
+@pytest.fixture
+async def carol(person: Callable[[str], Person]) -> Person:
+    return await introduce(person("carol"))
+
+
+async def introduce(somebody: Person) -> Person:
+    """Make the database know somebody, as their first request does."""
+    await somebody.call("whoami")
+    await Callers(somebody.database).scope(somebody.caller)
+    return somebody
