@@ -70,6 +70,12 @@ async def test_invented_key_ids_cause_one_fetch_in_thirty_seconds(tmp_path: Path
         assert here.publisher.fetches == 2
 
 
+async def test_a_key_id_that_no_key_can_have_causes_no_fetch(tmp_path: Path):  # J25
+    async with scene(tmp_path) as here:
+        assert (await here.show("k" * 129)).status == 401
+        assert here.publisher.fetches == 0
+
+
 async def test_a_new_key_works_soon_and_the_old_one_meanwhile(tmp_path: Path):  # J35
     async with scene(tmp_path, body=key_set(to_jwk("ed", ED))) as here:
         assert (await here.show()).status == 200

@@ -106,6 +106,8 @@ REFUSED: dict[str, Make] = {
     "J7 iat missing": say("iat"),
     **{f"J7 iat {iat!r}": say(iat=iat) for iat in (None, str(int(time.time())), True)},
     **{f"J7 nbf {nbf!r}": say(nbf=nbf) for nbf in (None, str(int(time.time())), True)},
+    "J7 nbf before all time": raw(lambda good: good.replace("{", '{"nbf": -1e400, ', 1)),
+    "J7 NaN in a claim of no meaning": raw(lambda good: good.replace("{", '{"x": NaN, ', 1)),
     "J8 exp in quotes": say(exp=str(int(time.time()) + 900)),
     "J9 exp past the leeway": say(exp=ago(32), iat=ago(900)),
     "J11 exp in the year 3000": say(exp=32_503_680_000),
@@ -125,6 +127,7 @@ REFUSED: dict[str, Make] = {
     "J15 aud list with a stranger": lambda aud: say(aud=[aud, "https://other.example/mcp"])(aud),
     "J15 aud list of both doors": say(aud=[f"{ADDRESS}/mcp", f"{ADDRESS}/api"]),
     "J15 aud list with a foreign userinfo": lambda aud: say(aud=[aud, "https://evil.example/oauth2/userinfo"])(aud),
+    "J15 aud list with another service of the issuer": lambda aud: say(aud=[aud, f"{ISSUER}/mail"])(aud),
     "J15 aud list with a look-alike userinfo": lambda aud: say(aud=[aud, f"{ISSUER}.evil.example/oauth2/userinfo"])(
         aud
     ),
@@ -175,7 +178,10 @@ REFUSED: dict[str, Make] = {
     },
     "J32 claims in UTF-16": lambda aud: sign(header(), json.dumps(claims(aud=aud)).encode("utf-16")),
     "J32 header nested deeply": lambda aud: sign(b"[" * 5000, claims(aud=aud)),
-    "J32 header a list": lambda aud: sign(b"[]", claims(aud=aud)),
+    **{
+        f"J32 header {head_!r}": lambda aud, head_=head_: sign(head_, claims(aud=aud))
+        for head_ in (b"[]", b"5", b"null", b'"crit"')
+    },
     "J33 more than 8 KiB": say(padding="x" * 8192),
     "J33 a megabyte": say(padding="x" * 1_000_000),
     "J45 scope a list": say(scope=["mcp:read"]),
@@ -352,6 +358,20 @@ async def test_a_personal_token_opens_both_doors_until_it_is_withdrawn(tmp_path:
     assert (await house.show(token)).status == 401
     assert (await house.show("tdp_short")).status == 401
     assert len(asked) == 5
+
+
+async def test_memory_of_tokens_is_bounded(tmp_path: Path):
+    owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal")
+    asked: list[str] = []
+
+    async def find(digest: str) -> Caller:
+        asked.append(digest)
+        return owner
+
+    house = House(Verifier(settings_for(tmp_path), find_personal_token=find))
+    for number in [*range(1025), 1024, 0]:
+        assert (await house.show(f"tdp_{number:040}")).status == 200
+    assert len(asked) == 1026
 
 
 async def test_the_built_in_issuer_and_the_dashboard_are_trusted_side_by_side(tmp_path: Path):
