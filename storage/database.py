@@ -43,8 +43,8 @@ RETRY_SECONDS = 1.0
 
 # One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
 # settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
-_BEGIN = (
-    "BEGIN; SELECT set_config('role','taskdeck_app',true),set_config('app.user_id','{user}',true),"
+_IDENTITY = (
+    "SELECT set_config('role','taskdeck_app',true),set_config('app.user_id','{user}',true),"
     "set_config('app.client','{client}',true),set_config('statement_timeout','5s',true),"
     "set_config('lock_timeout','2s',true),set_config('idle_in_transaction_session_timeout','10s',true),"
     "set_config('random_page_cost','1.1',true),set_config('jit','off',true)"
@@ -62,6 +62,11 @@ class Statement:
     def arguments(self, values: dict[str, Any]) -> list[Any]:
         """The values in the order of the SQL's parameters."""
         return [values[name] if name in values else self.defaults[name] for name in self.names]
+
+
+def literally(expression: ClauseElement) -> str:
+    """SQL with its values written out; for values of our own only."""
+    return str(expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 
 def compiled(expression: ClauseElement) -> Statement:
@@ -135,7 +140,7 @@ class Scope:
             return
         async with self.database.connection() as connection:
             try:
-                await connection.execute(self._begin())
+                await connection.execute(f"BEGIN; {self._identity()}")
                 yield Transaction(connection, self.user_id)
             except BaseException:
                 await _roll_back(connection)
@@ -148,9 +153,20 @@ class Scope:
                     "The connection broke while saving. Read the item again to see whether it was saved."
                 ) from error
 
-    def _begin(self) -> str:
+    async def run_alone(self, sql: str) -> str:
+        """One statement without parameters in one round trip; gives its command tag, such as `INSERT 0 1`.
+
+        Identity and statement go as one simple query, which PostgreSQL runs as one transaction (protocol 53.2.2.1).
+
+        Raises:
+            Unavailable: no connection in time, or the database is away.
+        """
+        async with self.database.connection() as connection:
+            return await connection.execute(f"{self._identity()}; {sql}")
+
+    def _identity(self) -> str:
         client = (self.client or "")[:100].replace("\x00", "").replace("'", "''").replace("\\", "/")
-        return _BEGIN.format(user=self.user_id, client=client)
+        return _IDENTITY.format(user=self.user_id, client=client)
 
 
 async def _roll_back(connection: "Connection") -> None:

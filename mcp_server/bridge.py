@@ -1,0 +1,193 @@
+"""The HTTP bridge for dashboards: numbers and lists, read only. `python -m mcp_server.bridge` prints its contract.
+
+A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authenticate put it.
+"""
+
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
+
+from mcp_server.callers import Callers
+from mcp_server.settings import Settings
+from storage import listing, statistics
+from storage.database import Scope
+from storage.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
+from storage.views import MAX_ID, DayCount, Said, TaskBrief, Totals
+
+HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
+
+
+class Whose(Said):
+    """Whose tasks."""
+
+    team_id: int | None = Field(
+        None, ge=1, le=MAX_ID, description="A team that the caller is in, instead of the caller's own tasks"
+    )
+
+
+class HowLong(Whose):
+    """Whose tasks, and how many days back."""
+
+    days: int = Field(14, ge=1, le=366, description="How many UTC days, today included")
+
+
+class HowMany(Whose):
+    """Whose tasks, and how many of them."""
+
+    limit: int = Field(8, ge=1, le=100, description="How many tasks at most")
+
+
+class Trend(BaseModel):
+    """One entry for each UTC day, the oldest first, empty days included."""
+
+    days: list[DayCount]
+
+
+class Tasks(BaseModel):
+    """The newest tasks, whatever their status. `total_count` counts all, not only those given."""
+
+    tasks: list[TaskBrief]
+    total_count: int
+
+
+class Problem(BaseModel):
+    """Why there is no answer: a word for programs, a sentence for people."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "not_found", "detail": "No team 7. Use list_teams to find its id."}]}
+    )
+
+    error: str
+    detail: str
+
+
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
+_CHALLENGE = {
+    "WWW-Authenticate": {"description": "How to get a token (RFC 6750, RFC 9728)", "schema": {"type": "string"}}
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No token, or one that is not accepted here", "headers": _CHALLENGE},
+    403: {"description": "The token lacks the scope mcp:read, or a page of an unknown origin asks"},
+    404: {"description": "No such team, or the caller is not in it: the two look the same"},
+    421: {"description": "The request names a host that is not this server"},
+    422: {"description": "A parameter is unknown, or out of its range"},
+    429: {"description": "Too many requests: see Retry-After", "headers": _RETRY_AFTER},
+    500: {"description": "A fault of the server"},
+    503: {
+        "description": "The database, or the keys of the token issuer, are away: see Retry-After",
+        "headers": _RETRY_AFTER,
+    },
+}
+_STATUS: dict[type[StorageError], tuple[int, str]] = {
+    NotFound: (404, "not_found"),
+    NotAllowed: (403, "not_allowed"),
+    InvalidInput: (422, "invalid_input"),
+    Unavailable: (503, "unavailable"),
+}
+
+router = APIRouter(
+    prefix="/api/dashboard",
+    tags=["dashboard"],
+    responses={status: {"model": Problem} | said for status, said in _PROBLEMS.items()},
+)
+
+
+@router.get("/statistics", response_model=Totals, operation_id="getStatistics", summary="Four numbers")
+async def get_statistics(request: Request, said: Annotated[Whose, Query()]) -> Response:
+    """Total, pending and completed tasks of the caller's own, and tasks that others shared with the caller.
+
+    With `team_id`: of the team's tasks, `shared_tasks` being those of them that are shared with somebody.
+    The numbers include every change that was committed before the request.
+    """
+    return _answer(await statistics.totals(await _scope(request), said.team_id))
+
+
+@router.get("/trend", response_model=Trend, operation_id="getTrend", summary="Created and completed per day")
+async def get_trend(request: Request, said: Annotated[HowLong, Query()]) -> Response:
+    """How many tasks were created and completed on each of the last days."""
+    return _answer(Trend(days=await statistics.trend(await _scope(request), said.team_id, said.days)))
+
+
+@router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
+async def get_tasks(request: Request, said: Annotated[HowMany, Query()]) -> Response:
+    """The newest tasks that the caller may see, completed ones as well."""
+    wanted = listing.Filter(status="all", team_id=said.team_id)
+    page = await listing.find(await _scope(request), wanted, said.limit)
+    return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
+
+
+def build_bridge(callers: Callers) -> FastAPI:
+    """The application for the paths /api/dashboard/... and /api/openapi.json.
+
+    Stands behind Authenticate and LimitUsers; /api/openapi.json alone needs no caller.
+    """
+    bridge = FastAPI(
+        title="Taskdeck dashboard API",
+        version="1.0.0",
+        description="Numbers and lists for dashboards. Live changes: websocket-events.yaml.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    bridge.include_router(router)
+    bridge.state.callers = callers
+    for error in (StorageError, RequestValidationError, HTTPException, Exception):
+        bridge.add_exception_handler(error, _explain)
+    plain = bridge.openapi
+
+    def describe() -> dict[str, Any]:
+        document = plain()
+        bearer = {"type": "http", "scheme": "bearer", "description": "A token for the audience .../api with mcp:read"}
+        document.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
+        document["security"] = [{"bearer": []}]
+        return document
+
+    bridge.openapi = describe
+    return bridge
+
+
+def allow_origins(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Let pages of the origins in TASKDECK_ALLOWED_ORIGINS read every answer; stands before Authenticate."""
+    return CORSMiddleware(
+        app,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET"],
+        allow_headers=["Authorization"],
+        expose_headers=["Retry-After", "Server-Timing", "WWW-Authenticate"],
+    )
+
+
+async def _scope(request: Request) -> Scope:
+    callers: Callers = request.app.state.callers
+    return await callers.scope(request.scope["caller"])
+
+
+def _answer(content: BaseModel) -> Response:
+    return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
+
+
+async def _explain(_: Request, error: Exception) -> Response:
+    headers = dict(HEADERS)
+    match error:
+        case RequestValidationError():
+            found: dict[str, Any] = error.errors()[0]
+            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {found['msg']}"
+        case HTTPException():
+            status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
+            if status == 405:
+                word, detail = "method_not_allowed", "This address can only be read, with GET"
+            headers |= error.headers or {}
+        case StorageError() if type(error) in _STATUS:
+            (status, word), detail = _STATUS[type(error)], str(error)
+        case _:
+            status, word, detail = 500, "internal", "The server failed. Try again; if it stays so, tell its operator"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    return JSONResponse({"error": word, "detail": detail}, status, headers)

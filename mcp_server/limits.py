@@ -1,0 +1,158 @@
+"""How much one user, and one address, may ask. Both by GCRA: a steady rate, and a burst of one minute's worth."""
+
+import hashlib
+import logging
+import math
+import time
+from collections import OrderedDict
+from ipaddress import IPv6Address, ip_address
+
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mcp_server.callers import Callers
+from storage import limits
+from storage.errors import Unavailable
+
+logger = logging.getLogger(__name__)
+
+STRANGER_REQUESTS = 300
+"""Requests a minute and address whose bearer has not been let in before."""
+STRANGER_FAILURES = 20
+"""Refused tokens a minute and address."""
+REMEMBERED = 10_000
+STORE_SECONDS = 0.3
+"""How long the shared limit is waited for before this process counts alone."""
+
+
+class Allowance:
+    """Counts in this process: `rate` uses a minute for each key, all at once if need be.
+
+    Memory is bounded: the keys used longest ago are forgotten.
+    """
+
+    def __init__(self, rate: int, period: float = 60.0) -> None:
+        self._interval = period / rate
+        self._period = period
+        self._arrivals: OrderedDict[str, float] = OrderedDict()
+
+    def left(self, key: str) -> bool:
+        """Whether one more use is allowed."""
+        arrival = self._arrivals.get(key, 0.0)
+        return max(arrival, time.monotonic()) + self._interval <= time.monotonic() + self._period
+
+    def take(self, key: str) -> bool:
+        """Use it once, if allowed."""
+        if not self.left(key):
+            return False
+        self._arrivals[key] = max(self._arrivals.get(key, 0.0), time.monotonic()) + self._interval
+        self._arrivals.move_to_end(key)
+        if len(self._arrivals) > REMEMBERED:
+            self._arrivals.popitem(last=False)
+        return True
+
+
+class LimitUsers:
+    """Lets a user make `rate` requests a minute (0: any number), counted across replicas; answers 429 beyond that.
+
+    Stands behind Authenticate. When the shared count cannot be reached, this process counts alone: a database
+    that is away is no reason to refuse, and the request will find that out itself.
+    """
+
+    def __init__(self, app: ASGIApp, callers: Callers, rate: int) -> None:
+        self._app = app
+        self._callers = callers
+        self._rate = rate
+        self._alone = Allowance(rate) if rate else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 429 (RFC 6585 section 4)."""
+        caller = scope.get("caller")
+        if self._alone is None or caller is None:
+            return await self._app(scope, receive, send)
+        try:
+            user = await self._callers.scope(caller)
+            allowed = await limits.take(user, self._rate, STORE_SECONDS)
+        except Unavailable:
+            allowed = self._alone.take(caller.user_id)
+        if allowed:
+            return await self._app(scope, receive, send)
+        wait = math.ceil(60 / self._rate)
+        detail = f"More than {self._rate} requests in a minute. Wait {wait} s, then go on"
+        return await _refuse(detail, wait, scope, receive, send)
+
+
+class LimitAddresses:
+    """Bounds what an address may try before anybody there is known: requests, and refused tokens.
+
+    A bearer that was let in once is not counted again, so the many users behind one proxy are not one stranger.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+        self._requests = Allowance(STRANGER_REQUESTS)
+        self._failures = Allowance(STRANGER_FAILURES)
+        self._known: OrderedDict[bytes, None] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or answer 429."""
+        if scope["type"] not in ("http", "websocket"):
+            return await self._app(scope, receive, send)
+        sent = Headers(scope=scope).get("authorization", "")
+        bearer = hashlib.sha256(sent.encode("latin-1")).digest() if sent else b""
+        if bearer in self._known:
+            return await self._app(scope, receive, send)
+        address = _network(scope)
+        if not self._failures.left(address) or not self._requests.take(address):
+            detail = "Too many requests without a good token from this address. Wait a minute"
+            return await _refuse(detail, 60, scope, receive, send)
+        outcome = await self._watch(scope, receive, send)
+        if outcome == "refused":
+            self._failures.take(address)
+        elif outcome == "known" and bearer:
+            self._known[bearer] = None
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return None
+
+    async def _watch(self, scope: Scope, receive: Receive, send: Send) -> str:
+        """Run the application; tells whether a token was refused, or its bearer is known now."""
+        tried = "authorization" in Headers(scope=scope)
+        outcome = ""
+
+        async def look(message: Message) -> None:
+            nonlocal outcome
+            match message:
+                case {"type": "http.response.start" | "websocket.http.response.start", "status": 401}:
+                    outcome = "refused" if tried else ""
+                case {"type": "websocket.close", "code": 4401} if not outcome:
+                    outcome = "refused"
+                case {"type": "http.response.start" | "websocket.send"} if "caller" in scope:
+                    outcome = "known"
+                case _:
+                    pass
+            await send(message)
+
+        await self._app(scope, receive, look)
+        return outcome
+
+
+def _network(scope: Scope) -> str:
+    """The client's address; of IPv6 the /64, for that is what one customer gets (RFC 6177)."""
+    host = (scope.get("client") or ("", 0))[0]
+    try:
+        address = ip_address(host.partition("%")[0])
+    except ValueError:
+        return "unknown"
+    if not isinstance(address, IPv6Address):
+        return str(address)
+    return str(address.ipv4_mapped or int(address) >> 64)
+
+
+async def _refuse(detail: str, wait: int, scope: Scope, receive: Receive, send: Send) -> None:
+    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
+        return await send({"type": "websocket.close", "code": 4429, "reason": detail})
+    headers = {"Retry-After": str(wait), "Cache-Control": "no-store"}
+    content = {"error": "rate_limited", "detail": detail}
+    return await JSONResponse(content, 429, headers)(scope, receive, send)
