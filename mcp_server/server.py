@@ -5,6 +5,7 @@ Built on the SDK's low-level Server, whose handlers see who asks (docs/research.
 
 import logging
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -28,15 +29,12 @@ from mcp.types import (
     TextResourceContents,
 )
 
-import mcp_server.tools.account
-import mcp_server.tools.conversations
-import mcp_server.tools.statistics
-import mcp_server.tools.tasks  # noqa: F401 - importing a topic registers its tools
 from mcp_server import resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
 from mcp_server.tokens import Caller
-from mcp_server.tools.registry import Call, offered
+from mcp_server.tools import account, conversations, statistics, tasks
+from mcp_server.tools.registry import Call, Tool, offered
 from storage.database import Scope
 from storage.errors import StorageError
 
@@ -45,53 +43,71 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 R = TypeVar("R")
 
+TOPICS = (account, tasks, conversations, statistics)
+"""Importing a topic registers its tools, in this order."""
+
 OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
 
 
-def build_server(settings: Settings, callers: Callers, local: Caller | None = None) -> Server[Any]:
-    """A server over one database. `local` is who asks when there is no HTTP request (stdio, in memory)."""
-    tools = offered(settings)
+@dataclass(frozen=True)
+class Handlers:
+    """One method for each kind of request. `local` is who asks when there is no HTTP request."""
 
-    def caller_of(ctx: Context) -> Caller:
-        # Over HTTP only the authenticated request counts: a missing caller is an error, never the local user.
-        caller = local if ctx.request is None else ctx.request.scope["caller"]
+    tools: dict[str, Tool]
+    callers: Callers
+    local: Caller | None
+
+    def caller_of(self, ctx: Context) -> Caller:
+        """Who asks. Over HTTP only the authenticated request counts: without one it is never the local user."""
+        caller = self.local if ctx.request is None else ctx.request.scope["caller"]
         if caller is None:
             raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
         return caller
 
-    async def scope_of(ctx: Context) -> Scope:
-        return await callers.scope(caller_of(ctx))
+    async def scope_of(self, ctx: Context) -> Scope:
+        """The rows of whoever asks."""
+        return await self.callers.scope(self.caller_of(ctx))
 
-    async def list_tools(ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        return ListToolsResult(tools=[tool.wire for tool in tools.values()])
+    async def list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        """The same for everybody, so that clients may cache it."""
+        return ListToolsResult(tools=[tool.wire for tool in self.tools.values()])
 
-    async def call_tool(ctx: Context, params: CallToolRequestParams) -> CallToolResult:
-        tool = tools.get(params.name)
+    async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
+        """Run a tool; a refusal is a result that the model reads."""
+        tool = self.tools.get(params.name)
         if tool is None:
             return _refusal(f"There is no tool {params.name[:100]!r} here. Use tools/list to see what there is.")
-        caller = caller_of(ctx)
+        caller = self.caller_of(ctx)
         if tool.scope not in caller.scopes:
             return _refusal(f"{tool.name} takes a token with the scope {tool.scope}.")
         try:
-            return await tool.call(Call(await callers.scope(caller), caller), params.arguments or {})
+            return await tool.call(Call(await self.callers.scope(caller), caller), params.arguments or {})
         except StorageError as error:
             return _refusal(str(error))
         except Exception:
             logger.exception("tool %s failed", tool.name)
             return _refusal(OUR_FAULT)
 
-    async def list_resources(ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        scope = await scope_of(ctx)
+    async def list_resources(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+        """The caller's own resources."""
+        scope = await self.scope_of(ctx)
         return await _answered(lambda: resources.list_own(scope, params.cursor if params else None))
 
-    async def list_templates(ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+    async def list_templates(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        """The kinds of resources."""
         return ListResourceTemplatesResult(resource_templates=resources.TEMPLATES)
 
-    async def read_resource(ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        scope, uri = await scope_of(ctx), str(params.uri)
+    async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        """One resource; missing and foreign are the same."""
+        scope, uri = await self.scope_of(ctx), str(params.uri)
         text = await _answered(lambda: resources.read(scope, uri), uri)
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
 
+
+def build_server(settings: Settings, callers: Callers, local: Caller | None = None) -> Server[Any]:
+    """A server over one database. `local` is who asks over stdio and in memory."""
+    tools = offered(settings)
+    handlers = Handlers(tools, callers, local)
     return Server(
         "taskdeck",
         title="Taskdeck",
@@ -100,11 +116,11 @@ def build_server(settings: Settings, callers: Callers, local: Caller | None = No
         instructions=files("mcp_server").joinpath("instructions.md").read_text("utf-8").strip(),
         cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
         get_tool_input_schema=lambda name: tools[name].wire.input_schema if name in tools else None,
-        on_list_tools=list_tools,
-        on_call_tool=call_tool,
-        on_list_resources=list_resources,
-        on_list_resource_templates=list_templates,
-        on_read_resource=read_resource,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_templates,
+        on_read_resource=handlers.read_resource,
     )
 
 

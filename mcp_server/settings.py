@@ -119,7 +119,7 @@ def read_settings() -> Settings:
         SettingsError: a value is bad; one line that names the variable.
     """
     try:
-        return Settings()
+        return Settings.model_validate({})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         names = [str(part) for part in first["loc"][:1]]

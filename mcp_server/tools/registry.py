@@ -161,9 +161,8 @@ def explain(error: ValidationError, tool: Tool) -> str:
                 sentences.append(f"{field} is too long: at most {context['max_length']}.")
             case "greater_than_equal" | "less_than_equal" if field in tool.arguments.model_fields:
                 schema = tool.wire.input_schema["properties"][field]
-                least, most = schema.get("minimum"), schema.get("maximum")
-                bounds = f"at least {least}" if most is None else f"between {least} and {most}"
-                sentences.append(f"{field} must be {bounds}.")
+                least, most = schema.get("minimum"), schema.get("maximum", MAX_ID)
+                sentences.append(f"{field} must be between {least} and {most}.")
             case "value_error":
                 sentences.append(f"{field} {problem['msg'].removeprefix('Value error, ')}.")
             case "string_unicode":
@@ -220,7 +219,9 @@ def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:
     """Several shapes as one: every property, required where all of them require it."""
     if len(choices) == 1:
         return choices[0]
-    required: set[str] = set.intersection(*(set(choice.get("required", ())) for choice in choices))
+    required = set(choices[0].get("required", ()))
+    for choice in choices[1:]:
+        required &= set(choice.get("required", ()))
     properties = {name: value for choice in choices for name, value in choice.get("properties", {}).items()}
     return choices[0] | {"properties": properties, "required": sorted(required)}
 
