@@ -9,6 +9,9 @@ import { type Settings, settings } from "./settings";
 
 const MCP_SCOPES = ["mcp:read", "mcp:write"];
 
+/** `offline_access` belongs to the resource's scopes too: a token narrowed to less could be renewed only once. */
+const CLIENT_SCOPES = [...MCP_SCOPES, "offline_access"];
+
 /** Lifetime of an MCP client's access token: how long a revoked client can still act. */
 export const ACCESS_TOKEN_SECONDS = 900;
 
@@ -63,8 +66,8 @@ function build(s: Settings) {
         loginPage: "/sign-in",
         signup: { page: "/sign-up" },
         consentPage: "/consent",
-        scopes: [...MCP_SCOPES, "offline_access"],
-        resources: s.mcpResources.map((identifier) => ({ identifier, allowedScopes: MCP_SCOPES })),
+        scopes: CLIENT_SCOPES,
+        resources: s.mcpResources.map((identifier) => ({ identifier, allowedScopes: CLIENT_SCOPES })),
         resourceSeedMode: "overwrite",
         clientRegistrationDefaultResources: s.mcpResources,
         allowDynamicClientRegistration: true,

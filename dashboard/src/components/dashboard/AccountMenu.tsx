@@ -4,15 +4,13 @@ import { Menu } from "@base-ui/react/menu";
 import { Check, LogOut } from "lucide-react";
 import { useTheme } from "next-themes";
 import { signOut } from "@/lib/actions";
+import { menuItem, menuPopup } from "../menu";
 
 const THEMES = [
   ["system", "As the system"],
   ["light", "Light"],
   ["dark", "Dark"],
 ];
-const item =
-  "flex h-9 cursor-default items-center gap-2.5 rounded-md px-2.5 text-sm outline-none select-none data-highlighted:bg-raised";
-
 export function AccountMenu({ name, email }: { name: string; email: string }) {
   const { theme, setTheme } = useTheme();
   return (
@@ -25,7 +23,7 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
       </Menu.Trigger>
       <Menu.Portal>
         <Menu.Positioner sideOffset={8} align="end" className="z-30">
-          <Menu.Popup className="min-w-56 animate-appear rounded-xl border border-line bg-surface p-1.5 shadow-card outline-none">
+          <Menu.Popup className={menuPopup}>
             <div className="px-2.5 pt-1.5 pb-2.5">
               <div className="truncate text-sm font-medium">{name}</div>
               <div className="truncate text-[13px] text-muted">{email}</div>
@@ -34,7 +32,7 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
             <Menu.RadioGroup value={theme} onValueChange={setTheme} className="py-1.5">
               <Menu.GroupLabel className="px-2.5 py-1.5 text-xs text-muted">Appearance</Menu.GroupLabel>
               {THEMES.map(([value, label]) => (
-                <Menu.RadioItem key={value} value={value} closeOnClick={false} className={item}>
+                <Menu.RadioItem key={value} value={value} closeOnClick={false} className={menuItem}>
                   {label}
                   <Menu.RadioItemIndicator className="ml-auto">
                     <Check className="size-4 text-accent" aria-hidden="true" />
@@ -43,7 +41,7 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
               ))}
             </Menu.RadioGroup>
             <div className="-mx-1.5 mb-1.5 h-px bg-line" />
-            <Menu.Item className={item} onClick={() => void signOut()}>
+            <Menu.Item className={menuItem} onClick={() => void signOut()}>
               <LogOut className="size-4 text-muted" aria-hidden="true" />
               Sign out
             </Menu.Item>

@@ -14,7 +14,7 @@ export function DashboardLayout({ person, children }: { person: Person; children
       >
         Skip to the content
       </a>
-      <header className="sticky top-0 z-20 border-b border-line bg-canvas/85 backdrop-blur-md">
+      <header className="sticky top-0 z-20 border-b border-line bg-canvas sm:bg-canvas/85 sm:backdrop-blur-md">
         <div className="mx-auto flex h-14 max-w-6xl items-center gap-3 px-4 sm:gap-8 sm:px-6">
           <Logo />
           <Navigation />

@@ -38,7 +38,7 @@ export function StatisticsCard({ name, label, value, change, caption }: Props) {
 }
 
 function Change({ by }: { by?: number }) {
-  if (!by) return "No change since yesterday";
+  if (!by) return "Same as yesterday";
   return (
     <>
       <span className="font-medium text-ink tabular-nums">

@@ -1,8 +1,9 @@
 "use client";
 
-import { Select } from "@base-ui/react/select";
+import { Menu } from "@base-ui/react/menu";
 import { Check, ChevronsUpDown } from "lucide-react";
 import type { Team } from "@/lib/api/dashboard";
+import { menuItem, menuPopup } from "../menu";
 
 const MINE = "mine";
 
@@ -12,49 +13,44 @@ export function TeamSwitch(props: {
   teamId: string | null;
   onSwitch: (id: string | null) => void;
 }) {
-  const options = [
+  const choices = [
     { value: MINE, label: "My tasks" },
     ...props.teams.map((team) => ({ value: String(team.id), label: team.name })),
   ];
-  const chosen = options.find(({ value }) => value === (props.teamId ?? MINE));
-  const heading = "text-2xl font-semibold tracking-tight truncate";
-  if (props.teams.length === 0) return <h1 className={heading}>{chosen?.label ?? "My tasks"}</h1>;
+  const value = props.teamId ?? MINE;
+  const label = <bdi>{choices.find((choice) => choice.value === value)?.label ?? "Team"}</bdi>;
+  const heading = "min-w-0 truncate text-2xl font-semibold tracking-tight";
+  if (props.teams.length === 0) return <h1 className={heading}>{label}</h1>;
   return (
-    <Select.Root
-      items={options}
-      value={props.teamId ?? MINE}
-      onValueChange={(value) => props.onSwitch(value === MINE ? null : value)}
-      modal={false}
-    >
-      <h1 className="min-w-0">
-        <Select.Trigger
-          aria-label="Team"
-          className="-mx-2.5 flex max-w-full items-center gap-2 rounded-lg px-2.5 py-1 text-left hover:bg-raised"
+    <div className="flex min-w-0 items-center gap-1">
+      <h1 className={heading}>{label}</h1>
+      <Menu.Root modal={false}>
+        <Menu.Trigger
+          aria-label="Switch team"
+          className="grid size-8 shrink-0 place-items-center rounded-lg text-muted hover:bg-raised hover:text-ink"
         >
-          <Select.Value className={heading} />
-          <ChevronsUpDown className="size-4 shrink-0 text-muted" aria-hidden="true" />
-        </Select.Trigger>
-      </h1>
-      <Select.Portal>
-        <Select.Positioner sideOffset={6} align="start" alignItemWithTrigger={false} className="z-30">
-          <Select.Popup className="max-h-80 min-w-56 animate-appear overflow-y-auto rounded-xl border border-line bg-surface p-1.5 shadow-card outline-none">
-            {options.map(({ value, label }) => (
-              <Select.Item
-                key={value}
+          <ChevronsUpDown className="size-4" aria-hidden="true" />
+        </Menu.Trigger>
+        <Menu.Portal>
+          <Menu.Positioner sideOffset={6} align="start" className="z-30">
+            <Menu.Popup className={menuPopup}>
+              <Menu.RadioGroup
                 value={value}
-                className="flex h-9 cursor-default items-center gap-6 rounded-md px-2.5 text-sm outline-none select-none data-highlighted:bg-raised"
+                onValueChange={(chosen) => props.onSwitch(chosen === MINE ? null : chosen)}
               >
-                <Select.ItemText>
-                  <bdi>{label}</bdi>
-                </Select.ItemText>
-                <Select.ItemIndicator className="ml-auto">
-                  <Check className="size-4 text-accent" aria-hidden="true" />
-                </Select.ItemIndicator>
-              </Select.Item>
-            ))}
-          </Select.Popup>
-        </Select.Positioner>
-      </Select.Portal>
-    </Select.Root>
+                {choices.map((choice) => (
+                  <Menu.RadioItem key={choice.value} value={choice.value} closeOnClick className={menuItem}>
+                    <bdi className="truncate">{choice.label}</bdi>
+                    <Menu.RadioItemIndicator className="ml-auto">
+                      <Check className="size-4 text-accent" aria-hidden="true" />
+                    </Menu.RadioItemIndicator>
+                  </Menu.RadioItem>
+                ))}
+              </Menu.RadioGroup>
+            </Menu.Popup>
+          </Menu.Positioner>
+        </Menu.Portal>
+      </Menu.Root>
+    </div>
   );
 }

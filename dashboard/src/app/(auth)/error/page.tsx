@@ -19,6 +19,14 @@ const EXPLANATIONS: Record<string, [title: string, text: string]> = {
     "The way back to this client is not the registered one",
     `For your safety nothing was sent to it. ${AGAIN}`,
   ],
+  too_many_requests: [
+    "Too many tries in a short time",
+    "Wait a minute, then go back to your AI client and connect again.",
+  ],
+  server_error: [
+    "The server cannot do this right now",
+    "It may not reach its database. Nothing was changed. Wait a moment, then connect again from your AI client.",
+  ],
   access_denied: [
     "You did not give access",
     "Nothing was shared. You can close this page or sign in another way.",

@@ -1,6 +1,5 @@
 "use client";
 
-import dynamic from "next/dynamic";
 import { useSearchParams } from "next/navigation";
 import { Button } from "@/components/Button";
 import { ConnectGuide } from "@/components/ConnectGuide";
@@ -8,16 +7,9 @@ import { ConnectionStatus } from "@/components/dashboard/ConnectionStatus";
 import { LatestTasks } from "@/components/dashboard/LatestTasks";
 import { StatisticsCard } from "@/components/dashboard/StatisticsCard";
 import { TeamSwitch } from "@/components/dashboard/TeamSwitch";
+import { TrendChart } from "@/components/dashboard/TrendChart";
 import { useDashboard } from "@/hooks/useDashboard";
-import type { BridgeError, Snapshot, TrendDay } from "@/lib/api/dashboard";
-
-const TrendChart = dynamic(
-  () => import("@/components/dashboard/TrendChart").then((module) => module.TrendChart),
-  {
-    ssr: false,
-    loading: () => <div className="size-full animate-pulse rounded-lg bg-raised" />,
-  },
-);
+import type { BridgeError, Snapshot } from "@/lib/api/dashboard";
 
 interface Props {
   initial: { teamId: string | null; snapshot?: Snapshot };
@@ -88,8 +80,11 @@ function Numbers({ snapshot, isTeam, mcpUrl }: { snapshot?: Snapshot; isTeam: bo
           <ConnectGuide mcpUrl={mcpUrl} headingId="connect" waiting />
         </section>
       ) : (
-        <div className="mt-6 grid gap-6 lg:grid-cols-[minmax(0,1.55fr)_minmax(0,1fr)]">
-          <section aria-labelledby="trend" className="rounded-2xl border border-line bg-surface shadow-card">
+        <div className="mt-6 grid grid-cols-[minmax(0,1fr)] gap-6 lg:grid-cols-[minmax(0,1.55fr)_minmax(0,1fr)]">
+          <section
+            aria-labelledby="trend"
+            className="flex flex-col rounded-2xl border border-line bg-surface shadow-card"
+          >
             <div className="flex flex-wrap items-center justify-between gap-3 px-5 pt-5 sm:px-6">
               <h2 id="trend" className="text-[15px] font-semibold tracking-tight">
                 Last 14 days
@@ -99,10 +94,13 @@ function Numbers({ snapshot, isTeam, mcpUrl }: { snapshot?: Snapshot; isTeam: bo
                 <Legend look="bg-accent">Completed</Legend>
               </p>
             </div>
-            <div className="h-72 px-5 pt-5 pb-4 sm:px-6" aria-hidden="true">
-              {trend && <TrendChart days={trend} />}
+            <div className="min-h-64 flex-1 px-5 pt-6 pb-5 sm:px-6">
+              {trend ? (
+                <TrendChart days={trend} />
+              ) : (
+                <div className="size-full min-h-56 animate-pulse rounded-lg bg-raised" />
+              )}
             </div>
-            {trend && <TrendTable days={trend} />}
           </section>
           <section aria-labelledby="latest" className="rounded-2xl border border-line bg-surface shadow-card">
             <h2 id="latest" className="px-5 pt-5 pb-2 text-[15px] font-semibold tracking-tight sm:px-6">
@@ -122,31 +120,6 @@ function Legend({ look, children }: { look: string; children: string }) {
       <span className={`size-2.5 rounded-[3px] ${look}`} />
       {children}
     </span>
-  );
-}
-
-/** The chart in words, for who cannot see it. */
-function TrendTable({ days }: { days: TrendDay[] }) {
-  return (
-    <table className="sr-only">
-      <caption>Tasks created and completed on each of the last 14 days</caption>
-      <thead>
-        <tr>
-          <th scope="col">Day</th>
-          <th scope="col">Created</th>
-          <th scope="col">Completed</th>
-        </tr>
-      </thead>
-      <tbody>
-        {days.map(({ date, created, completed }) => (
-          <tr key={date}>
-            <th scope="row">{date}</th>
-            <td>{created}</td>
-            <td>{completed}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
   );
 }
 

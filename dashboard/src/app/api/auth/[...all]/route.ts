@@ -1,12 +1,24 @@
 import { auth } from "@/lib/auth";
+import { registerClient } from "@/lib/registration";
 import { settings } from "@/lib/settings";
 
 export function GET(request: Request) {
-  return auth().handler(withResource(request));
+  const authorizes = new URL(request.url).pathname.endsWith("/oauth2/authorize");
+  return authorizes ? authorize(request) : auth().handler(request);
 }
 
 export function POST(request: Request) {
-  return auth().handler(request);
+  const registers = new URL(request.url).pathname.endsWith("/oauth2/register");
+  return registers ? registerClient(request) : auth().handler(request);
+}
+
+/** The one endpoint that a person's browser opens: what goes wrong there becomes a page, not a line of JSON. */
+async function authorize(request: Request): Promise<Response> {
+  const response = await auth().handler(withResource(request));
+  if (response.status < 400) return response;
+  const { error } = (await response.json().catch(() => ({}))) as { error?: string };
+  const code = response.status === 429 ? "too_many_requests" : (error ?? "server_error");
+  return Response.redirect(`${settings().dashboardUrl}/error?${new URLSearchParams({ error: code })}`);
 }
 
 /**
@@ -15,7 +27,7 @@ export function POST(request: Request) {
  */
 function withResource(request: Request): Request {
   const url = new URL(request.url);
-  if (!url.pathname.endsWith("/oauth2/authorize") || url.searchParams.has("resource")) return request;
+  if (url.searchParams.has("resource")) return request;
   url.searchParams.set("resource", settings().mcpResources[0]);
   return new Request(url, request);
 }
