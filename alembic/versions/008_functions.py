@@ -100,9 +100,10 @@ END
 """
 
 # Whether numbers counted in a snapshot still hold: no event that concerns them was invisible to it.
+# The planner cannot know that events after a snapshot are few, and would read the whole table for somebody busy.
 STATISTICS_CURRENT = f"""
 CREATE OR REPLACE FUNCTION statistics_current(team bigint, counted_in text)
-RETURNS boolean LANGUAGE plpgsql STABLE {DEFINER} AS $$
+RETURNS boolean LANGUAGE plpgsql STABLE {DEFINER} SET enable_seqscan = off AS $$
 DECLARE
     me text := public.current_user_id();
     seen pg_snapshot := counted_in::pg_snapshot;
@@ -118,9 +119,9 @@ BEGIN
             AND e.transaction_id >= since AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen))
         AND NOT EXISTS (SELECT 1 FROM public.task_events e WHERE e.target_user_id = me
             AND e.transaction_id >= since AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen))
-        AND NOT EXISTS (SELECT 1 FROM public.task_events e
-            WHERE e.task_id = ANY (public.my_shared_task_ids())
-            AND e.transaction_id >= since AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen));
+        AND NOT EXISTS (SELECT 1 FROM unnest(public.my_shared_task_ids()) AS s (id) CROSS JOIN LATERAL (
+            SELECT 1 FROM public.task_events e WHERE e.task_id = s.id AND e.transaction_id >= since
+            AND NOT pg_visible_in_snapshot(e.transaction_id::text::xid8, seen) LIMIT 1) f);
 END $$
 """
 

@@ -1,0 +1,189 @@
+"""Numbers over tasks: the same verbs serve the tool, the bridge, the socket and the in-chat view.
+
+The four numbers are kept for five seconds in a table that all replicas share, each with the snapshot it was counted
+in: they are given out again only while no change was committed that this snapshot has not seen.
+"""
+
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from storage import users
+from storage.database import Scope, Statement, Transaction, compiled, verb
+from storage.errors import InvalidInput
+from storage.models import CachedStatistic, Task
+from storage.views import DayCount, Overview, Totals
+
+KEPT = timedelta(seconds=5)
+MOST_DAYS = 366
+
+ME = func.current_user_id()
+_TEAM = bindparam("team_id", type_=BigInteger)
+_LIVE = col(Task.deleted_at).is_(None)
+_OPEN = col(Task.status) != "completed"
+_TODAY = cast(func.timezone("UTC", func.now()), Date)
+_MIDNIGHT = select(func.timezone("UTC", cast(_TODAY, DateTime), type_=DateTime(timezone=True))).scalar_subquery()
+_DAYS = bindparam("days", type_=Integer)
+
+
+def _of(team: bool) -> ColumnElement[bool]:
+    return col(Task.team_id) == _TEAM if team else col(Task.user_id) == ME
+
+
+@lru_cache
+def _totals(team: bool) -> Statement:
+    """The kept numbers if they still hold, else new ones, which are kept; all in one snapshot."""
+    key = (col(CachedStatistic.user_id) == ME, col(CachedStatistic.team_id) == _TEAM)
+    numbers = (col(CachedStatistic.total), col(CachedStatistic.completed), col(CachedStatistic.shared))
+    kept = (
+        select(*numbers)
+        .where(
+            *key,
+            col(CachedStatistic.counted_at) > func.now() - KEPT,
+            func.statistics_current(_TEAM, col(CachedStatistic.snapshot)),
+        )
+        .cte("kept")
+    )
+    counted = (
+        select(
+            func.count().label("total"),
+            func.count().filter(col(Task.status) == "completed").label("completed"),
+            func.count_shared_tasks(_TEAM).label("shared"),
+        )
+        .where(_of(team), _LIVE)
+        .having(~select(kept).exists())
+        .cte("counted")
+    )
+    new = insert(CachedStatistic).from_select(
+        ["user_id", "team_id", "total", "completed", "shared", "snapshot"],
+        select(ME, _TEAM, counted, cast(func.pg_current_snapshot(), Text)),
+        include_defaults=False,
+    )
+    names = ("total", "completed", "shared", "snapshot")
+    keep = new.on_conflict_do_update(
+        index_elements=["user_id", "team_id"],
+        set_={**{name: new.excluded[name] for name in names}, "counted_at": func.now()},
+    )
+    return compiled(union_all(select(kept), select(counted)).add_cte(keep.cte("keep")))
+
+
+@lru_cache
+def _due(team: bool) -> Statement:
+    """Open tasks that are late and due today. A date is late when its day is over, a datetime at its moment."""
+    late = (col(Task.due_at) < _MIDNIGHT) | ((col(Task.due_at) < func.now()) & (func.length(col(Task.due)) > 10))
+    tomorrow = _MIDNIGHT + timedelta(days=1)
+    return compiled(
+        select(
+            func.count().filter(late).label("overdue"),
+            func.count().filter(col(Task.due_at) >= _MIDNIGHT).label("due_today"),
+        ).where(_of(team), _LIVE, _OPEN, col(Task.due_at) < tomorrow)
+    )
+
+
+@lru_cache
+def _trend(team: bool) -> Statement:
+    first = func.timezone("UTC", cast(_TODAY - (_DAYS - 1), DateTime))
+
+    def per_day(moment: Any) -> Select[date, int]:  # noqa: ANN401
+        day = cast(func.timezone("UTC", moment), Date)
+        return (
+            select(day.label("day"), func.count().label("number"))
+            .where(_of(team), _LIVE, moment >= first)
+            .group_by(day)
+        )
+
+    created, completed = per_day(col(Task.created_at)).subquery(), per_day(col(Task.completed_at)).subquery()
+    ago = func.generate_series(0, _DAYS - 1).table_valued("ago").render_derived()
+    day = _TODAY - cast(ago.c.ago, Integer)
+    return compiled(
+        select(
+            day.label("date"),
+            func.coalesce(created.c.number, literal(0)).label("created"),
+            func.coalesce(completed.c.number, literal(0)).label("completed"),
+        )
+        .select_from(ago.outerjoin(created, created.c.day == day).outerjoin(completed, completed.c.day == day))
+        .order_by(day)
+    )
+
+
+@verb
+async def totals(scope: Scope, team_id: int | None = None) -> Totals:
+    """The four numbers, of the caller's own tasks or of a team's.
+
+    Raises:
+        NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction() as transaction:
+        await _check(transaction, team_id)
+        return await _count(transaction, team_id)
+
+
+@verb
+async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> list[DayCount]:
+    """What was created and completed on each of the last days (UTC, today included), oldest first.
+
+    Raises:
+        InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction() as transaction:
+        await _check(transaction, team_id, days)
+        return await _days(transaction, team_id, days)
+
+
+@verb
+async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> Overview:
+    """The four numbers, what is late or due today, and the trend.
+
+    Raises:
+        InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction() as transaction:
+        await _check(transaction, team_id, days)
+        numbers = await _count(transaction, team_id)
+        due = await transaction.fetch_all(_due(team_id is not None), team_id=team_id)
+        return Overview(
+            **numbers.model_dump(),
+            overdue_tasks=due[0]["overdue"],
+            due_today_tasks=due[0]["due_today"],
+            trend=await _days(transaction, team_id, days),
+        )
+
+
+async def _check(transaction: Transaction, team_id: int | None, days: int = 1) -> None:
+    if not 1 <= days <= MOST_DAYS:
+        raise InvalidInput(f"days must be from 1 to {MOST_DAYS}.")
+    if team_id is not None and await users.role_in(transaction, team_id, transaction.user_id) is None:
+        raise users.no_team(team_id)
+
+
+async def _count(transaction: Transaction, team_id: int | None) -> Totals:
+    (row,) = await transaction.fetch_all(_totals(team_id is not None), team_id=team_id or 0)
+    return Totals(
+        total_tasks=row["total"],
+        pending_tasks=row["total"] - row["completed"],
+        completed_tasks=row["completed"],
+        shared_tasks=row["shared"],
+    )
+
+
+async def _days(transaction: Transaction, team_id: int | None, days: int) -> list[DayCount]:
+    rows = await transaction.fetch_all(_trend(team_id is not None), team_id=team_id, days=days)
+    return [DayCount.model_construct(**(dict(row) | {"date": row["date"].isoformat()})) for row in rows]
