@@ -9,16 +9,20 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_routes
+from mcp_server.bridge import allow_origins, build_bridge
 from mcp_server.callers import Callers
+from mcp_server.limits import LimitAddresses, LimitUsers
+from mcp_server.live import LiveSocket
 from mcp_server.server import build_server
 from mcp_server.settings import Settings
 from mcp_server.tokens import Caller, Verifier
 from mcp_server.tools.registry import scope_needed
 from storage import users
+from storage.changes import listen
 from storage.database import Database
 
 
@@ -68,6 +72,7 @@ async def open_app(settings: Settings, database_url: str, dashboard_url: str | N
     """The HTTP application, ready to be served. Its port must be known (`Settings.with_port`)."""
     async with AsyncExitStack() as stack:
         deck = await stack.enter_async_context(open_deck(settings, database_url, dashboard_url))
+        feed = await stack.enter_async_context(listen(deck.database, settings.database_url_unpooled or database_url))
         manager = StreamableHTTPSessionManager(
             app=deck.server,
             json_response=True,
@@ -77,6 +82,18 @@ async def open_app(settings: Settings, database_url: str, dashboard_url: str | N
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         await stack.enter_async_context(manager.run())
-        mcp = Authenticate(StreamableHTTPASGIApp(manager), deck.verifier, "mcp", scope_needed)
-        routes: list[BaseRoute] = [*metadata_routes(deck.verifier), Route("/mcp", endpoint=mcp)]
-        yield GuardHost(Starlette(routes=routes), settings, dashboard_url)
+
+        def limited(app: ASGIApp) -> ASGIApp:
+            return LimitUsers(app, deck.callers, settings.rate_limit)
+
+        bridge = build_bridge(deck.callers)
+        mcp = Authenticate(limited(StreamableHTTPASGIApp(manager)), deck.verifier, "mcp", scope_needed)
+        api = allow_origins(Authenticate(limited(bridge), deck.verifier, "api"), settings)
+        routes: list[BaseRoute] = [
+            *metadata_routes(deck.verifier),
+            Route("/mcp", endpoint=mcp),
+            WebSocketRoute("/api/ws", endpoint=Authenticate(LiveSocket(feed, deck.verifier), deck.verifier, "api")),
+            Route("/api/openapi.json", endpoint=bridge),
+            Route("/api/{path:path}", endpoint=api),
+        ]
+        yield GuardHost(LimitAddresses(Starlette(routes=routes)), settings, dashboard_url)
