@@ -1,8 +1,7 @@
 "use client";
 
-import { AlertDialog } from "@base-ui/react/alert-dialog";
-import { useState, useTransition } from "react";
-import { Button, buttonClass } from "./Button";
+import { useId, useRef, useState, useTransition } from "react";
+import { Button } from "./Button";
 import { Notice } from "./Notice";
 
 interface Props {
@@ -16,15 +15,17 @@ interface Props {
 
 /** A button for what cannot be undone: it asks first, and says when it did not work. */
 export function ConfirmButton({ label, subject, title, text, action }: Props) {
-  const [open, setOpen] = useState(false);
+  const dialog = useRef<HTMLDialogElement>(null);
+  const id = useId();
   const [failed, setFailed] = useState(false);
   const [busy, start] = useTransition();
 
   function confirm() {
+    setFailed(false);
     start(async () => {
       try {
         await action();
-        setOpen(false);
+        dialog.current?.close();
       } catch {
         setFailed(true);
       }
@@ -32,32 +33,42 @@ export function ConfirmButton({ label, subject, title, text, action }: Props) {
   }
 
   return (
-    <AlertDialog.Root open={open} onOpenChange={setOpen} onOpenChangeComplete={() => setFailed(false)}>
-      <AlertDialog.Trigger className={buttonClass("secondary")} aria-label={`${label} ${subject}`}>
+    <>
+      <Button
+        look="secondary"
+        aria-label={`${label} ${subject}`}
+        aria-haspopup="dialog"
+        onClick={() => dialog.current?.showModal()}
+      >
         {label}
-      </AlertDialog.Trigger>
-      <AlertDialog.Portal>
-        <AlertDialog.Backdrop className="fixed inset-0 z-40 animate-appear bg-black/35 backdrop-blur-[2px]" />
-        <AlertDialog.Popup className="fixed top-1/2 left-1/2 z-50 w-[calc(100%-2rem)] max-w-md -translate-x-1/2 -translate-y-1/2 animate-appear rounded-2xl border border-line bg-surface p-6 shadow-card outline-none">
-          <AlertDialog.Title className="text-lg font-semibold tracking-tight text-balance">
-            {title}
-          </AlertDialog.Title>
-          <AlertDialog.Description className="mt-2 text-sm leading-relaxed text-muted">
-            {text}
-          </AlertDialog.Description>
-          {failed && (
-            <div className="mt-4">
-              <Notice tone="problem">That did not work: the server could not be reached. Try again.</Notice>
-            </div>
-          )}
-          <div className="mt-6 flex justify-end gap-3">
-            <AlertDialog.Close className={buttonClass("secondary")}>Cancel</AlertDialog.Close>
-            <Button look="danger" disabled={busy} onClick={confirm}>
-              {label}
-            </Button>
+      </Button>
+      <dialog
+        ref={dialog}
+        role="alertdialog"
+        aria-labelledby={`${id}-title`}
+        aria-describedby={`${id}-text`}
+        className="m-auto w-[calc(100%-2rem)] max-w-md rounded-2xl border border-line bg-surface p-6 text-ink shadow-card backdrop:bg-black/40 backdrop:backdrop-blur-[2px] open:animate-appear"
+      >
+        <h2 id={`${id}-title`} className="text-lg font-semibold tracking-tight text-balance">
+          {title}
+        </h2>
+        <p id={`${id}-text`} className="mt-2 text-sm leading-relaxed text-muted">
+          {text}
+        </p>
+        {failed && (
+          <div className="mt-4">
+            <Notice tone="problem">That did not work: the server could not be reached. Try again.</Notice>
           </div>
-        </AlertDialog.Popup>
-      </AlertDialog.Portal>
-    </AlertDialog.Root>
+        )}
+        <div className="mt-6 flex justify-end gap-3">
+          <Button look="secondary" onClick={() => dialog.current?.close()}>
+            Cancel
+          </Button>
+          <Button look="danger" disabled={busy} onClick={confirm}>
+            {label}
+          </Button>
+        </div>
+      </dialog>
+    </>
   );
 }

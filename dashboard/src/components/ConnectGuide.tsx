@@ -65,7 +65,7 @@ export function ConnectGuide(props: { mcpUrl: string; headingId: string; waiting
           ))}
         </Tabs.List>
         {ways.map(({ name, say, text }) => (
-          <Tabs.Panel key={name} value={name} className="min-h-32 pt-5">
+          <Tabs.Panel key={name} value={name} className="min-h-28 pt-5">
             <p className="mb-3 max-w-2xl text-sm leading-relaxed">{say}</p>
             <CopyBlock label={`the text for ${name}`} text={text} />
           </Tabs.Panel>

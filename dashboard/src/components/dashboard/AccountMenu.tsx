@@ -1,53 +1,62 @@
 "use client";
 
-import { Menu } from "@base-ui/react/menu";
-import { Check, LogOut } from "lucide-react";
+import { LogOut } from "lucide-react";
 import { useTheme } from "next-themes";
+import { useAwake } from "@/hooks/useAwake";
 import { signOut } from "@/lib/actions";
-import { menuItem, menuPopup } from "../menu";
+import { Button } from "../Button";
 
-const THEMES = [
-  ["system", "As the system"],
-  ["light", "Light"],
-  ["dark", "Dark"],
-];
+const THEMES = ["system", "light", "dark"];
+
+/** Who is signed in, the way out, and the appearance. */
 export function AccountMenu({ name, email }: { name: string; email: string }) {
   const { theme, setTheme } = useTheme();
+  const awake = useAwake();
   return (
-    <Menu.Root modal={false}>
-      <Menu.Trigger
+    <>
+      <button
+        type="button"
+        popoverTarget="account"
         aria-label="Account and appearance"
         className="grid size-8 place-items-center rounded-full bg-accent-soft text-[13px] font-semibold text-accent uppercase transition hover:brightness-95 dark:hover:brightness-125"
       >
         {[...(name || email)][0]}
-      </Menu.Trigger>
-      <Menu.Portal>
-        <Menu.Positioner sideOffset={8} align="end" className="z-30">
-          <Menu.Popup className={menuPopup}>
-            <div className="px-2.5 pt-1.5 pb-2.5">
-              <div className="truncate text-sm font-medium">{name}</div>
-              <div className="truncate text-[13px] text-muted">{email}</div>
-            </div>
-            <div className="-mx-1.5 h-px bg-line" />
-            <Menu.RadioGroup value={theme} onValueChange={setTheme} className="py-1.5">
-              <Menu.GroupLabel className="px-2.5 py-1.5 text-xs text-muted">Appearance</Menu.GroupLabel>
-              {THEMES.map(([value, label]) => (
-                <Menu.RadioItem key={value} value={value} closeOnClick={false} className={menuItem}>
-                  {label}
-                  <Menu.RadioItemIndicator className="ml-auto">
-                    <Check className="size-4 text-accent" aria-hidden="true" />
-                  </Menu.RadioItemIndicator>
-                </Menu.RadioItem>
-              ))}
-            </Menu.RadioGroup>
-            <div className="-mx-1.5 mb-1.5 h-px bg-line" />
-            <Menu.Item className={menuItem} onClick={() => void signOut()}>
-              <LogOut className="size-4 text-muted" aria-hidden="true" />
-              Sign out
-            </Menu.Item>
-          </Menu.Popup>
-        </Menu.Positioner>
-      </Menu.Portal>
-    </Menu.Root>
+      </button>
+      <div
+        id="account"
+        popover="auto"
+        role="dialog"
+        aria-label="Account and appearance"
+        className="fixed inset-auto top-[3.25rem] right-[max(1rem,calc((100vw-72rem)/2+1.5rem))] m-0 w-64 rounded-xl border border-line bg-surface p-4 text-ink shadow-card open:animate-appear"
+      >
+        <p className="truncate text-sm font-medium">{name}</p>
+        <p className="truncate text-[13px] text-muted">{email}</p>
+        <fieldset className="mt-4">
+          <legend className="mb-1.5 text-xs text-muted">Appearance</legend>
+          <div className="flex rounded-lg bg-raised p-0.5">
+            {THEMES.map((value) => (
+              <label
+                key={value}
+                className="flex-1 cursor-pointer rounded-md py-1.5 text-center text-[13px] font-medium text-muted capitalize outline-accent select-none has-checked:bg-surface has-checked:text-ink has-checked:shadow-sm has-focus-visible:outline-2"
+              >
+                <input
+                  type="radio"
+                  name="theme"
+                  value={value}
+                  checked={awake && theme === value}
+                  onChange={() => setTheme(value)}
+                  className="sr-only"
+                />
+                {value}
+              </label>
+            ))}
+          </div>
+        </fieldset>
+        <Button look="secondary" className="mt-4 w-full" onClick={() => void signOut()}>
+          <LogOut className="size-4 text-muted" aria-hidden="true" />
+          Sign out
+        </Button>
+      </div>
+    </>
   );
 }

@@ -1,7 +1,7 @@
 "use client";
 
 import { CircleCheck, CircleDashed, CircleDot, Users } from "lucide-react";
-import { useSyncExternalStore } from "react";
+import { useAwake } from "@/hooks/useAwake";
 import type { Task } from "@/lib/api/dashboard";
 
 const STATUS = {
@@ -64,16 +64,11 @@ function Row({ task }: { task: Task }) {
   );
 }
 
-const nothing = () => () => {};
 const DAY = 86_400_000;
 
 function Due({ due, done }: { due: string; done: boolean }) {
   // The server does not know the reader's day; until the page is awake the plain date stands there.
-  const awake = useSyncExternalStore(
-    nothing,
-    () => true,
-    () => false,
-  );
+  const awake = useAwake();
   const moment = new Date(due);
   const allDay = due.length === 10;
   const plain = moment.toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });

@@ -10,7 +10,7 @@ import { createToken } from "@/lib/actions";
 export function NewTokenForm({ lifetimes, mcpUrl }: { lifetimes: number[]; mcpUrl: string }) {
   const [made, create, busy] = useActionState(createToken, null);
   return (
-    <form action={create} className="grid gap-5" aria-label="New token">
+    <form action={create} className="grid grid-cols-[minmax(0,1fr)] gap-5" aria-label="New token">
       <h2 className="text-[15px] font-semibold tracking-tight">New token</h2>
       <Field
         label="Name"
@@ -42,7 +42,10 @@ export function NewTokenForm({ lifetimes, mcpUrl }: { lifetimes: number[]; mcpUr
       </Button>
       {made && "problem" in made && <Notice tone="problem">{made.problem}</Notice>}
       {made && "secret" in made && (
-        <div className="grid gap-3 border-t border-line pt-5" data-testid="new-token">
+        <div
+          className="grid grid-cols-[minmax(0,1fr)] gap-3 border-t border-line pt-5"
+          data-testid="new-token"
+        >
           <p role="status" className="text-sm leading-relaxed">
             <strong className="font-medium">{made.name}</strong> is ready. Copy it now: it is not shown again.
           </p>

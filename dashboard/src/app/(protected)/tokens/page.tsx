@@ -19,7 +19,7 @@ export default async function TokensPage() {
         For scripts and servers that cannot open a browser. A token acts for you, so keep it like a password
         and revoke it when it is no longer used; it is dead within a minute.
       </PageHead>
-      <div className="mt-8 grid items-start gap-6 lg:grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)]">
+      <div className="mt-8 grid grid-cols-[minmax(0,1fr)] items-start gap-6 lg:grid-cols-[minmax(0,1fr)_minmax(0,1.4fr)]">
         <section
           aria-label="New token"
           className="rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6"
