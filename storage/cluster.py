@@ -121,8 +121,7 @@ class Cluster:
                 self._create(programs, account, alive)
             self._check()
             give(self._data, account)
-            # Nobody is alive, whatever these say: their process ids may belong to others by now.
-            for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):
+            for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process ids may be others' by now
                 (self._data / stale).unlink(missing_ok=True)
             server = [programs / "postgres", "-D", _place(self._data, account)]
             settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -198,8 +197,9 @@ class Cluster:
             yield
 
     def _socket_directory(self) -> Path:
-        """Where clients find the socket: beside the data, or under a short name if that path is too long."""
-        if len(os.fsencode(self._data / f".s.PGSQL.{PORT}")) <= SOCKET_PATH_LIMIT:
+        """Where clients find the socket: beside the data, or under another name for what no client would take."""
+        socket = os.fspath(self._data / f".s.PGSQL.{PORT}")
+        if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and not set(",:") & set(socket):  # they part hosts, ports
             return self._data
         link = self.make_refuge() / "socket"
         with suppress(FileExistsError):
