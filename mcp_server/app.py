@@ -1,5 +1,6 @@
 """The composition root: everything is built here once, and passed down."""
 
+import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from starlette.types import ASGIApp
 from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_routes
 from mcp_server.bridge import allow_origins, build_bridge
 from mcp_server.callers import Callers
+from mcp_server.health import Health
 from mcp_server.limits import LimitAddresses, LimitUsers
 from mcp_server.live import LiveSocket
+from mcp_server.metrics import Measure, Metrics
 from mcp_server.server import build_server
 from mcp_server.settings import Settings
 from mcp_server.tokens import Caller, Verifier
-from mcp_server.tools.registry import scope_needed
+from mcp_server.tools.registry import TOOLS, scope_needed
 from storage import users
 from storage.changes import listen
 from storage.database import Database
@@ -68,8 +71,13 @@ async def open_deck(
 
 
 @asynccontextmanager
-async def open_app(settings: Settings, database_url: str, dashboard_url: str | None = None) -> AsyncGenerator[ASGIApp]:
-    """The HTTP application, ready to be served. Its port must be known (`Settings.with_port`)."""
+async def open_app(
+    settings: Settings, database_url: str, dashboard_url: str | None = None, draining: asyncio.Event | None = None
+) -> AsyncGenerator[ASGIApp]:
+    """The HTTP application, ready to be served. Its port must be known (`Settings.with_port`).
+
+    Once `draining` is set, /readyz says no.
+    """
     async with AsyncExitStack() as stack:
         deck = await stack.enter_async_context(open_deck(settings, database_url, dashboard_url))
         feed = await stack.enter_async_context(listen(deck.database, settings.database_url_unpooled or database_url))
@@ -89,11 +97,17 @@ async def open_app(settings: Settings, database_url: str, dashboard_url: str | N
         bridge = build_bridge(deck.callers)
         mcp = Authenticate(limited(StreamableHTTPASGIApp(manager)), deck.verifier, "mcp", scope_needed)
         api = allow_origins(Authenticate(limited(bridge), deck.verifier, "api"), settings)
+        live = LiveSocket(feed, deck.verifier)
+        metrics = Metrics(deck.database, feed, lambda: live.count)
         routes: list[BaseRoute] = [
             *metadata_routes(deck.verifier),
+            *Health(deck.database, deck.verifier, feed, draining or asyncio.Event()).routes(),
+            metrics.route(),
             Route("/mcp", endpoint=mcp),
-            WebSocketRoute("/api/ws", endpoint=Authenticate(LiveSocket(feed, deck.verifier), deck.verifier, "api")),
+            WebSocketRoute("/api/ws", endpoint=Authenticate(live, deck.verifier, "api")),
             Route("/api/openapi.json", endpoint=bridge),
             Route("/api/{path:path}", endpoint=api),
         ]
-        yield GuardHost(LimitAddresses(Starlette(routes=routes)), settings, dashboard_url)
+        app = GuardHost(LimitAddresses(Starlette(routes=routes)), settings, dashboard_url)
+        paths = {route.path for route in [*routes, *bridge.routes] if isinstance(route, Route)}
+        yield Measure(app, metrics, paths, TOOLS)

@@ -92,6 +92,7 @@ class Authenticate:
             body = await _read_body(Headers(scope=scope), receive)
             tool = _find_tool(body)
             needed = READ if tool is None else self._scope_needed(tool)
+            scope["tool"] = tool
             receive = _replay(body, receive)
         if needed not in caller.scopes:
             # Clients ask for exactly what the challenge names: a writer is to go on reading as well.

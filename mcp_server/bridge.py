@@ -15,10 +15,10 @@ from starlette.types import ASGIApp
 
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
-from storage import listing, statistics
+from storage import listing, statistics, teams
 from storage.database import Scope
 from storage.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
-from storage.views import MAX_ID, DayCount, Said, TaskBrief, Totals
+from storage.views import MAX_ID, DayCount, Said, TaskBrief, TeamRole, Totals
 
 HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
@@ -54,6 +54,20 @@ class Tasks(BaseModel):
 
     tasks: list[TaskBrief]
     total_count: int
+
+
+class Team(BaseModel):
+    """A team that the caller is in, and as what."""
+
+    id: int
+    name: str
+    role: TeamRole
+
+
+class Teams(BaseModel):
+    """The caller's teams, the oldest first."""
+
+    teams: list[Team]
 
 
 class Problem(BaseModel):
@@ -120,6 +134,13 @@ async def get_tasks(request: Request, said: Annotated[HowMany, Query()]) -> Resp
     wanted = listing.Filter(status="all", team_id=said.team_id)
     page = await listing.find(await _scope(request), wanted, said.limit)
     return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
+
+
+@router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")
+async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Response:
+    """The teams whose numbers and tasks the caller may ask for."""
+    found = await teams.find_all(await _scope(request))
+    return _answer(Teams(teams=[Team(id=team.id, name=team.name, role=team.role) for team in found]))
 
 
 def build_bridge(callers: Callers) -> FastAPI:

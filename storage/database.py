@@ -10,6 +10,7 @@ import functools
 import random
 import re
 import time
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 _USER_ID = re.compile(r"[A-Za-z0-9_.:@|-]{1,128}")
 _DIALECT = asyncpg_dialect.dialect()
+
+retries: Counter[str] = Counter()
+"""How often each verb was started again since this process began; for /metrics."""
 
 ACQUIRE_SECONDS = 1.5
 """How long a request waits for a connection before it is told to come back."""
@@ -279,6 +283,7 @@ def verb(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
             except _Transient:
                 if attempt == 3 or time.monotonic() - started > RETRY_SECONDS:
                     raise
+                retries[function.__qualname__] += 1
                 await asyncio.sleep(random.uniform(0.01, 0.05) * 4**attempt)  # noqa: S311
         raise StorageError("unreachable")
 

@@ -21,7 +21,7 @@ PROBE_SECONDS = 2.0
 """Between two proofs that announcements arrive, and the most that one may take."""
 MAX_BACKOFF_SECONDS = 5.0
 
-State = Literal["connecting", "listening", "away", "deaf"]
+State = Literal["connecting", "listening", "away", "deaf", "resting"]
 _ANNOUNCE = compiled(select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))))
 
 
@@ -65,6 +65,8 @@ class Listener:
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 self.state = "away"
                 logger.warning("cannot listen: %s", type(error).__name__)
+            if self.state == "away" and not self._wanted.is_set():
+                self.state = "resting"
             await self._wanted.wait()
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.1 * 2**attempt, MAX_BACKOFF_SECONDS))  # noqa: S311
             attempt = min(attempt + 1, 10)

@@ -35,7 +35,9 @@ def newest() -> str:
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
-async def current(connection: "asyncpg.Connection[asyncpg.Record]") -> str | None:
+async def current(
+    connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
+) -> str | None:
     """The revision of a database, None when nothing was migrated yet."""
     try:
         return await connection.fetchval("SELECT version_num FROM alembic_version")

@@ -1,0 +1,185 @@
+"""The HTTP server: uvicorn, with an end to every wait for a client, and a drain when it is asked to stop."""
+
+import asyncio
+import random
+import resource
+import signal
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.protocol import State
+
+HEADER_SECONDS = 10.0
+BODY_SECONDS = 35.0
+"""Longer than auth.BODY_SECONDS, whose answer is politer than a closed connection."""
+STALL_SECONDS = 30.0
+"""How long a client may leave what was sent to it unread."""
+KEEP_ALIVE_SECONDS = 5
+MAX_FRAME_BYTES = 64 * 1024
+NOTICE_SECONDS = 0.5
+"""Between telling load balancers (/readyz) and closing the door."""
+DRAIN_SECONDS = 10
+RETURN_SECONDS = 10.0
+"""Sockets are asked to come back within this, each at a moment of its own."""
+
+
+class _Deadline:
+    """The one thing that a connection waits for, and what happens if it does not come."""
+
+    def __init__(self) -> None:
+        self._timer: asyncio.TimerHandle | None = None
+
+    def set(self, seconds: float, transport: asyncio.Transport) -> None:
+        self.clear()
+        self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
+
+    def clear(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def __bool__(self) -> bool:
+        return self._timer is not None
+
+
+class _Http(HttpToolsProtocol):
+    """Drops clients that do not finish their headers or body, or do not read their answer (slow loris)."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self._deadline = _Deadline()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._deadline.set(HEADER_SECONDS, transport)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.clear()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if not self._deadline and not (self.cycle and not self.cycle.response_complete):
+            self._deadline.set(HEADER_SECONDS, self.transport)
+        super().data_received(data)
+
+    def on_headers_complete(self) -> None:
+        self._deadline.set(BODY_SECONDS, self.transport)
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._deadline.clear()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        if self.transport.get_write_buffer_size():
+            self._deadline.set(STALL_SECONDS, self.transport)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._deadline.set(STALL_SECONDS, self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._deadline.clear()
+
+    def handle_websocket_upgrade(self) -> None:
+        self._deadline.clear()
+        super().handle_websocket_upgrade()
+
+
+class _WebSocket(WebSocketsSansIOProtocol):
+    """Drops clients that do not read, and says when to come back."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
+        super().__init__(*args, **kwargs)
+        self._deadline = _Deadline()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        # Whatever the kernel does not take at once makes the sender wait: the queue of changes is the only buffer.
+        transport.set_write_buffer_limits(0)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._deadline.clear()
+        super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._deadline.set(STALL_SECONDS, self.transport)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self._deadline.clear()
+
+    def shutdown(self) -> None:
+        if self.conn.state is State.OPEN and not self.close_sent:
+            self.stop_keepalive()
+            self.queue.put_nowait({"type": "websocket.disconnect", "code": 1012})
+            # RFC 6455 section 7.2.3: clients that were cut off together should not come back together.
+            self.conn.send_close(1012, f"restarting; retry-after={random.uniform(0.5, RETURN_SECONDS):.1f}")  # noqa: S311
+            self.transport.write(b"".join(self.conn.data_to_send()))
+            self.transport.close()
+        else:
+            super().shutdown()
+
+
+class _Server(uvicorn.Server):
+    """Gives notice before it stops, and then ends like any program that has done its work: with exit code 0."""
+
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_drain = on_drain
+        self._asked = False
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self._asked and sig == signal.SIGINT:
+            self.should_exit = self.force_exit = True
+        elif not self._asked:
+            self._asked = True
+            asyncio.get_running_loop().call_soon_threadsafe(self._drain)
+
+    def _drain(self) -> None:
+        self._on_drain()
+        asyncio.get_running_loop().call_later(NOTICE_SECONDS, setattr, self, "should_exit", True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; of port 0 the kernel chooses a free one.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=2048)
+
+
+def build_server(app: ASGIApp, on_drain: Callable[[], None]) -> uvicorn.Server:
+    """A server for `app`; run it with `await server.serve([listen(...)])`.
+
+    SIGTERM and SIGINT call `on_drain` and end it within 15 seconds: requests in flight are answered, sockets closed
+    with 1012. Behind a proxy FORWARDED_ALLOW_IPS names whose X-Forwarded-For is believed (uvicorn; default loopback).
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    config = uvicorn.Config(
+        app,
+        http=_Http,
+        ws=_WebSocket,
+        ws_max_size=MAX_FRAME_BYTES,
+        ws_per_message_deflate=False,
+        lifespan="off",
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        backlog=2048,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    return _Server(config, on_drain)

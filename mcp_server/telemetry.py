@@ -1,0 +1,71 @@
+"""Logs, one JSON object a line on stderr, and spans where the standard OTEL_* variables ask for them.
+
+A log line never carries what users wrote. Our own messages are written so; of other people's code only the place
+is told, and of an exception its type and where it passed, for its text may quote a row.
+"""
+
+import json
+import logging
+import os
+import sys
+import traceback
+from datetime import UTC, datetime
+from importlib.util import find_spec
+
+OURS = ("mcp_server", "storage", "uvicorn")
+
+
+class _JsonLines(logging.Formatter):
+    """One line an event: time, level, logger, message and facts; `at` is where it was logged or raised."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+        }
+        if record.name.partition(".")[0] in OURS:
+            line["message"] = record.getMessage().strip()
+            line |= getattr(record, "facts", {})
+        else:
+            line["at"] = [f"{record.pathname}:{record.lineno}"]
+        if record.exc_info and record.exc_info[0] is not None:
+            kind, _, passed = record.exc_info
+            line["error"] = kind.__name__
+            line["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(passed)]
+        return json.dumps(line)
+
+
+def configure_logs(level: str) -> None:
+    """Write all logs of this process to stderr, from `level` on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.WARNING)
+    for name in OURS:
+        logging.getLogger(name).setLevel(level)
+
+
+def start_tracing() -> bool:
+    """Export spans by OTLP over HTTP, if OTEL_EXPORTER_OTLP_ENDPOINT (or its ..._TRACES_... form) is set.
+
+    Takes the extra `taskdeck[telemetry]`; tells whether spans are exported.
+    """
+    named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    if not any(os.environ.get(name) for name in named) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
+        return False
+    if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
+        logging.getLogger(__name__).warning("OTEL_* is set, but not installed: pip install 'taskdeck[telemetry]'")
+        return False
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    os.environ.setdefault("OTEL_SERVICE_NAME", "taskdeck")
+    provider = TracerProvider(resource=Resource.create())
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+    trace.set_tracer_provider(provider)
+    return True
