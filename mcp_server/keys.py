@@ -30,7 +30,6 @@ FIRST_COOLDOWN_SECONDS = 5.0
 FETCH_SECONDS = 3.0
 MAX_BODY_BYTES = 256 * 1024
 MAX_KEYS = 100
-MAX_KID_LENGTH = 128
 MIN_RSA_BITS = 2048
 
 _ALGORITHMS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", "None"): "RS256"}
@@ -153,7 +152,7 @@ def read_keys(body: bytes) -> dict[str, Key]:
         if isinstance(entry, dict):
             jwk = cast("dict[str, Any]", entry)
             kid = jwk.get("kid", "")
-            if isinstance(kid, str) and len(kid) <= MAX_KID_LENGTH and (key := _read_key(jwk)):
+            if isinstance(kid, str) and (key := _read_key(jwk)):
                 keys.setdefault(kid, key)
     if not keys:
         raise ValueError("no usable key")

@@ -21,10 +21,11 @@ from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from mcp_server.addresses import addresses
 from mcp_server.issuer import MAX_LIFETIME_SECONDS, SUBJECT, Audience, LocalIssuer
-from mcp_server.keys import MAX_KID_LENGTH, Key, KeySet
+from mcp_server.keys import Key, KeySet
 from mcp_server.settings import Settings
 
 MAX_TOKEN_BYTES = 8192
+MAX_KID_LENGTH = 128
 LEEWAY_SECONDS = 30
 CACHE_ENTRIES = 1024
 PERSONAL_PREFIX = "tdp_"

@@ -9,20 +9,6 @@ from typing import Any
 import httpx2
 import pytest
 import uvicorn
-from forge import (
-    ADDRESS,
-    DOORS,
-    ISSUER,
-    Answer,
-    Door,
-    House,
-    claims,
-    header,
-    knock,
-    publishing,
-    settings_for,
-    sign,
-)
 from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
@@ -39,6 +25,20 @@ from mcp_server.issuer import Audience, LocalIssuer
 from mcp_server.settings import Settings, SettingsError
 from mcp_server.tokens import Caller, Verifier
 from storage.errors import Unavailable
+from tests.forge import (
+    ADDRESS,
+    DOORS,
+    ISSUER,
+    Answer,
+    Door,
+    House,
+    claims,
+    header,
+    knock,
+    publishing,
+    settings_for,
+    sign,
+)
 
 BOTH = 'scope="mcp:read mcp:write"'
 

@@ -11,7 +11,12 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
-from forge import (
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from mcp_server.issuer import LocalIssuer
+from mcp_server.tokens import Caller, Verifier
+from tests.forge import (
     ADDRESS,
     ALL_KEYS,
     DOORS,
@@ -31,11 +36,6 @@ from forge import (
     sign,
     to_jwk,
 )
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from mcp_server.issuer import LocalIssuer
-from mcp_server.tokens import Caller, Verifier
 
 Make = Callable[[str], str]
 """Makes a token, given the audience of the door that it will be shown at."""
