@@ -33,7 +33,7 @@ from mcp_server import resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
 from mcp_server.tokens import Caller
-from mcp_server.tools import account, conversations, statistics, tasks
+from mcp_server.tools import account, conversations, statistics, tasks, teams
 from mcp_server.tools.registry import Call, Tool, offered
 from storage.database import Scope
 from storage.errors import StorageError
@@ -43,7 +43,7 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 R = TypeVar("R")
 
-TOPICS = (account, tasks, conversations, statistics)
+TOPICS = (account, tasks, teams, conversations, statistics)
 """Importing a topic registers its tools, in this order."""
 
 OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."

@@ -1,0 +1,87 @@
+"""Tools on teams and sharing: who else sees a task."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from mcp_server.tools.registry import Call, Nothing, tool
+from storage import sharing, teams
+from storage.views import Id, Line, Permission, Person, Said, TaskShares, TeamRole, TeamView, View
+
+
+class CreateTeam(Said):
+    """Arguments of create_team."""
+
+    name: Annotated[Line, Field(max_length=100)]
+
+
+class Teams(View):
+    """The caller's teams."""
+
+    teams: list[TeamView]
+
+
+class AddTeamMember(Said):
+    """Arguments of add_team_member."""
+
+    team_id: Id
+    user: Person = Field(description="User id or e-mail")
+    role: TeamRole = "member"
+
+
+class RemoveTeamMember(Said):
+    """Arguments of remove_team_member."""
+
+    team_id: Id
+    user: Person = Field(description="User id or e-mail; oneself to leave")
+
+
+class ShareTask(Said):
+    """Arguments of share_task."""
+
+    task_id: Id
+    user: Person = Field(description="User id or e-mail")
+    permission: Permission = "view"
+
+
+class UnshareTask(Said):
+    """Arguments of unshare_task."""
+
+    task_id: Id
+    user: Person = Field(description="User id or e-mail; oneself to give it back")
+
+
+@tool("teams", "Create a team")
+async def create_team(call: Call, said: CreateTeam) -> TeamView:
+    """Create a team that you own. Its members see all tasks that are put into it (team_id)."""
+    return await teams.create(call.scope, said.name)
+
+
+@tool("teams", "List teams", reads=True)
+async def list_teams(call: Call, said: Nothing) -> Teams:
+    """List your teams, your role in each, and their members."""
+    return Teams(teams=await teams.find_all(call.scope))
+
+
+@tool("teams", "Add a team member", repeatable=True)
+async def add_team_member(call: Call, said: AddTeamMember) -> TeamView:
+    """Add somebody to a team, or change their role: owner and admin manage, member edits, viewer reads."""
+    return await teams.add_member(call.scope, said.team_id, said.user, said.role)
+
+
+@tool("teams", "Remove a team member", destroys=True)
+async def remove_team_member(call: Call, said: RemoveTeamMember) -> TeamView:
+    """Remove somebody from a team, at once; or leave it yourself. The last owner cannot leave."""
+    return await teams.remove_member(call.scope, said.team_id, said.user)
+
+
+@tool("teams", "Share a task", repeatable=True)
+async def share_task(call: Call, said: ShareTask) -> TaskShares:
+    """Share a task with somebody, to view or to edit. Sharing again changes the permission."""
+    return await sharing.share(call.scope, said.task_id, said.user, said.permission)
+
+
+@tool("teams", "Unshare a task", destroys=True)
+async def unshare_task(call: Call, said: UnshareTask) -> TaskShares:
+    """Take a share back, at once; or give back one that you got."""
+    return await sharing.unshare(call.scope, said.task_id, said.user)
