@@ -1,23 +1,25 @@
 """The `taskdeck` command."""
 
 import asyncio
+import errno
 import logging
 import re
 import socket
 import sys
 from collections.abc import AsyncGenerator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
-import uvicorn
 from mcp.server.stdio import stdio_server
 
+from mcp_server import dashboard, httpd
 from mcp_server.app import open_app, open_deck
 from mcp_server.auth import caller_of_environment
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings, SettingsError, read_settings
 from mcp_server.tokens import Verifier
+from mcp_server.welcome import welcome
 from storage import embedded, schema
 from storage.errors import StorageError
 
@@ -62,7 +64,7 @@ def _run(work: Awaitable[T]) -> T:
 
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncGenerator[str]:
-    """The configured database, or the embedded one, brought to the newest schema."""
+    """The configured database as it is, or the embedded one, brought to the newest schema."""
     if settings.database_url:
         yield settings.database_url
         return
@@ -72,22 +74,72 @@ async def _database(settings: Settings) -> AsyncGenerator[str]:
 
 
 @command.command()
+def up() -> None:
+    """Start everything on this machine: database, MCP server and dashboard. Ctrl-C stops it all."""
+    _run(_up(_configure()))
+
+
+async def _up(settings: Settings) -> None:
+    with _listen("PORT", settings.host, settings.port) as listening:
+        settings = settings.with_port(listening.getsockname()[1])
+        dashboard_url = _choose_dashboard(settings)
+        if settings.database_url:
+            await _migrate(settings)
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(_database(settings))
+            if dashboard_url:
+                shown = dashboard.Dashboard(settings, url, dashboard_url)
+                await stack.enter_async_context(shown.running())
+            await _answer(settings, url, dashboard_url, listening, welcome(settings, dashboard_url))
+
+
+def _choose_dashboard(settings: Settings) -> str | None:
+    """Where the dashboard is going to be, if there is one to start."""
+    if settings.issuer:
+        print(f"The dashboard is not started: people sign in at {settings.issuer} (TASKDECK_ISSUER).", file=sys.stderr)
+        return None
+    if not dashboard.SERVER.exists():
+        print(
+            "The dashboard is not started: it is not built here. A checkout builds it by `make run`.", file=sys.stderr
+        )
+        return None
+    # Node cannot take an open socket over: the port is only tried, or chosen, here.
+    with _listen("DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port) as tried:
+        return f"http://127.0.0.1:{tried.getsockname()[1]}"
+
+
+@command.command()
 def serve() -> None:
     """Serve MCP over HTTP, on the configured or the embedded database."""
     _run(_serve(_configure()))
 
 
 async def _serve(settings: Settings) -> None:
-    listening = socket.create_server((settings.host, settings.port), backlog=2048)
-    settings = settings.with_port(listening.getsockname()[1])
-    async with _database(settings) as url, open_app(settings, url) as app:
-        server = uvicorn.Server(
-            uvicorn.Config(app, lifespan="off", log_level="warning", access_log=False, timeout_graceful_shutdown=10)
-        )
+    with _listen("PORT", settings.host, settings.port) as listening:
+        settings = settings.with_port(listening.getsockname()[1])
+        async with _database(settings) as url:
+            await _answer(settings, url, None, listening, f"MCP: {settings.address}/mcp")
+
+
+async def _answer(
+    settings: Settings, database_url: str, dashboard_url: str | None, listening: socket.socket, greeting: str
+) -> None:
+    """Answer requests until asked to stop; greets when the first may come."""
+    async with open_app(settings, database_url, dashboard_url) as app:
         if settings.loopback:
+            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             (settings.data_dir / "address").write_text(settings.address, "utf-8")
-        print(f"MCP: {settings.address}/mcp", flush=True)
-        await server.serve([listening])
+        print(greeting, flush=True)
+        await httpd.build_server(app, lambda: None).serve([listening])
+
+
+def _listen(variable: str, host: str, port: int) -> socket.socket:
+    try:
+        return httpd.listen(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            _fail(f"TASKDECK_HOST, TASKDECK_{variable}: cannot listen at {host} port {port}: {error.strerror}")
+        _fail(f"TASKDECK_{variable}: port {port} is in use. Set it to another one, or to 0 for any free one")
 
 
 @command.command()
@@ -98,9 +150,12 @@ def stdio() -> None:
 
 async def _stdio(settings: Settings) -> None:
     caller = await caller_of_environment(Verifier(settings))
-    async with _database(settings) as url, open_deck(settings, url, local=caller) as deck:
-        async with stdio_server() as (reading, writing):
-            await deck.server.run(reading, writing, deck.server.create_initialization_options())
+    async with (
+        _database(settings) as url,
+        open_deck(settings, url, local=caller) as deck,
+        stdio_server() as (reading, writing),
+    ):
+        await deck.server.run(reading, writing, deck.server.create_initialization_options())
 
 
 @command.command()
@@ -117,9 +172,8 @@ def migrate(
 
 
 async def _migrate(settings: Settings) -> None:
-    direct = settings.database_url_unpooled or settings.database_url
-    if direct:
-        await schema.migrate(direct)
+    if settings.database_url:
+        await schema.migrate(settings.database_url_unpooled or settings.database_url)
         return
     async with _database(settings):
         pass
@@ -135,9 +189,7 @@ def token(
     audience: Annotated[Literal["mcp", "api"], typer.Option(help="Which door it opens.")] = "mcp",
 ) -> None:
     """Print a token of the built-in issuer, for servers on this machine."""
-    settings = _configure()
-    if settings.port == 0:
-        settings = settings.model_copy(update={"public_url": _read_address(settings)})
+    settings = _at_running_server(_configure())
     try:
         issued = LocalIssuer(settings).mint(
             user, email=email, name=name, scopes=scope.split(), ttl=_seconds(ttl), audience=audience
@@ -155,12 +207,17 @@ def _seconds(text: str) -> int:
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
-def _read_address(settings: Settings) -> str:
-    """Where the server that chose its own port is listening."""
+def _at_running_server(settings: Settings) -> Settings:
+    """With the address of the server that was started last on this data, unless the environment names one."""
+    if settings.port and {"port", "public_url"} & settings.model_fields_set:
+        return settings
     try:
-        return (settings.data_dir / "address").read_text("utf-8").strip()
+        address = (settings.data_dir / "address").read_text("utf-8").strip()
     except OSError:
+        if settings.port:
+            return settings
         _fail("TASKDECK_PORT is 0 and no server has been started with this TASKDECK_DATA_DIR yet: start it first")
+    return settings.model_copy(update={"public_url": address})
 
 
 if __name__ == "__main__":
