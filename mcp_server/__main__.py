@@ -2,7 +2,6 @@
 
 import asyncio
 import errno
-import logging
 import re
 import socket
 import sys
@@ -18,6 +17,7 @@ from mcp_server.app import open_app, open_deck
 from mcp_server.auth import caller_of_environment
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings, SettingsError, read_settings
+from mcp_server.telemetry import configure_logs
 from mcp_server.tokens import Verifier
 from mcp_server.welcome import welcome
 from storage import embedded, schema
@@ -48,7 +48,7 @@ def _fail(sentence: str) -> NoReturn:
 
 def _configure() -> Settings:
     settings = read_settings()
-    logging.basicConfig(stream=sys.stderr, level=settings.log_level, format="%(levelname)s %(name)s: %(message)s")
+    configure_logs(settings.log_level)
     return settings
 
 
@@ -68,6 +68,7 @@ async def _database(settings: Settings) -> AsyncGenerator[str]:
     if settings.database_url:
         yield settings.database_url
         return
+    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with embedded.running(settings.data_dir) as url:
         await schema.migrate(url)
         yield url

@@ -51,6 +51,6 @@ def _variable(settings: Settings) -> str:
 def _command() -> str:
     """The absolute path of this very command."""
     started = Path(sys.argv[0])
-    if started.name == "taskdeck":
-        return shutil.which(started) or str(started.absolute())
-    return str(Path(sys.executable).with_name("taskdeck"))
+    if started.name != "taskdeck":
+        started = Path(sys.executable).with_name("taskdeck")
+    return str(Path(shutil.which(str(started)) or started).absolute())
