@@ -182,6 +182,19 @@ class TaskDetail(TaskView):
     history: list[HistoryEntry]
 
 
+class Reverted(View):
+    """A change that was undone."""
+
+    event_type: str
+    task_id: int
+
+
+class Undone(View):
+    """What undo reverted, the last change first."""
+
+    reverted: list[Reverted]
+
+
 class TaskPage(View):
     """A page of tasks. `total_count` counts the whole list, not the page."""
 

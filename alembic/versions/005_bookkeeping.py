@@ -32,7 +32,10 @@ STATEMENTS = (
     """,
     "CREATE INDEX IF NOT EXISTS task_events_task ON task_events (task_id, transaction_id)",
     "CREATE INDEX IF NOT EXISTS task_events_owner ON task_events (owner_id, transaction_id)",
-    "CREATE INDEX IF NOT EXISTS task_events_actor ON task_events (user_id, id)",
+    "CREATE INDEX IF NOT EXISTS task_events_actor ON task_events (user_id, created_at, transaction_id)",
+    """
+    CREATE INDEX IF NOT EXISTS task_events_undoes ON task_events (user_id, undoes) WHERE undoes IS NOT NULL
+    """,
     """
     CREATE INDEX IF NOT EXISTS task_events_team ON task_events (team_id, transaction_id)
         WHERE team_id IS NOT NULL

@@ -139,6 +139,37 @@ BEGIN
 END $$
 """
 
+# What the caller did last and did not undo: whole transactions, newest first. Tasks that the caller lost sight of
+# are among them, or undo would pass over one half of a change.
+MY_CHANGES = f"""
+CREATE OR REPLACE FUNCTION my_last_changes(number integer) RETURNS SETOF task_events
+LANGUAGE plpgsql STABLE {DEFINER} AS $$
+DECLARE
+    me text := public.current_user_id();
+    change public.task_events;
+    started timestamptz := 'infinity';
+    xid bigint := 0;
+BEGIN
+    WHILE number > 0 LOOP
+        SELECT e.* INTO change FROM public.task_events e
+        WHERE e.user_id = me AND (e.created_at, e.transaction_id) < (started, xid)
+          AND NOT (e.event_type = 'task_updated' AND e.changes = '{{}}')
+        ORDER BY e.created_at DESC, e.transaction_id DESC LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        started := change.created_at;
+        xid := change.transaction_id;
+        CONTINUE WHEN change.undoes IS NOT NULL OR EXISTS (
+            SELECT 1 FROM public.task_events u
+            WHERE u.user_id = me AND u.undoes = xid AND u.created_at > started);
+        RETURN QUERY SELECT e.* FROM public.task_events e
+            WHERE e.user_id = me AND e.created_at = started AND e.transaction_id = xid
+              AND NOT (e.event_type = 'task_updated' AND e.changes = '{{}}')
+            ORDER BY e.id DESC;
+        number := number - 1;
+    END LOOP;
+END $$
+"""
+
 FIND_TOKEN = f"""
 CREATE OR REPLACE FUNCTION find_personal_token(hash text)
 RETURNS TABLE (user_id text, email text, name text, timezone text, token_name text, scopes text,
@@ -218,6 +249,7 @@ FOR_REQUESTS = {
     "task_audience(bigint[])": TASK_AUDIENCE,
     "statistics_current(bigint, text)": STATISTICS_CURRENT,
     "count_shared_tasks(bigint)": COUNT_SHARED,
+    "my_last_changes(integer)": MY_CHANGES,
     "find_personal_token(text)": FIND_TOKEN,
     "purge_expired()": PURGE,
 }

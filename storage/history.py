@@ -1,0 +1,177 @@
+"""What happened to tasks, and taking it back. Triggers write the events; no verb can forget or rewrite them."""
+
+import json
+from typing import Any, cast
+
+import asyncpg
+from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, func, select
+from sqlmodel import col
+
+from storage import fields, schedule, sharing, tasks, users
+from storage.database import Row, Scope, Transaction, compiled, verb
+from storage.errors import Conflict, NotAllowed, NotFound
+from storage.models import Task, TaskEvent, TaskShare
+from storage.views import HistoryEntry, Reverted, TaskDetail, Undone
+
+EVENTS = 10
+"""How many events a task is shown with."""
+
+CLIPPED = 200
+"""Characters of a text inside an event that are shown."""
+
+_EVENTS = compiled(
+    select(
+        col(TaskEvent.event_type),
+        col(TaskEvent.user_id),
+        col(TaskEvent.client),
+        col(TaskEvent.created_at),
+        col(TaskEvent.changes),
+    )
+    .where(
+        col(TaskEvent.task_id) == bindparam("task_id", type_=BigInteger),
+        bindparam("all_shares", type_=Boolean)
+        | col(TaskEvent.target_user_id).is_(None)
+        | (col(TaskEvent.target_user_id) == func.current_user_id()),
+    )
+    .order_by(col(TaskEvent.id).desc())
+    .limit(EVENTS)
+)
+_mine = func.my_last_changes(bindparam("number", type_=Integer)).table_valued(
+    "transaction_id", "task_id", "event_type", "target_user_id", "changes"
+)
+_MINE = compiled(select(_mine))
+_UNDOING = compiled(select(func.set_config("app.undoes", bindparam("undone", type_=Text), True)))
+_STATE = compiled(select(col(Task.deleted_at).is_not(None).label("deleted")).where(col(Task.id) == fields.TASK_ID))
+_PERMISSION = compiled(
+    select(col(TaskShare.permission)).where(
+        col(TaskShare.task_id) == bindparam("task_id", type_=BigInteger),
+        col(TaskShare.shared_with_user_id) == bindparam("user_id", type_=Text),
+    )
+)
+
+
+@verb
+async def detail(scope: Scope, task_id: int) -> TaskDetail:
+    """A task with its shares and its last events, newest first.
+
+    Whoever may not share the task sees only what was shared with themselves. Long texts in events are clipped.
+
+    Raises:
+        NotFound.
+    """
+    async with scope.transaction() as transaction:
+        row = await fields.find_one(transaction, task_id)
+        shares = await sharing.shares_of(transaction, row)
+        events = await transaction.fetch_all(_EVENTS, task_id=task_id, all_shares=row["access"] == "owner")
+    return TaskDetail.model_construct(**fields.facts(row), shares=shares, history=[_entry(event) for event in events])
+
+
+@verb
+async def undo(scope: Scope, count: int = 1) -> Undone:
+    """Take back the caller's last changes, newest first: all that one call did is one change. All or nothing.
+
+    What was undone is not undone again: the next undo goes on before it.
+
+    Raises:
+        NotFound: nothing is left to undo; Conflict: a task changed meanwhile; NotAllowed: no longer the caller's.
+    """
+    async with scope.transaction() as transaction:
+        events = await transaction.fetch_all(_MINE, number=count)
+        if not events:
+            raise NotFound("You have changed nothing that is left to undo. Use get_task to see a task's history.")
+        added = {(e["transaction_id"], e["task_id"]) for e in events if e["event_type"] == "task_created"}
+        reverted: list[Reverted] = []
+        for event in events:
+            task_id, kind = event["task_id"], event["event_type"]
+            if kind != "task_created" and (event["transaction_id"], task_id) in added:
+                continue  # it goes with the task itself
+            await transaction.run(_UNDOING, undone=str(event["transaction_id"]))
+            await _revert(transaction, event)
+            reverted.append(Reverted(event_type=kind, task_id=task_id))
+        return Undone(reverted=reverted)
+
+
+async def _revert(transaction: Transaction, event: Row) -> None:
+    task_id, kind = event["task_id"], event["event_type"]
+    row = await transaction.fetch_one(_STATE, task_id=task_id)
+    if row is None:
+        raise NotAllowed(f"Task {task_id} is no longer yours to change, so nothing was undone.")
+    if row["deleted"] != (kind == "task_deleted"):
+        raise _changed(task_id, "it was deleted" if row["deleted"] else "it was restored")
+    match kind:
+        case "task_deleted":
+            await tasks.restore_task(transaction, task_id)
+        case "task_created" | "task_restored":
+            await tasks.remove_task(transaction, task_id)
+        case "task_shared" | "task_unshared":
+            await _revert_share(transaction, event)
+        case _:
+            await _revert_fields(transaction, task_id, json.loads(event["changes"]))
+
+
+async def _revert_share(transaction: Transaction, event: Row) -> None:
+    task_id, user_id = event["task_id"], event["target_user_id"]
+    before, after = json.loads(event["changes"])["permission"]
+    row = await fields.find_one(transaction, task_id)
+    if row["access"] != "owner":
+        raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it. Nothing was undone.")
+    present = await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
+    if present != after:
+        raise _changed(task_id, f"the share of {user_id} is {present or 'gone'} now, not {after or 'gone'}")
+    if before is None:
+        await sharing.drop_share(transaction, task_id, user_id)
+    else:
+        await sharing.put_share(transaction, row, user_id, before)
+
+
+async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[str, list[Any]]) -> None:
+    row = await fields.find_one(transaction, task_id)
+    if row["access"] == "view" or ("team_id" in changes and row["access"] != "owner"):
+        raise NotAllowed(f"You may no longer change task {task_id} in this way, so nothing was undone.")
+    values: dict[str, Any] = {}
+    for name, (before, after) in changes.items():
+        column = "assignee_id" if name == "assignee" else name
+        if row[column] != after:
+            raise _changed(task_id, f"{name} is {_clip(row[column])!r} now, not {_clip(after)!r}")
+        values[column] = before
+    if values.get("team_id") is not None:
+        await users.check_may_write_in(transaction, values["team_id"])
+    if "due" in values:
+        values["due_at"] = None if values["due"] is None else schedule.parse_due(values["due"]).at
+    if values.get("recurrence", row["recurrence"]) and not values.get("due", row["due"]):
+        raise _changed(task_id, "it recurs now, and needs its due date")
+    statement = fields.change(frozenset(values), guarded=True)
+    given = {f"{name}_": value for name, value in values.items()}
+    try:
+        changed = await transaction.fetch_one(statement, task_id_=task_id, expected=row["version"], **given)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise _changed(task_id, "what it referred to is gone") from error
+    if changed is None:
+        raise _changed(task_id, "somebody changed it at the same moment")
+
+
+def _changed(task_id: int, what: str) -> Conflict:
+    return Conflict(
+        f"Task {task_id} changed meanwhile ({what}), so nothing was undone. Use get_task to see its history."
+    )
+
+
+def _entry(event: Row) -> HistoryEntry:
+    return HistoryEntry.model_construct(
+        event_type=event["event_type"],
+        user_id=event["user_id"],
+        client=event["client"],
+        at=event["created_at"].isoformat(),
+        changes=_clip(json.loads(event["changes"])),
+    )
+
+
+def _clip(value: Any) -> Any:  # noqa: ANN401
+    """The same JSON value with its long texts cut, their full length named."""
+    if isinstance(value, str) and len(value) > CLIPPED:
+        return f"{value[:CLIPPED]}… ({len(value)} characters)"
+    if isinstance(value, dict):
+        return {name: _clip(inner) for name, inner in cast("dict[str, Any]", value).items()}
+    if isinstance(value, list):
+        return [_clip(inner) for inner in cast("list[Any]", value)]
+    return value
