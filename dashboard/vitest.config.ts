@@ -3,5 +3,5 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   resolve: { alias: { "@": path.resolve(import.meta.dirname, "src") } },
-  test: { include: ["tests/**/*.test.{ts,tsx}"] },
+  test: { testTimeout: 20_000, include: ["tests/**/*.test.{ts,tsx}"] },
 });

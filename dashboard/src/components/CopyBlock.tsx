@@ -15,12 +15,8 @@ export function CopyBlock({ label, text }: { label: string; text: string }) {
 
   const Icon = copied ? Check : Copy;
   return (
-    <div className="group relative">
-      <pre
-        tabIndex={0}
-        aria-label={label}
-        className="overflow-x-auto rounded-lg border border-line bg-canvas py-3 pr-14 pl-4 font-mono text-[13px] leading-6"
-      >
+    <div className="relative">
+      <pre className="rounded-lg border border-line bg-canvas py-3 pr-14 pl-4 font-mono text-[13px] leading-6 wrap-anywhere whitespace-pre-wrap">
         {text}
       </pre>
       <button

@@ -19,6 +19,8 @@ export interface Dashboard {
   /** Why there is nothing newer to show. */
   error?: BridgeError;
   connection: Connection;
+  /** The session is over: nothing will change here until somebody signs in. */
+  signedOut: boolean;
   retry: () => void;
 }
 
@@ -29,6 +31,7 @@ const BURST_MS = 700;
 /** The numbers of a team (or of the person), kept current by the socket, or by polling while it is away. */
 export function useDashboard(teamId: string | null, initial?: Snapshot): Dashboard {
   const [live, setLive] = useState<boolean>();
+  const [ended, setEnded] = useState(false);
   const { data, error, mutate } = useSWR<Snapshot, Error>(
     ["dashboard", teamId],
     () => loadSnapshot(browserBridge, teamId),
@@ -46,14 +49,20 @@ export function useDashboard(teamId: string | null, initial?: Snapshot): Dashboa
   useEffect(() => {
     refresh.current = mutate;
   }, [mutate]);
-  useEffect(() => watch(() => void refresh.current(), setLive), []);
-  useEffect(() => {
-    if (error instanceof SignedOutError) toSignIn();
-  }, [error]);
+  useEffect(
+    () =>
+      watch(
+        () => void refresh.current(),
+        setLive,
+        () => setEnded(true),
+      ),
+    [],
+  );
 
   const retry = useCallback(() => void mutate(), [mutate]);
-  const failed = error && !(error instanceof SignedOutError) ? (error as BridgeError) : undefined;
-  return { snapshot: data, error: failed, connection: judge(live, failed !== undefined), retry };
+  const signedOut = ended || error instanceof SignedOutError;
+  const failed = error && !signedOut ? (error as BridgeError) : undefined;
+  return { snapshot: data, error: failed, connection: judge(live, failed !== undefined), signedOut, retry };
 }
 
 function judge(live: boolean | undefined, failed: boolean): Connection {
@@ -62,14 +71,14 @@ function judge(live: boolean | undefined, failed: boolean): Connection {
   return live === undefined ? "connecting" : "polling";
 }
 
-function watch(refresh: () => void, onLive: (live: boolean) => void): () => void {
+function watch(refresh: () => void, onLive: (live: boolean) => void, onSignedOut: () => void): () => void {
   const paced = pace(refresh, BURST_MS);
   const stop = connectLive({
     url: `${window.location.origin.replace(/^http/, "ws")}/api/ws`,
     token: browserBridge.token,
     onChange: paced.call,
     onLive,
-    onSignedOut: toSignIn,
+    onSignedOut,
   });
   return () => {
     stop();
@@ -96,8 +105,4 @@ function pace(call: () => void, ms: number): { call: () => void; cancel: () => v
     },
     cancel: () => clearTimeout(timer),
   };
-}
-
-function toSignIn(): void {
-  window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
 }

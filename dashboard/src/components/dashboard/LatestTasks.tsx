@@ -79,22 +79,20 @@ function Due({ due, done }: { due: string; done: boolean }) {
   const day = allDay ? moment.getTime() : Date.UTC(moment.getFullYear(), moment.getMonth(), moment.getDate());
   const days = Math.round((day - today) / DAY);
   const late = !done && (allDay ? days < 0 : moment < now);
-  const words = relativeDay(
-    days,
-    allDay ? plain : moment.toLocaleDateString("en", { day: "numeric", month: "short" }),
-  );
+  const words =
+    nearDay(days) ?? (allDay ? plain : moment.toLocaleDateString("en", { day: "numeric", month: "short" }));
   const time = allDay
     ? ""
     : `, ${moment.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false })}`;
   return (
-    <time dateTime={due} className={late ? "font-medium text-danger" : undefined}>
-      {late ? "Overdue: " : ""}
+    <time dateTime={due} className={late ? "font-medium text-danger" : "inline-block first-letter:uppercase"}>
+      {late ? "Overdue since " : ""}
       {words}
       {time}
     </time>
   );
 }
 
-function relativeDay(days: number, plain: string): string {
-  return { "-1": "yesterday", "0": "today", "1": "tomorrow" }[String(days)] ?? plain;
+function nearDay(days: number): string | undefined {
+  return { "-1": "yesterday", "0": "today", "1": "tomorrow" }[String(days)];
 }

@@ -1,6 +1,7 @@
 "use client";
 
 import { useSearchParams } from "next/navigation";
+import { useEffect } from "react";
 import { Button } from "@/components/Button";
 import { ConnectGuide } from "@/components/ConnectGuide";
 import { ConnectionStatus } from "@/components/dashboard/ConnectionStatus";
@@ -18,10 +19,14 @@ interface Props {
 
 export function DashboardClient({ initial, mcpUrl }: Props) {
   const teamId = useSearchParams().get("team");
-  const { snapshot, error, connection, retry } = useDashboard(
+  const { snapshot, error, connection, signedOut, retry } = useDashboard(
     teamId,
     teamId === initial.teamId ? initial.snapshot : undefined,
   );
+  useEffect(() => {
+    // A full load, so that nothing of the last person stays in memory.
+    if (signedOut) window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
+  }, [signedOut]);
   const teams = snapshot?.teams ?? initial.snapshot?.teams ?? [];
 
   function switchTo(id: string | null) {

@@ -1,0 +1,111 @@
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { BridgeError, SignedOutError } from "@/lib/api/dashboard";
+import { connectLive, type LiveOptions } from "@/lib/websocket/client";
+import { FakeServer, tokenFor } from "./server";
+
+const server = new FakeServer();
+const seen = { live: [] as boolean[], changes: 0, signedOut: 0, fresh: [] as boolean[] };
+let stop = () => {};
+
+beforeEach(async () => {
+  Object.assign(server, { tokensSeen: [], connections: 0, port: 0, sockets: true });
+  server.greet = (_token, socket) => socket.send('{"type":"ready"}');
+  Object.assign(seen, { live: [], changes: 0, signedOut: 0, fresh: [] });
+  await server.start();
+});
+
+afterEach(async () => {
+  stop();
+  await server.stop();
+});
+
+function connect(options: Partial<LiveOptions> = {}): void {
+  stop = connectLive({
+    url: `ws://127.0.0.1:${server.port}/api/ws`,
+    token: async (fresh = false) => {
+      seen.fresh.push(fresh);
+      return tokenFor(300, `token-${seen.fresh.length}`);
+    },
+    onChange: () => seen.changes++,
+    onLive: (live) => seen.live.push(live),
+    onSignedOut: () => seen.signedOut++,
+    ...options,
+    waits: { reconnectMin: 20, reconnectMax: 50, ...options.waits },
+  });
+}
+
+test("the token is the first message, and events after `ready` are changes", async () => {
+  connect();
+  await vi.waitFor(() => expect(seen.live).toEqual([true]));
+  expect(server.tokensSeen).toHaveLength(1);
+  const before = seen.changes;
+  server.announce();
+  await vi.waitFor(() => expect(seen.changes).toBe(before + 1));
+});
+
+test("a killed server is found again, and what was missed counts as a change", async () => {
+  connect();
+  await vi.waitFor(() => expect(seen.live).toEqual([true]));
+  await server.stop();
+  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(false));
+  const before = seen.changes;
+  await server.start();
+  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(true));
+  expect(seen.changes).toBeGreaterThan(before);
+});
+
+test("a refused token is not tried twice", async () => {
+  server.greet = (_token, socket) => {
+    if (server.tokensSeen.length === 1) socket.close(4401);
+    else socket.send('{"type":"ready"}');
+  };
+  connect();
+  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(true));
+  expect(seen.fresh).toEqual([false, true]);
+  expect(new Set(server.tokensSeen).size).toBe(2);
+});
+
+test("a new token is sent on the same socket before the old one ends", async () => {
+  let lifetimes = [2, 300];
+  connect({ token: async () => tokenFor(lifetimes.shift() ?? 300), waits: { renewal: 60_000 } });
+  await vi.waitFor(() => expect(server.tokensSeen).toHaveLength(2), 3_000);
+  expect(server.connections).toBe(1);
+  lifetimes = [];
+});
+
+test("a server that falls silent is left and opened again", async () => {
+  connect({ waits: { ping: 20, pong: 20 } });
+  await vi.waitFor(() => expect(server.connections).toBeGreaterThan(2));
+  expect(seen.live).toContain(false);
+});
+
+test("a server that never says `ready` is left and opened again", async () => {
+  server.greet = () => {};
+  connect({ waits: { ready: 30 } });
+  await vi.waitFor(() => expect(server.connections).toBeGreaterThan(1));
+  expect(seen.live).not.toContain(true);
+});
+
+test("without a token no socket is opened, and the next try waits", async () => {
+  let failures = 3;
+  connect({
+    token: async () => {
+      if (failures-- > 0) throw new BridgeError(503, "away");
+      return tokenFor(300);
+    },
+  });
+  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(true));
+  expect(server.connections).toBe(1);
+});
+
+test("when the session is over the socket stays closed", async () => {
+  const token = vi.fn(async () => {
+    throw new SignedOutError("over");
+  });
+  connect({ token });
+  await vi.waitFor(() => expect(seen.signedOut).toBe(1));
+  await server.stop();
+  await server.start();
+  expect(token).toHaveBeenCalledTimes(1);
+  expect(server.connections).toBe(0);
+});
