@@ -24,6 +24,7 @@ PLACE = """
 CREATE OR REPLACE FUNCTION place_task() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     ancestor bigint := NEW.parent_id;
+    above bigint;
     me text := public.current_user_id();
 BEGIN
     IF me IS NULL THEN RETURN NEW; END IF;
@@ -37,11 +38,11 @@ BEGIN
         IF ancestor = NEW.id THEN
             RAISE EXCEPTION 'a task cannot be below itself' USING ERRCODE = 'check_violation';
         END IF;
-        SELECT t.parent_id INTO ancestor FROM public.tasks t WHERE t.id = ancestor;
-        IF NOT FOUND AND ancestor IS NOT DISTINCT FROM NEW.parent_id THEN
+        SELECT t.parent_id INTO above FROM public.tasks t WHERE t.id = ancestor;
+        IF NOT FOUND AND ancestor = NEW.parent_id THEN
             RAISE EXCEPTION 'no such parent task' USING ERRCODE = 'foreign_key_violation';
         END IF;
-        EXIT WHEN NOT FOUND;
+        ancestor := above;
     END LOOP;
     RETURN NEW;
 END $$
