@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -21,31 +22,51 @@ from storage.database import Database, Scope
 from tests.postgres import debian, pooled
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL, and a role in it that is no superuser and may create roles: Neon's case."""
+
+    url: str
+    password: str
+
+    def address(self, database: str, role: str | None = None) -> str:
+        """Where a role finds a database; the administrator's way in without a role."""
+        parts = urlsplit(self.url)
+        login = f"{role}:{self.password}@" if role else f"{parts.netloc.rpartition('@')[0]}@"
+        return f"postgresql://{login}/{database}?{parts.query}"
+
+    async def create(self, database: str, template: str = "template0") -> str:
+        """Make a database of the role's; nobody may be in the template. Gives the role's address."""
+        connection = await asyncpg.connect(self.url)
+        await connection.execute(f"CREATE DATABASE {database} OWNER owner TEMPLATE {template}")
+        await connection.close()
+        return self.address(database, "owner")
+
+    async def drop(self, database: str) -> None:
+        """Forget a database, whoever is in it."""
+        connection = await asyncpg.connect(self.url)
+        await connection.execute(f"DROP DATABASE {database} WITH (FORCE)")
+        await connection.close()
+
+
 @pytest.fixture(scope="session")
-async def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
-    """The administrator's address of a PostgreSQL: the embedded one, or Debian's (TASKDECK_TEST_POSTGRES=debian)."""
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Cluster]:
+    """The embedded PostgreSQL, or Debian's (TASKDECK_TEST_POSTGRES=debian), with a migrated database `blank`."""
     folder: Path = tmp_path_factory.mktemp("postgres")
     starting = debian(folder) if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else embedded.running(folder)
     async with starting as url:
-        yield url
+        found = Cluster(url.replace("//taskdeck:", "//postgres:"), secrets.token_hex(8))
+        connection = await asyncpg.connect(url)
+        await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{found.password}'")
+        await connection.close()
+        await schema.migrate(await found.create("blank"))
+        yield found
 
 
 @pytest.fixture(scope="session")
-async def direct_url(cluster_url: str) -> str:
-    """A migrated database owned by a role that is no superuser and may create roles: Neon's case."""
-    connection = await asyncpg.connect(cluster_url)
-    password = secrets.token_hex(8)
-    await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{password}'")
-    await connection.execute("CREATE DATABASE tests OWNER owner")
-    await connection.close()
-    url = as_role(cluster_url, "owner", password, "tests")
-    await schema.migrate(url)
-    return url
-
-
-def as_role(url: str, role: str, password: str, database: str) -> str:
-    """The same server, another login and database."""
-    return f"postgresql://{role}:{password}@/{database}?{url.partition('?')[2]}"
+async def direct_url(cluster: Cluster) -> str:
+    """The migrated database that the tests share."""
+    return await cluster.create("tests", "blank")
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +88,7 @@ async def database(database_url: str, direct_url: str) -> AsyncGenerator[Databas
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """The defaults, whatever the environment of the run says."""
-    return Settings.model_construct(**{**_defaults(), "data_dir": tmp_path, "port": 8000})
+    return Settings.model_construct(None, **{**_defaults(), "data_dir": tmp_path, "port": 8000})
 
 
 def _defaults() -> dict[str, Any]:

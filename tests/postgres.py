@@ -4,16 +4,27 @@ import asyncio
 import os
 import pwd
 import shutil
-import subprocess
+from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import asyncpg
 
+from storage.privileges import Account
 
-def _unprivileged(folder: Path) -> dict[str, int]:
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path())
+"""Debian's PostgreSQL, which is not on the path."""
+
+
+def _hand_over(folder: Path) -> Account:
     """PostgreSQL and PgBouncer refuse root: run as the system's postgres, who gets the folder."""
     if os.geteuid() != 0:
         return {}
@@ -22,35 +33,38 @@ def _unprivileged(folder: Path) -> dict[str, int]:
         if ancestor.stat().st_mode & 0o001 == 0:
             ancestor.chmod(ancestor.stat().st_mode | 0o011)
     os.chown(folder, user.pw_uid, user.pw_gid)
-    return {"user": user.pw_uid, "group": user.pw_gid}
+    return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+async def _start(account: Account, *command: str | Path) -> Process:
+    return await asyncio.create_subprocess_exec(*command, cwd="/", stdout=asyncio.subprocess.DEVNULL, **account)
+
+
+async def _run(account: Account, *command: str | Path) -> None:
+    process = await _start(account, *command)
+    assert await process.wait() == 0, f"{command[0]} failed"
 
 
 @asynccontextmanager
 async def debian(folder: Path) -> AsyncGenerator[str]:
     """Debian's PostgreSQL (15 in Debian 12) on a socket in `folder`; yields the superuser's URI."""
-    run_as = _unprivileged(folder)
-    binaries = max(Path("/usr/lib/postgresql").glob("*/bin"))
-    data = folder / "data"
-    subprocess.run(
-        [binaries / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
-        check=True,
-        capture_output=True,
-        cwd="/",
-        **run_as,
-    )
+    account = _hand_over(folder)
+    data, log = folder / "data", folder / "log"
+    settings = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+    await _run(account, PROGRAMS / "initdb", "-D", data, *settings)
     options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200 -c fsync=off"
-    control = [binaries / "pg_ctl", "-D", data, "-w", "-s", "-l", folder / "log", "-o", options]
-    subprocess.run([*control, "start"], check=True, cwd="/", **run_as)
+    control = (PROGRAMS / "pg_ctl", "-D", data, "-w", "-s", "-l", log, "-o", options)
+    await _run(account, *control, "start")
     try:
         yield f"postgresql://postgres@/postgres?host={folder}"
     finally:
-        subprocess.run([*control, "-m", "immediate", "stop"], check=True, cwd="/", **run_as)
+        await _run(account, *control, "-m", "immediate", "stop")
 
 
 @asynccontextmanager
 async def pooled(url: str, folder: Path) -> AsyncGenerator[str]:
     """Debian's PgBouncer in transaction mode in front of `url`; yields the address through it."""
-    run_as = _unprivileged(folder)
+    account = _hand_over(folder)
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     host, port = query["host"][0], query.get("port", ["5432"])[0]
@@ -72,14 +86,14 @@ pidfile = {folder}/pid
 """
     )
     program = shutil.which("pgbouncer") or "/usr/sbin/pgbouncer"
-    bouncer = subprocess.Popen([program, "-q", folder / "pgbouncer.ini"], cwd="/", **run_as)
+    bouncer = await _start(account, program, "-q", folder / "pgbouncer.ini")
     through = f"postgresql://{user}:{password}@/{parts.path.lstrip('/')}?host={folder}&port=6432"
     try:
         await _answers(through)
         yield through
     finally:
         bouncer.terminate()
-        bouncer.wait()
+        await bouncer.wait()
 
 
 async def _answers(url: str) -> None:

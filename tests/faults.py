@@ -1,0 +1,122 @@
+"""Mistakes in the schema, planted one at a time, and how each must come to light."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What somebody gets wrong, and the finding that must name it."""
+
+    sql: str
+    found: str
+
+
+_MATCHING = """
+CREATE OR REPLACE FUNCTION matching_messages(query text) RETURNS SETOF messages LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = ''
+RETURN (SELECT m FROM public.messages m WHERE m.search @@ websearch_to_tsquery('simple'::regconfig, query) LIMIT 1)
+"""
+
+FAULTS = {
+    "a policy is dropped": Fault("DROP POLICY tasks_select ON tasks", "tasks SELECT is granted without a policy"),
+    "a policy is USING (true)": Fault(
+        "ALTER POLICY conversations_all ON conversations USING (true)", "a stranger reads conversations"
+    ),
+    "a policy has OR true": Fault(
+        "ALTER POLICY tasks_select ON tasks USING (user_id = current_user_id() OR true)", "a stranger reads tasks"
+    ),
+    "a policy has OR in other words": Fault(
+        "ALTER POLICY messages_all ON messages USING (user_id = current_user_id() OR length(content) > 0)",
+        "a stranger reads messages",
+    ),
+    "an insert is not checked": Fault("ALTER POLICY tasks_insert ON tasks WITH CHECK (true)", "a task is forged"),
+    "an update has no WITH CHECK": Fault(
+        "DROP POLICY users_update ON users; CREATE POLICY users_update ON users FOR UPDATE TO taskdeck_app "
+        "USING (id = current_user_id())",
+        "users_update does not check what is written",
+    ),
+    "a second policy lets more through": Fault(
+        "CREATE POLICY extra ON tasks FOR SELECT TO PUBLIC USING (status = 'pending')", "a stranger reads tasks"
+    ),
+    "security is not forced and requests own the table": Fault(
+        "ALTER TABLE messages NO FORCE ROW LEVEL SECURITY; ALTER TABLE messages OWNER TO taskdeck_app",
+        "a stranger reads messages",
+    ),
+    "security is not forced": Fault(
+        "ALTER TABLE teams NO FORCE ROW LEVEL SECURITY", "teams has no forced row-level security"
+    ),
+    "security is disabled": Fault("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", "a stranger reads tasks"),
+    "requests bypass policies": Fault("ALTER ROLE taskdeck_app BYPASSRLS", "a stranger reads idempotency_keys"),
+    "requests are the policies' role": Fault(
+        "GRANT taskdeck_rls TO taskdeck_app", "the role of requests is a member of taskdeck_rls"
+    ),
+    "an empty user is a user": Fault(
+        "CREATE OR REPLACE FUNCTION current_user_id() RETURNS text LANGUAGE sql STABLE "
+        "RETURN current_setting('app.user_id', true)",
+        "nobody writes",
+    ),
+    "a foreign key forgets the owner": Fault(
+        "ALTER TABLE messages DROP CONSTRAINT messages_conversation_fkey, ADD CONSTRAINT messages_conversation_fk "
+        "FOREIGN KEY (conversation_id) REFERENCES conversations (id)",
+        "a message goes into a foreign conversation",
+    ),
+    "a share's foreign key is gone": Fault(
+        "ALTER TABLE task_shares DROP CONSTRAINT task_shares_task_fkey; "
+        "ALTER POLICY task_shares_insert ON task_shares WITH CHECK (owner_id = current_user_id())",
+        "a share is forged",
+    ),
+    "a function forgets the user": Fault(_MATCHING, "a stranger searches messages"),
+    "a function forgets its search path": Fault(
+        "ALTER FUNCTION find_users(text) RESET search_path", "find_users(text) can be misled by a search path"
+    ),
+    "a function nobody reviewed sees everything": Fault(
+        "CREATE FUNCTION everything() RETURNS SETOF tasks LANGUAGE sql SECURITY DEFINER SET search_path = '' "
+        "RETURN (SELECT t FROM public.tasks t LIMIT 1)",
+        "everything() sees behind the policies",
+    ),
+    "a dashboard function is open to requests": Fault(
+        "GRANT EXECUTE ON FUNCTION taskdeck_pat_list(text) TO taskdeck_app", "a request lists tokens"
+    ),
+    "a task may change hands": Fault(
+        "GRANT UPDATE (user_id) ON tasks TO taskdeck_app", "tasks.user_id changes whose a row is"
+    ),
+    "history may be rewritten": Fault(
+        "GRANT UPDATE ON task_events TO taskdeck_app", "task_events UPDATE is granted without a policy"
+    ),
+    "a table may be emptied": Fault(
+        "GRANT TRUNCATE ON tasks TO taskdeck_app", "tasks may be emptied, watched or referenced by requests"
+    ),
+    "requests may create objects": Fault("GRANT CREATE ON SCHEMA public TO taskdeck_app", "a request makes a function"),
+    "moves are not checked": Fault("DROP TRIGGER tasks_place ON tasks", "an editor moves a task away"),
+    "changes leave no history": Fault(
+        "DROP TRIGGER tasks_record_changed ON tasks", "the trigger tasks_record_changed is not there"
+    ),
+    "a team may lose its owner": Fault(
+        "ALTER TABLE team_members DISABLE TRIGGER team_members_keep_owner", "the last owner leaves"
+    ),
+    "members may invite": Fault(
+        "ALTER POLICY team_members_insert ON team_members WITH CHECK (team_id = ANY (my_team_ids()))",
+        "a member invites",
+    ),
+    "readers may promote themselves": Fault(
+        "ALTER POLICY task_shares_update ON task_shares USING (shared_with_user_id = current_user_id()) "
+        "WITH CHECK (shared_with_user_id = current_user_id())",
+        "a reader becomes an editor",
+    ),
+    "viewers may write": Fault(
+        "ALTER POLICY tasks_update ON tasks USING (user_id = current_user_id() OR team_id = ANY (my_team_ids())) "
+        "WITH CHECK (user_id = current_user_id() OR team_id = ANY (my_team_ids()))",
+        "a viewer changes a team task",
+    ),
+    "a new table is open": Fault(
+        "CREATE TABLE notes (user_id text); GRANT SELECT ON notes TO taskdeck_app",
+        "notes has no forced row-level security",
+    ),
+    "a view is open": Fault(
+        "CREATE VIEW all_tasks AS SELECT * FROM tasks; GRANT SELECT ON all_tasks TO taskdeck_app",
+        "all_tasks shows rows of others",
+    ),
+    "titles are unique across users": Fault(
+        "CREATE UNIQUE INDEX one_title ON tasks (title)", "one_title is unique across users"
+    ),
+}
