@@ -28,11 +28,11 @@ from storage.privileges import Account, find_programs, give, unprivileged
 
 MAJOR = "18"
 SUPERUSER = "postgres"
+OWNER = "taskdeck"
 DATABASE = "taskdeck"
 PORT = 5432  # only part of the socket's name: nothing listens on TCP
 SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
 LOG_LIMIT = 8 * 1024 * 1024  # bytes
-
 SETTINGS = {
     "listen_addresses": "",
     "port": PORT,
@@ -84,10 +84,10 @@ class Cluster:
         """Whether it was made to the end."""
         return self._data.exists()
 
-    def uri(self) -> str:
-        """The superuser's, for any client: asyncpg, libpq, node-postgres."""
+    def uri(self, role: str = OWNER) -> str:
+        """Of the database's owner or the superuser, for any client: asyncpg, libpq, node-postgres."""
         place = quote(os.fspath(self._socket_directory()))
-        return f"postgresql://{SUPERUSER}:{self._password()}@/{DATABASE}?host={place}&port={PORT}"
+        return f"postgresql://{role}:{self._password()}@/{DATABASE}?host={place}&port={PORT}"
 
     @contextmanager
     def opened(self, name: str) -> Generator[int]:

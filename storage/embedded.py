@@ -11,16 +11,17 @@ import shutil
 import signal
 import threading
 from collections.abc import AsyncGenerator, Coroutine, Generator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from time import monotonic
 from types import FrameType
 from typing import Literal
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 from anyio import CancelScope
 
-from storage.cluster import DATABASE, Cluster, EmbeddedError, try_lock
+from storage.cluster import DATABASE, OWNER, SUPERUSER, Cluster, EmbeddedError, try_lock
 
 __all__ = ["EmbeddedError", "running"]
 
@@ -35,8 +36,8 @@ logger = logging.getLogger(__name__)
 async def running(data_dir: Path) -> AsyncGenerator[str]:
     """A PostgreSQL in `data_dir/postgres`, started if need be and shared with other processes.
 
-    Yields the superuser's URI (`postgresql://user:password@/taskdeck?host=<socket directory>&port=5432`), which
-    stays the same across restarts. While inside, a server that dies alone is started again within about a second.
+    Yields the URI of the database's owner, no superuser (`postgresql://user:password@/taskdeck?host=<socket
+    directory>&port=5432`), which stays the same across restarts. While inside, a server that dies alone is started again within about a second.
     SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has handlers of its own.
 
     Raises:
@@ -122,7 +123,7 @@ class _Supervisor:
         """What a client meets. `busy` is a server that starts, recovers or stops."""
         if not self.cluster.exists():
             return "silent"
-        uri = self.cluster.uri()
+        uri = self.cluster.uri(SUPERUSER)
         try:
             await (await asyncpg.connect(uri, timeout=5)).close()
         except asyncpg.InvalidCatalogNameError:
@@ -142,9 +143,13 @@ class _Supervisor:
 
 
 async def _create_database(uri: str) -> None:
+    # The owner is what a hosted PostgreSQL gives out: it makes roles and its own tables, and policies bind it.
     connection = await asyncpg.connect(uri, database="postgres")
     try:
-        await connection.execute(f"CREATE DATABASE {DATABASE}")
+        password = unquote(urlsplit(uri).password or "")
+        with suppress(asyncpg.DuplicateObjectError):
+            await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{password}'")
+        await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
     finally:
         await connection.close()
 

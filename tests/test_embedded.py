@@ -182,7 +182,7 @@ def folder(prepared: Path, tmp_path: Path) -> Generator[Path]:
 async def test_an_empty_folder_becomes_a_safe_database_without_network(tmp_path: Path) -> None:
     async with guests(tmp_path / "new") as (guest,):
         uri = await guest.said()
-        assert await ask(uri, "SELECT current_database() || current_user") == "taskdeckpostgres"
+        assert await ask(uri, "SELECT current_database() || current_user") == "taskdecktaskdeck"
         settings = {
             "data_checksums": "on",
             "fsync": "on",
@@ -194,7 +194,11 @@ async def test_an_empty_folder_becomes_a_safe_database_without_network(tmp_path:
         }
         assert {name: await ask(uri, f"SHOW {name}") for name in settings} == settings
         assert await ask(uri, "SELECT datlocprovider::text || datlocale FROM pg_database LIMIT 1") == "bC.UTF-8"
-        assert await ask(uri, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules") == "scram-sha-256"
+        superuser = uri.replace("//taskdeck:", "//postgres:")
+        assert (
+            await ask(superuser, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules")
+            == "scram-sha-256"
+        )
     assert is_stopped(tmp_path / "new")
 
 
