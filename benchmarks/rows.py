@@ -1,0 +1,55 @@
+"""The data that is measured on: a table of a million tasks of a thousand people."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import asyncpg
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+
+TASKS = 1_000_000
+BATCHES = 20
+PEOPLE = tuple(f"bench-{number}" for number in range(1, 9))
+"""Each has one task of a hundred: 10,000."""
+OWNER_OF_MANY = "big"
+"""Has one task of ten: 100,000."""
+
+_USERS = """
+INSERT INTO users (id) SELECT 'other-' || n FROM generate_series(0, 996) n
+UNION ALL SELECT 'bench-' || n FROM generate_series(1, 8) n UNION ALL SELECT 'big'
+"""
+# Everybody's tasks lie scattered over the table, as they do when many people add them over a year.
+_INSERT = """
+INSERT INTO tasks
+    (user_id, title, description, status, priority, due, due_at, tags, created_at, updated_at, completed_at)
+SELECT owner, 'Call the supplier about order ' || n, CASE WHEN n % 4 = 0 THEN 'They said they would send it again.' END,
+    CASE WHEN done THEN 'completed' ELSE 'pending' END, (ARRAY['low', 'medium', 'high', 'urgent'])[1 + n % 4],
+    CASE WHEN due THEN '2027-01-31' END, CASE WHEN due THEN timestamptz '2027-01-31Z' END,
+    CASE WHEN n % 3 = 0 THEN ARRAY['orders'] ELSE '{}' END, at, at, CASE WHEN done THEN at + interval '1 day' END
+FROM (SELECT n, now() - ($3 - n) * interval '30 seconds' - interval '1 day' AS at,
+        CASE WHEN n % 10 = 0 THEN 'big' WHEN n % 100 < 9 THEN 'bench-' || n % 100 ELSE 'other-' || n % 997 END AS owner,
+        n % 3 = 0 AND n % 100 NOT BETWEEN 1 AND 8 AS done, n % 13 < 6 AS due
+    FROM generate_series($1::int, $2::int) n) row
+"""
+# As the triggers would, which are off meanwhile: with them a million rows take twice as long.
+_EVENTS = """
+INSERT INTO task_events (task_id, owner_id, user_id, event_type, created_at)
+SELECT id, user_id, user_id, 'task_created', created_at FROM tasks WHERE id BETWEEN $1 AND $2
+"""
+
+
+def own_tasks(person: str, total: int) -> range:
+    """The ids of the tasks of one of PEOPLE."""
+    return range(int(person.rpartition("-")[2]), total + 1, 100)
+
+
+async def fill(administrator: "Connection", total: int, progress: Callable[[float], None]) -> None:
+    """Add people and `total` tasks to a fresh database."""
+    await administrator.execute(_USERS)
+    await administrator.execute("SET session_replication_role = replica")
+    step = total // BATCHES
+    for first in range(1, total + 1, step):
+        await administrator.execute(_INSERT, first, first + step - 1, float(total))
+        await administrator.execute(_EVENTS, first, first + step - 1)
+        progress(step / total)
