@@ -11,6 +11,8 @@ from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
 from mcp.server.stdio import stdio_server
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
 
 from mcp_server import dashboard, httpd
 from mcp_server.app import open_app, open_deck
@@ -20,7 +22,8 @@ from mcp_server.settings import Settings, SettingsError, read_settings
 from mcp_server.telemetry import configure_logs
 from mcp_server.tokens import Verifier
 from mcp_server.welcome import welcome
-from storage import embedded, schema
+from storage import demo, embedded, schema
+from storage.database import Database
 from storage.errors import StorageError
 
 T = TypeVar("T")
@@ -126,12 +129,13 @@ async def _answer(
     settings: Settings, database_url: str, dashboard_url: str | None, listening: socket.socket, greeting: str
 ) -> None:
     """Answer requests until asked to stop; greets when the first may come."""
-    async with open_app(settings, database_url, dashboard_url) as app:
+    draining = asyncio.Event()
+    async with open_app(settings, database_url, dashboard_url, draining) as app:
         if settings.loopback:
             settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
             (settings.data_dir / "address").write_text(settings.address, "utf-8")
         print(greeting, flush=True)
-        await httpd.build_server(app, lambda: None).serve([listening])
+        await httpd.build_server(app, draining.set).serve([listening])
 
 
 def _listen(variable: str, host: str, port: int) -> socket.socket:
@@ -178,6 +182,30 @@ async def _migrate(settings: Settings) -> None:
         return
     async with _database(settings):
         pass
+
+
+@command.command()
+def seed(
+    tasks: Annotated[int, typer.Option(min=1, max=1_000_000)] = 10_000,
+    users: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    me: Annotated[str | None, typer.Option(help="Your user id or e-mail: be one of them, once you signed in.")] = None,
+) -> None:
+    """Add demo data. Adding it again adds only what is missing."""
+    ids = _run(_seed(_configure(), tasks, users, me))
+    print(f"There are {tasks} tasks of {users} people, the busiest being {ids[0]}. To ask as that person:")
+    print(f"  taskdeck token --user {ids[0]}")
+    if me is None:
+        print("To see such data in the dashboard, sign up there, open it once, and run taskdeck seed --me YOUR-EMAIL.")
+
+
+async def _seed(settings: Settings, tasks: int, people: int, me: str | None) -> list[str]:
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_database(settings))
+        database = await stack.enter_async_context(Database.open(settings.database_url_unpooled or url))
+        progress = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
+        bar = progress.add_task("Adding tasks", total=tasks)
+        return await demo.fill(database, tasks, people, me=me, done=lambda n: progress.advance(bar, n))
 
 
 @command.command()
