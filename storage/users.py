@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
@@ -74,7 +75,10 @@ async def find_personal_token(database: Database, token_hash: str) -> TokenHolde
     """The holder of a live personal access token by its SHA-256 (hex), or None. Notes the use, once a minute."""
     async with database.nobody().transaction() as transaction:
         row = await transaction.fetch_one(_FIND_TOKEN, hash=token_hash)
-    return None if row is None else TokenHolder(**{**dict(row.items()), "scopes": frozenset(row["scopes"].split())})
+    if row is None:
+        return None
+    found: dict[str, Any] = {**row, "scopes": frozenset(row["scopes"].split())}
+    return TokenHolder(**found)
 
 
 async def resolve(transaction: Transaction, person: str) -> Row:
