@@ -128,7 +128,8 @@ async def _gather(database: Database, tasks: int, people: int, me: str | None) -
     shares[0] += tasks - sum(shares)
     company: list[Person] = []
     for number, share in enumerate(shares):
-        name = f"{WORDS['first'][number % len(WORDS['first'])]} {WORDS['last'][(number * 7 + number // len(WORDS['first'])) % len(WORDS['last'])]}"
+        first, last = WORDS["first"], WORDS["last"]
+        name = f"{first[number % len(first)]} {last[(number * 7 + number // len(first)) % len(last)]}"
         if number == 0 and me is not None:
             async with database.nobody().transaction() as transaction:
                 scope = database.scope((await users.resolve(transaction, me))["id"], "demo")
