@@ -5,7 +5,7 @@ Built on the SDK's low-level Server, whose handlers see who asks (docs/research.
 
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, TypeVar
@@ -19,6 +19,7 @@ from mcp.types import (
     INVALID_PARAMS,
     CallToolRequestParams,
     CallToolResult,
+    InputRequiredResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
@@ -28,13 +29,15 @@ from mcp.types import (
     TextContent,
     TextResourceContents,
 )
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_server import resources
+from mcp_server import recording, resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
 from mcp_server.tokens import Caller
-from mcp_server.tools import account, conversations, statistics, tasks, teams
-from mcp_server.tools.registry import Call, Tool, offered
+from mcp_server.tools import account, conversations, history, search, statistics, tasks, teams
+from mcp_server.tools.calls import Asking, Call
+from mcp_server.tools.registry import Tool, offered
 from storage.database import Scope
 from storage.errors import StorageError
 
@@ -43,7 +46,7 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 R = TypeVar("R")
 
-TOPICS = (account, tasks, teams, conversations, statistics)
+TOPICS = (account, tasks, history, teams, conversations, search, statistics)
 """Importing a topic registers its tools, in this order."""
 
 OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
@@ -62,7 +65,7 @@ class Handlers:
         caller = self.local if ctx.request is None else ctx.request.scope["caller"]
         if caller is None:
             raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
-        return caller
+        return caller if caller.client else replace(caller, client=_client_name(ctx))
 
     async def scope_of(self, ctx: Context) -> Scope:
         """The rows of whoever asks."""
@@ -72,8 +75,8 @@ class Handlers:
         """The same for everybody, so that clients may cache it."""
         return ListToolsResult(tools=[tool.wire for tool in self.tools.values()])
 
-    async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult:
-        """Run a tool; a refusal is a result that the model reads."""
+    async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        """Run a tool, and keep the call if it names a conversation; a refusal is a result that the model reads."""
         tool = self.tools.get(params.name)
         if tool is None:
             return _refusal(f"There is no tool {params.name[:100]!r} here. Use tools/list to see what there is.")
@@ -81,7 +84,14 @@ class Handlers:
         if tool.scope not in caller.scopes:
             return _refusal(f"{tool.name} takes a token with the scope {tool.scope}.")
         try:
-            return await tool.call(Call(await self.callers.scope(caller), caller), params.arguments or {})
+            conversation_id = recording.conversation_of(ctx.meta)
+            scope = await self.callers.scope(caller)
+            call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
+            if conversation_id is None:
+                return await tool.call(call, params.arguments or {})
+            return await recording.keep(call, tool, params.arguments or {}, conversation_id)
+        except Asking as asking:
+            return asking.question
         except StorageError as error:
             return _refusal(str(error))
         except Exception:
@@ -122,6 +132,21 @@ def build_server(settings: Settings, callers: Callers, local: Caller | None = No
         on_list_resource_templates=handlers.list_templates,
         on_read_resource=handlers.read_resource,
     )
+
+
+def _client_name(ctx: Context) -> str | None:
+    """How the client calls itself; of use where no token says it."""
+    said = ctx.session.client_params
+    return said.client_info.name if said else None
+
+
+def _can_ask(ctx: Context) -> bool:
+    """Whether the client can put a question to the person, and come back with the answer to any replica."""
+    declared = ctx.session.client_capabilities
+    can = declared.elicitation if declared else None
+    if can is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        return False
+    return can.form is not None or can.url is None
 
 
 def _refusal(sentence: str) -> CallToolResult:

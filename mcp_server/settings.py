@@ -9,8 +9,8 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-Toolset = Literal["tasks", "teams", "conversations", "statistics", "account"]
-TOOLSETS: tuple[Toolset, ...] = ("tasks", "teams", "conversations", "statistics", "account")
+Toolset = Literal["tasks", "teams", "conversations", "search", "statistics", "account"]
+TOOLSETS: tuple[Toolset, ...] = ("tasks", "teams", "conversations", "search", "statistics", "account")
 
 
 class SettingsError(Exception):

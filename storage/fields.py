@@ -11,7 +11,7 @@ from storage import schedule, users
 from storage.database import Row, Statement, Transaction, compiled
 from storage.errors import InvalidInput, NotFound
 from storage.models import Task
-from storage.views import TaskFields, TaskView
+from storage.views import TaskBrief, TaskFields, TaskView
 
 ME = func.current_user_id()
 TYPES: dict[str, Any] = {
@@ -59,6 +59,11 @@ _GET = compiled(select(*WHOLE).where(*LIVE))
 def view(row: Row) -> TaskView:
     """A row as its caller sees it."""
     return TaskView.model_construct(**facts(row))
+
+
+def brief(row: Row) -> TaskBrief:
+    """A row as a list shows it."""
+    return TaskBrief.model_construct(**{name: row[name] for name in TaskBrief.model_fields})
 
 
 def facts(row: Row) -> dict[str, Any]:

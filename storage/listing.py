@@ -30,7 +30,7 @@ from sqlmodel import col
 
 from storage import cursors, schedule, users
 from storage.database import Row, Scope, Statement, compiled, verb
-from storage.fields import BRIEF, WHOLE, view
+from storage.fields import BRIEF, WHOLE, brief, view
 from storage.models import Task
 from storage.views import Priority, TaskBrief, TaskPage, TaskView
 
@@ -110,7 +110,7 @@ async def find(
     found = [row for row in rows if row["id"] is not None]
     tasks: list[TaskBrief | TaskView] = []
     for row in found[:limit]:
-        task = view(_without_extras(row)) if whole else TaskBrief.model_construct(**_brief(row))
+        task = view(_without_extras(row)) if whole else brief(row)
         budget -= len(task.model_dump_json(exclude_none=True)) if budget else 0
         if budget < 0 and tasks:
             break
@@ -118,10 +118,6 @@ async def find(
     more = len(tasks) < len(found)
     following = _cursor(listing, found[len(tasks) - 1]) if more else None
     return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
-
-
-def _brief(row: Row) -> dict[str, Any]:
-    return {name: row[name] for name in TaskBrief.model_fields}
 
 
 def _without_extras(row: Row) -> Any:  # noqa: ANN401

@@ -1,11 +1,13 @@
 """Verbs on tasks. Each is one transaction; what a caller may not see is answered like what does not exist."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import DateTime, Text, bindparam, func, select, update
 from sqlmodel import col
 
 from storage import fields, idempotency, schedule, users
 from storage.database import Row, Scope, Transaction, compiled, verb
-from storage.errors import Conflict, NotAllowed, StorageError
+from storage.errors import Conflict, NotAllowed, NotFound, StorageError
 from storage.fields import ACCESS, LIVE, TASK_ID, WHOLE, find_one, view
 from storage.models import Task
 from storage.views import NewTask, TaskBrief, TaskCompleted, TaskFields, TaskView
@@ -170,7 +172,7 @@ async def _repeat(transaction: Transaction, row: Row, scope: Scope) -> TaskBrief
     due, rule = following
     task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
     added = await find_one(transaction, task_id)
-    return TaskBrief.model_construct(**{name: added[name] for name in TaskBrief.model_fields})
+    return fields.brief(added)
 
 
 @verb
@@ -182,6 +184,22 @@ async def remove(scope: Scope, task_id: int) -> TaskView:
     """
     async with scope.transaction() as transaction:
         return view(await remove_task(transaction, task_id))
+
+
+@verb
+async def remove_many(scope: Scope, task_ids: Sequence[int]) -> list[TaskBrief]:
+    """Delete several tasks, all or none: one change for `undo`.
+
+    Raises:
+        NotFound, NotAllowed: as in `remove`; the text tells of which task.
+    """
+    async with scope.transaction() as transaction:
+        try:
+            # In order of their ids, so that two batches at once cannot wait for each other.
+            rows = {task_id: await remove_task(transaction, task_id) for task_id in sorted(set(task_ids))}
+        except (NotAllowed, NotFound) as error:
+            raise type(error)(f"{error} Nothing was deleted.") from error
+        return [fields.brief(rows[task_id]) for task_id in dict.fromkeys(task_ids)]
 
 
 async def remove_task(transaction: Transaction, task_id: int) -> Row:

@@ -13,11 +13,10 @@ from typing import Any, TypeVar, cast, get_type_hints
 
 from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from mcp.types import Tool as WireTool
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mcp_server.settings import Settings, Toolset
-from mcp_server.tokens import Caller
-from storage.database import Scope
+from mcp_server.tools.calls import Call
 from storage.errors import InvalidInput
 from storage.views import MAX_ID, Said, View
 
@@ -27,14 +26,6 @@ READ, WRITE = "mcp:read", "mcp:write"
 
 class Nothing(Said):
     """No arguments."""
-
-
-@dataclass(frozen=True)
-class Call:
-    """What a tool may reach: the rows of whoever asks, and who that is."""
-
-    scope: Scope
-    caller: Caller
 
 
 Run = Callable[[Call, Any], Awaitable[View]]
@@ -51,7 +42,7 @@ class Tool:
     scope: str
     hints: ToolAnnotations
     arguments: type[Said]
-    result: type[View]
+    result: Any
     run: Run
     ui: str | None = None
 
@@ -177,10 +168,9 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
     return _flat(model.model_json_schema())
 
 
-def output_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The result as a flat JSON schema of types only: every tool carries one, so it has to be short."""
-    schema = _flat(model.model_json_schema(mode="serialization"))
-    return _bare(schema)
+def output_schema(result: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A result's type, or a union of some, as a flat JSON schema of types only: short, for every tool carries one."""
+    return _bare(_flat(TypeAdapter(result).json_schema(mode="serialization")))
 
 
 def _flat(schema: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
 from storage import history, listing, tasks
-from storage.errors import StorageError
+from storage.errors import InvalidInput, StorageError
 from storage.listing import Filter, ListedScope, ListedStatus, Sort
 from storage.views import (
     Count,
@@ -19,6 +19,7 @@ from storage.views import (
     Said,
     Status,
     Tag,
+    TaskBrief,
     TaskCompleted,
     TaskDetail,
     TaskFields,
@@ -32,6 +33,10 @@ PAGE_BYTES = 14_000
 """About 4,000 tokens: what a page of the default size may take."""
 
 DEFAULT_LIMIT = 20
+MOST_UNASKED = 5
+"""How many tasks are deleted at once without asking."""
+MOST_NAMED = 10
+
 Clearable = Literal["description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence"]
 
 
@@ -85,6 +90,22 @@ class OneTask(Said):
     """Arguments of the tools on one task."""
 
     task_id: Id
+
+
+class DeleteTask(Said):
+    """Arguments of delete_task."""
+
+    task_id: Id | None = None
+    task_ids: Annotated[list[Id], Field(min_length=1, max_length=50)] | None = Field(
+        None, description="Instead of task_id, to delete several in one go"
+    )
+    confirm: bool = Field(False, description="The user agreed to delete that many")
+
+
+class TasksDeleted(View):
+    """What was deleted in one go."""
+
+    tasks: list[TaskBrief]
 
 
 class UpdateTask(TaskFields):
@@ -156,9 +177,26 @@ async def complete_task(call: Call, said: OneTask) -> TaskCompleted:
 
 
 @tool("tasks", "Delete a task", destroys=True, repeatable=True)
-async def delete_task(call: Call, said: OneTask) -> TaskView:
-    """Delete a task. restore_task brings it back within 30 days."""
-    return await tasks.remove(call.scope, said.task_id)
+async def delete_task(call: Call, said: DeleteTask) -> TaskView | TasksDeleted:
+    """Delete a task, or several with task_ids: all or none. restore_task brings one back within 30 days, undo all.
+
+    More than 5 at once take the user's consent: the client asks them, or you do and then pass confirm.
+    """
+    if (said.task_id is None) == (said.task_ids is None):
+        raise InvalidInput("Give either task_id, or task_ids for several.")
+    if said.task_id is not None:
+        return await tasks.remove(call.scope, said.task_id)
+    chosen = list(dict.fromkeys(said.task_ids or ()))
+    if len(chosen) > MOST_UNASKED and not said.confirm:
+        titles = [(await tasks.get(call.scope, task_id)).title for task_id in chosen]
+        call.confirm(f"Delete {len(chosen)} tasks: {_enumerate(titles)}?", f"Delete {len(chosen)} tasks")
+    return TasksDeleted(tasks=await tasks.remove_many(call.scope, chosen))
+
+
+def _enumerate(titles: list[str]) -> str:
+    named = [f'"{title[:60]}"' for title in titles[:MOST_NAMED]]
+    more = len(titles) - len(named)
+    return ", ".join(named) + (f" and {more} more" if more else "")
 
 
 @tool("tasks", "Restore a task", repeatable=True)

@@ -1,0 +1,74 @@
+"""Keeping a chat's tool calls: a call that names a conversation in its `_meta` becomes a message of it.
+
+What the call does and the message about it commit together. A refused call did nothing, and its refusal is kept as
+well, for a model that resumes the chat looks for an answer to every call. Faults of our own are not kept.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from mcp.types import CallToolResult
+from pydantic import TypeAdapter, ValidationError
+
+from mcp_server.tools.calls import Call
+from mcp_server.tools.registry import WRITE, Tool
+from storage import conversations
+from storage.database import Scope
+from storage.errors import InvalidInput, NotAllowed, StorageError, Unavailable
+from storage.views import Id, NewMessage
+
+KEY = "taskdeck/conversation_id"
+MOST_BYTES = 65_536
+"""What one message may hold."""
+
+_ID: TypeAdapter[int] = TypeAdapter(Id)
+
+
+def conversation_of(meta: Mapping[str, Any] | None) -> int | None:
+    """The conversation that a call is to be kept in, if any.
+
+    Raises:
+        InvalidInput: it is no id.
+    """
+    said = (meta or {}).get(KEY)
+    try:
+        return None if said is None else _ID.validate_python(said)
+    except ValidationError as error:
+        raise InvalidInput(f"_meta {KEY} must be a conversation's id. Use list_conversations to find it.") from error
+
+
+async def keep(call: Call, tool: Tool, arguments: dict[str, Any], conversation_id: int) -> CallToolResult:
+    """Run a tool, and keep the call with its result, or with its refusal, as a `tool` message.
+
+    Raises:
+        NotFound: no such conversation, or somebody else's: then the call had no effect. NotAllowed: the token does not
+        allow to write. Else whatever the tool raises.
+    """
+    if WRITE not in call.caller.scopes:
+        raise NotAllowed(f"To keep a call in a conversation takes a token with the scope {WRITE}.")
+
+    async def run(scope: Scope) -> CallToolResult:
+        return await tool.call(replace(call, scope=scope), arguments)
+
+    def told(result: CallToolResult) -> NewMessage:
+        return _message(tool.name, arguments, result=result.structured_content)
+
+    try:
+        return await conversations.recorded(call.scope, conversation_id, run, told)
+    except Unavailable:
+        raise
+    except StorageError as refusal:
+        await conversations.append(call.scope, conversation_id, [_message(tool.name, arguments, error=str(refusal))])
+        raise
+
+
+def _message(name: str, arguments: dict[str, Any], **outcome: Any) -> NewMessage:  # noqa: ANN401
+    call = {"tool": name, "arguments": arguments, **outcome}
+    # Half a surrogate pair in a refused argument becomes a question mark.
+    said = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    if len(said) > MOST_BYTES:
+        note = f"… (clipped: {len(said)} bytes in all)".encode()
+        said = said[: MOST_BYTES - len(note)].decode("utf-8", "ignore").encode() + note
+    return NewMessage(role="tool", content=said.decode())

@@ -1,0 +1,106 @@
+"""search and fetch in the shape that ChatGPT connectors and deep research expect, over tasks and conversations."""
+
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from mcp_server.tools.registry import Call, tool
+from storage import conversations, history, listing
+from storage.database import Scope
+from storage.errors import NotFound
+from storage.listing import Filter
+from storage.views import MAX_ID, Line, Said, Text, View
+
+MOST = 10
+"""How many of each kind are found."""
+
+
+class Search(Said):
+    """Arguments of search."""
+
+    query: Annotated[Text, Field(min_length=1, max_length=500)]
+
+
+class Fetch(Said):
+    """Arguments of fetch."""
+
+    id: Annotated[Line, Field(max_length=40)] = Field(description="An id from search, such as task:42")
+
+
+class Found(View):
+    """One match; `url` is the address of the resource, good for resources/read."""
+
+    id: str
+    title: str
+    url: str
+
+
+class Results(View):
+    """What was found, tasks first."""
+
+    results: list[Found]
+
+
+class Document(View):
+    """A task or conversation as text, and what else is known about it."""
+
+    id: str
+    title: str
+    text: str
+    url: str
+    metadata: dict[str, Any]
+
+
+@tool("search", "Search", reads=True)
+async def search(call: Call, said: Search) -> Results:
+    """Find tasks and conversations by their words: those with all of them, else those with any. Read one with fetch."""
+    found = await _find(call.scope, said.query)
+    if not found:
+        found = await _find(call.scope, " or ".join(said.query.split()))
+    return Results(results=found)
+
+
+async def _find(scope: Scope, words: str) -> list[Found]:
+    tasks = await listing.find(scope, Filter(status="all", search=words), MOST)
+    chats = await conversations.find(scope, words, MOST)
+    return [
+        *(_found("task", task.id, task.title) for task in tasks.tasks),
+        *(_found("conversation", chat.id, _title(chat.id, chat.title)) for chat in chats.conversations),
+    ]
+
+
+def _found(kind: str, number: int, title: str) -> Found:
+    return Found(id=f"{kind}:{number}", title=title, url=f"{kind}://{number}")
+
+
+def _title(conversation_id: int, title: str | None) -> str:
+    return title or f"Conversation {conversation_id}"
+
+
+@tool("search", "Fetch", reads=True)
+async def fetch(call: Call, said: Fetch) -> Document:
+    """Read one thing that search found, in full; of a long conversation the newest messages."""
+    kind, _, number = said.id.partition(":")
+    known = kind in ("task", "conversation") and number.isascii() and number.isdigit() and len(number) <= 19
+    if not known or not 1 <= int(number) <= MAX_ID:
+        raise NotFound(f"There is nothing with the id {said.id}. Use search to find ids, such as task:42.")
+    return await (_task if kind == "task" else _conversation)(call.scope, int(number))
+
+
+async def _task(scope: Scope, task_id: int) -> Document:
+    found = await history.detail(scope, task_id)
+    known = found.facts()
+    text = known.pop("description", "")
+    return Document(
+        **_found("task", found.id, known.pop("title")).facts(), text=f"{found.title}\n\n{text}".strip(), metadata=known
+    )
+
+
+async def _conversation(scope: Scope, conversation_id: int) -> Document:
+    page = await conversations.read(scope, conversation_id)
+    texts = [f"{message.role}: {message.content}" for message in page.messages]
+    if page.has_more:
+        texts.insert(0, "(Older messages are left out: use get_conversation with before_sequence.)")
+    known = page.conversation.facts() | {"has_more": page.has_more}
+    title = _title(conversation_id, page.conversation.title)
+    return Document(**_found("conversation", conversation_id, title).facts(), text="\n\n".join(texts), metadata=known)

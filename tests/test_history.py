@@ -1,0 +1,245 @@
+"""Who changed what with which client; undo; deletes of many tasks and the consent they take; calls kept in a chat."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from mcp import Client
+from mcp.client import ClientRequestContext
+from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, Implementation
+
+from mcp_server.callers import Callers
+from mcp_server.recording import KEY, MOST_BYTES
+from mcp_server.server import build_server
+from tests.conftest import Person
+
+
+async def add(person: Person, *titles: str) -> list[int]:
+    added = await person.call("add_tasks", tasks=[{"title": title} for title in titles])
+    return [result["task"]["id"] for result in added["results"]]
+
+
+async def titles(person: Person) -> set[str]:
+    return {task["title"] for task in (await person.call("list_tasks", limit=100))["tasks"]}
+
+
+def client_of(person: Person, answer: ElicitResult | None, asked: list[str] | None = None, **options: Any) -> Client:
+    """A client that puts questions to somebody who always gives this answer; None: one that cannot ask."""
+
+    async def ask(_: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+        assert isinstance(params, ElicitRequestFormParams)
+        if asked is not None:
+            asked.append(params.message)
+        assert answer is not None
+        return answer
+
+    server = build_server(person.settings, Callers(person.database), person.caller)
+    return Client(server, elicitation_callback=ask if answer else None, **options)
+
+
+def text(result: CallToolResult) -> str:
+    return getattr(result.content[0], "text", "")
+
+
+async def test_a_task_tells_who_changed_what_with_which_client(alice: Person, bob: Person):
+    (task_id,) = await add(alice, "Write the report")
+    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    await bob.call("update_task", task_id=task_id, title="Write the long report")
+    changed, shared, created = (await alice.call("get_task", task_id=task_id))["history"]
+    assert (changed["event_type"], changed["user_id"], changed["client"]) == ("task_updated", bob.user_id, "pytest")
+    assert changed["changes"] == {"title": ["Write the report", "Write the long report"]}
+    assert (shared["event_type"], created["event_type"]) == ("task_shared", "task_created")
+
+
+async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_itself(alice: Person):
+    server = build_server(alice.settings, Callers(alice.database), replace(alice.caller, client=None))
+    for mode in ("auto", "legacy"):
+        async with Client(server, client_info=Implementation(name=f"editor-{mode}", version="1"), mode=mode) as client:
+            added = await client.call_tool("add_task", {"title": "By name"})
+        task = await alice.call("get_task", task_id=(added.structured_content or {})["id"])
+        assert task["history"][0]["client"] == f"editor-{mode}"
+
+
+async def test_undo_takes_back_the_last_changes_newest_first(alice: Person):
+    (task_id,) = await add(alice, "First")
+    await alice.call("update_task", task_id=task_id, title="Second")
+    await alice.call("complete_task", task_id=task_id)
+    undone = await alice.call("undo", count=2)
+    assert undone == {
+        "reverted": [
+            {"event_type": "task_completed", "task_id": task_id},
+            {"event_type": "task_updated", "task_id": task_id},
+        ]
+    }
+    task = await alice.call("get_task", task_id=task_id)
+    assert (task["title"], task["status"]) == ("First", "pending")
+    assert (await alice.call("undo"))["reverted"] == [{"event_type": "task_created", "task_id": task_id}]
+    assert "nothing that is left to undo" in await alice.refusal("undo")
+
+
+async def test_undo_touches_nobody_elses_changes(alice: Person, bob: Person):
+    (task_id,) = await add(alice, "Shared")
+    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    await bob.call("update_task", task_id=task_id, title="Bob's words")
+    assert (await alice.call("undo"))["reverted"] == [{"event_type": "task_shared", "task_id": task_id}]
+    assert (await alice.call("get_task", task_id=task_id))["title"] == "Bob's words"
+    assert "no longer yours" in await bob.refusal("undo")
+
+
+@pytest.mark.parametrize("count", [0, 21, "all"])
+async def test_undo_names_the_range_of_count(alice: Person, count: object):
+    assert "count" in await alice.refusal("undo", count=count)
+
+
+async def test_a_batch_is_deleted_whole_and_one_undo_brings_it_back(alice: Person):
+    chosen = await add(alice, *(f"Task {n}" for n in range(5)))
+    deleted = await alice.call("delete_task", task_ids=[*chosen, chosen[0]])
+    assert [task["id"] for task in deleted["tasks"]] == chosen
+    assert await titles(alice) == set()
+    assert len((await alice.call("undo"))["reverted"]) == 5
+    assert await titles(alice) == {f"Task {n}" for n in range(5)}
+
+
+async def test_a_batch_with_somebody_elses_task_deletes_nothing(alice: Person, bob: Person):
+    mine, (theirs,) = await add(alice, "A", "B"), await add(bob, "C")
+    refusal = await alice.refusal("delete_task", task_ids=[*mine, theirs])
+    assert refusal == f"No task {theirs}. Use list_tasks to find its id. Nothing was deleted."
+    assert await titles(alice) == {"A", "B"}
+
+
+@pytest.mark.parametrize("arguments", [{}, {"task_id": 1, "task_ids": [1]}, {"confirm": True}])
+async def test_deleting_takes_one_id_or_several(alice: Person, arguments: dict[str, Any]):
+    assert "either task_id, or task_ids" in await alice.refusal("delete_task", **arguments)
+
+
+async def test_a_client_that_can_ask_has_the_user_confirm_a_delete_of_many(alice: Person):
+    chosen, asked = await add(alice, *(f"Task {n}" for n in range(12))), list[str]()
+    async with client_of(alice, ElicitResult(action="accept", content={"yes": True}), asked) as client:
+        result = await client.call_tool("delete_task", {"task_ids": chosen})
+    assert not result.is_error, text(result)
+    assert asked == ["Delete 12 tasks: " + ", ".join(f'"Task {n}"' for n in range(10)) + " and 2 more?"]
+    assert await titles(alice) == set()
+    assert len((await alice.call("undo"))["reverted"]) == 12
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ElicitResult(action="decline"),
+        ElicitResult(action="cancel"),
+        ElicitResult(action="accept"),
+        ElicitResult(action="accept", content={"yes": False}),
+        ElicitResult(action="accept", content={"yes": "true"}),
+    ],
+)
+async def test_anything_but_a_yes_deletes_nothing(alice: Person, answer: ElicitResult):
+    chosen = await add(alice, *(f"Task {n}" for n in range(6)))
+    async with client_of(alice, answer) as client:
+        result = await client.call_tool("delete_task", {"task_ids": chosen})
+    assert result.is_error
+    assert "did not agree" in text(result)
+    assert len(await titles(alice)) == 6
+
+
+async def test_a_yes_to_other_tasks_does_not_count(alice: Person):
+    """What is confirmed are the very words of the question."""
+    first, second = await add(alice, *"abcdef"), await add(alice, *"ghijkl")
+    yes = ElicitResult(action="accept", content={"yes": True})
+    async with client_of(alice, yes) as client:
+        asked = await client.session.call_tool("delete_task", {"task_ids": first}, allow_input_required=True)
+        answers = dict.fromkeys(getattr(asked, "input_requests", None) or {}, yes)
+        assert answers
+        again = await client.session.call_tool(
+            "delete_task", {"task_ids": second}, input_responses=answers, allow_input_required=True
+        )
+    assert getattr(again, "input_requests", None)
+    assert len(await titles(alice)) == 12
+
+
+@pytest.mark.parametrize("mode", ["auto", "legacy"])
+async def test_a_client_that_cannot_ask_is_told_to_confirm_explicitly(alice: Person, mode: Any):
+    chosen = await add(alice, *"abcdef")
+    async with client_of(alice, None, mode=mode) as client:
+        refused = await client.call_tool("delete_task", {"task_ids": chosen})
+        assert refused.is_error
+        assert "confirm=true" in text(refused)
+        assert len(await titles(alice)) == 6
+        confirmed = await client.call_tool("delete_task", {"task_ids": chosen, "confirm": True})
+    assert not confirmed.is_error
+    assert await titles(alice) == set()
+
+
+async def kept(person: Person, conversation_id: int) -> list[dict[str, Any]]:
+    page = await person.call("get_conversation", conversation_id=conversation_id, max_tokens=20_000)
+    assert {message["role"] for message in page["messages"]} <= {"tool"}
+    return [json.loads(message["content"]) for message in page["messages"]]
+
+
+async def call_within(person: Person, conversation: object, tool: str, **arguments: Any) -> CallToolResult:
+    async with person.client() as client:
+        return await client.call_tool(tool, arguments, meta={KEY: conversation})  # pyright: ignore[reportArgumentType]
+
+
+async def test_a_call_is_kept_in_the_conversation_that_it_names(alice: Person):
+    chat = (await alice.call("start_conversation"))["id"]
+    added = await call_within(alice, chat, "add_task", title="Kept")
+    listed = await call_within(alice, chat, "list_tasks")
+    assert await kept(alice, chat) == [
+        {"tool": "add_task", "arguments": {"title": "Kept"}, "result": added.structured_content},
+        {"tool": "list_tasks", "arguments": {}, "result": listed.structured_content},
+    ]
+
+
+async def test_a_kept_call_that_is_refused_changes_nothing_and_its_refusal_is_kept(alice: Person):
+    chat = (await alice.call("start_conversation"))["id"]
+    refused = await call_within(alice, chat, "add_tasks", tasks=[{"title": "Good"}, {"title": "Bad", "due": "soon"}])
+    assert refused.is_error
+    assert await titles(alice) == set()
+    (message,) = await kept(alice, chat)
+    assert message["error"] == text(refused)
+
+
+async def test_a_call_for_somebody_elses_conversation_has_no_effect(alice: Person, bob: Person):
+    theirs = (await bob.call("start_conversation"))["id"]
+    nowhere = theirs + 1_000_000
+    for conversation in (theirs, nowhere):
+        refused = await call_within(alice, conversation, "add_task", title="Never")
+        assert text(refused) == f"No conversation {conversation}. Use list_conversations to find its id."
+    assert await titles(alice) == set()
+    assert await kept(bob, theirs) == []
+
+
+@pytest.mark.parametrize("conversation", ["seven", 0, -1, True, 2**63, [1]])
+async def test_a_conversation_that_is_no_id_is_refused(alice: Person, conversation: object):
+    refused = await call_within(alice, conversation, "add_task", title="Never")
+    assert "must be a conversation's id" in text(refused)
+    assert await titles(alice) == set()
+
+
+async def test_a_token_that_only_reads_keeps_no_calls(alice: Person):
+    chat = (await alice.call("start_conversation"))["id"]
+    reader = replace(alice, scopes=frozenset({"mcp:read"}))
+    assert "mcp:write" in text(await call_within(reader, chat, "list_tasks"))
+    assert await kept(alice, chat) == []
+
+
+async def test_a_long_call_is_kept_clipped_and_says_so(alice: Person):
+    chat = (await alice.call("start_conversation"))["id"]
+    await call_within(
+        alice, chat, "add_tasks", tasks=[{"title": f"Task {n}", "description": "ä" * 4000} for n in range(9)]
+    )
+    page = await alice.call("get_conversation", conversation_id=chat)
+    content = page["messages"][0]["content"]
+    assert content.startswith('{"tool":"add_tasks"')
+    assert content.endswith(" bytes in all)")
+    assert MOST_BYTES - 4 <= len(content.encode()) <= MOST_BYTES
+    assert len(await titles(alice)) == 9
+
+
+async def test_undo_takes_back_a_kept_call_as_well(alice: Person):
+    chat = (await alice.call("start_conversation"))["id"]
+    await call_within(alice, chat, "add_task", title="Kept")
+    await call_within(alice, chat, "undo")
+    assert await titles(alice) == set()
+    assert len(await kept(alice, chat)) == 2
