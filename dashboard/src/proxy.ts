@@ -1,6 +1,6 @@
 import { getSessionCookie } from "better-auth/cookies";
 import { type NextRequest, NextResponse } from "next/server";
-import { isLoopback, settings } from "./lib/settings";
+import { settings } from "./lib/settings";
 
 const PUBLIC_PAGES = new Set(["/sign-in", "/sign-up", "/consent", "/error"]);
 
@@ -13,7 +13,7 @@ export function proxy(request: NextRequest): NextResponse {
   if (pathname.startsWith("/api/dashboard/") || pathname === "/api/ws") return passToBridge(request);
   if (OPEN_TO_ORIGINS.test(pathname)) return openToOrigins(request);
   if (pathname.startsWith("/api/")) return NextResponse.next();
-  return toCanonicalOrigin(request) ?? toSignIn(request) ?? withContentPolicy(request);
+  return toSignIn(request) ?? withContentPolicy(request);
 }
 
 export const config = { matcher: "/((?!_next/static/|favicon|icon).*)" };
@@ -36,15 +36,6 @@ function openToOrigins(request: NextRequest): NextResponse {
     response.headers.set("Access-Control-Max-Age", "600");
   }
   return response;
-}
-
-/** On loopback, sign-in works under one of the two names only, for cookies and origins differ. */
-function toCanonicalOrigin(request: NextRequest): NextResponse | undefined {
-  const canonical = new URL(settings().dashboardUrl);
-  const host = request.headers.get("host") ?? "";
-  if (host === canonical.host || !isLoopback(canonical.hostname)) return undefined;
-  if (request.method !== "GET" || !isLoopback(host.replace(/:\d+$/, ""))) return undefined;
-  return NextResponse.redirect(new URL(request.nextUrl.pathname + request.nextUrl.search, canonical));
 }
 
 function toSignIn(request: NextRequest): NextResponse | undefined {

@@ -29,7 +29,7 @@ function build(s: Settings) {
     baseURL: s.dashboardUrl,
     secret: s.secret,
     database: database(),
-    trustedOrigins: [s.dashboardUrl],
+    trustedOrigins: s.dashboardOrigins,
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },
     emailAndPassword: { enabled: true, minPasswordLength: 10 },

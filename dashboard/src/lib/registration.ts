@@ -5,8 +5,9 @@ import { auth } from "./auth";
  * Dynamic client registration (RFC 7591) for the clients that exist, not only for those that follow every rule.
  *
  * Most programs on a computer leave `application_type` out, which OpenID registration reads as "web" and then
- * refuses their loopback address. And editors come back through a scheme of their own that is not a reversed
- * domain name (RFC 8252 section 7.1). They are let in by name: any other scheme could start any other program.
+ * refuses their loopback address; many leave out that they can renew a token. And editors come back through a
+ * scheme of their own that is not a reversed domain name (RFC 8252 section 7.1). They are let in by name: any
+ * other scheme could start any other program.
  */
 export async function registerClient(request: Request): Promise<Response> {
   const metadata = (await request
@@ -23,6 +24,7 @@ export async function registerClient(request: Request): Promise<Response> {
       headers: withoutLength(request.headers),
       body: JSON.stringify({
         application_type: uris.every((uri) => uri.startsWith("https:")) ? "web" : "native",
+        grant_types: ["authorization_code", "refresh_token"],
         ...metadata,
         redirect_uris: checkable.length > 0 ? checkable : [LOOPBACK],
       }),

@@ -7,6 +7,8 @@ export interface Settings {
   secret: string;
   /** Origin of this app, and the issuer (`iss`) of every token it signs. */
   dashboardUrl: string;
+  /** The origins that pages of this app have: on loopback it goes by two names. */
+  dashboardOrigins: string[];
   /** Address of the Python server as its clients know it. */
   publicUrl: string;
   /** Where this process reaches the Python server. */
@@ -43,10 +45,11 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     databaseUrl: env.DATABASE_URL_UNPOOLED || required(env, "DATABASE_URL"),
     secret,
     dashboardUrl,
+    dashboardOrigins: namesOf(dashboardUrl),
     publicUrl,
     bridgeUrl: origin(env, "TASKDECK_BRIDGE_URL", publicUrl),
     apiAudience: `${publicUrl}/api`,
-    mcpResources: namesOf(publicUrl).map((url) => `${url}/mcp`) as [string, ...string[]],
+    mcpResources: namesOf(publicUrl).map((url) => `${url}/mcp`) as Settings["mcpResources"],
     trustedProxies: (env.TASKDECK_TRUSTED_PROXIES ?? "").split(/[\s,]+/).filter(Boolean),
     signInLimit,
     github: credentials(env, "GITHUB"),
@@ -54,14 +57,10 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   };
 }
 
-export function isLoopback(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "127.0.0.1" || hostname === "[::1]";
-}
-
-/** A loopback server is known as localhost and as 127.0.0.1; resource identifiers are compared letter by letter. */
-function namesOf(url: string): string[] {
+/** A loopback server is known as localhost and as 127.0.0.1, and origins and resources are compared letter by letter. */
+function namesOf(url: string): [string, ...string[]] {
   const { hostname } = new URL(url);
-  if (!isLoopback(hostname)) return [url];
+  if (!["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return [url];
   const others = ["127.0.0.1", "localhost"].filter((name) => name !== hostname);
   return [url, ...others.map((name) => url.replace(hostname, name))];
 }

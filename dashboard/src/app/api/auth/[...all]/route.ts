@@ -14,7 +14,9 @@ export function POST(request: Request) {
 
 /** The one endpoint that a person's browser opens: what goes wrong there becomes a page, not a line of JSON. */
 async function authorize(request: Request): Promise<Response> {
-  const response = await auth().handler(withResource(request));
+  const response = await auth()
+    .handler(withResource(request))
+    .catch(() => new Response(null, { status: 503 }));
   if (response.status < 400) return response;
   const { error } = (await response.json().catch(() => ({}))) as { error?: string };
   const code = response.status === 429 ? "too_many_requests" : (error ?? "server_error");
