@@ -10,11 +10,12 @@ from mcp.server.lowlevel import Server
 from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp
 
 from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_routes
-from mcp_server.bridge import allow_origins, build_bridge
+from mcp_server.bridge import allow_origins, build_bridge, explain
 from mcp_server.callers import Callers
 from mcp_server.health import Health
 from mcp_server.limits import LimitAddresses, LimitUsers
@@ -108,6 +109,8 @@ async def open_app(
             Route("/api/openapi.json", endpoint=bridge),
             Route("/api/{path:path}", endpoint=api),
         ]
-        app = GuardHost(LimitAddresses(Starlette(routes=routes)), settings, dashboard_url)
-        paths = {route.path for route in [*routes, *bridge.routes] if isinstance(route, Route)}
+        rooms = Starlette(routes=routes, exception_handlers={HTTPException: explain})
+        rooms.router.redirect_slashes = False
+        app = GuardHost(LimitAddresses(rooms), settings, dashboard_url)
+        paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
         yield Measure(app, metrics, paths, TOOLS)

@@ -160,7 +160,7 @@ def build_bridge(callers: Callers) -> FastAPI:
     bridge.include_router(router)
     bridge.state.callers = callers
     for error in (StorageError, RequestValidationError, HTTPException, Exception):
-        bridge.add_exception_handler(error, _explain)
+        bridge.add_exception_handler(error, explain)
     plain = bridge.openapi
 
     def describe() -> dict[str, Any]:
@@ -194,7 +194,8 @@ def _answer(content: BaseModel) -> Response:
     return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
 
 
-async def _explain(_: Request, error: Exception) -> Response:
+async def explain(_: Request, error: Exception) -> Response:
+    """The answer to a request that failed, always in the same form."""
     headers = dict(HEADERS)
     match error:
         case RequestValidationError():
@@ -205,8 +206,9 @@ async def _explain(_: Request, error: Exception) -> Response:
             if status == 405:
                 word, detail = "method_not_allowed", "This address can only be read, with GET"
             headers |= error.headers or {}
-        case StorageError() if type(error) in _STATUS:
-            (status, word), detail = _STATUS[type(error)], str(error)
+        case NotFound() | NotAllowed() | InvalidInput() | Unavailable():
+            status, word = next(known for kind, known in _STATUS.items() if isinstance(error, kind))
+            detail = str(error)
         case _:
             status, word, detail = 500, "internal", "The server failed. Try again; if it stays so, tell its operator"
     if isinstance(error, Unavailable):

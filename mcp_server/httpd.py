@@ -103,8 +103,10 @@ class _WebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Whatever the kernel does not take at once makes the sender wait: the queue of changes is the only buffer.
+        # Whatever the kernel does not take at once makes the sender wait, and it takes little: else a reader could be
+        # megabytes of changes behind before anybody knew.
         transport.set_write_buffer_limits(0)
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_FRAME_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._deadline.clear()

@@ -1,0 +1,344 @@
+"""The live socket, by WebSocket: who hears what, and when a socket ends."""
+
+import asyncio
+import hashlib
+import json
+import random
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
+from datetime import datetime
+from pathlib import Path
+
+import asyncpg
+import pytest
+from websockets.exceptions import InvalidStatus
+
+from mcp_server import live
+from mcp_server.settings import Settings
+from storage import listener, sharing, tasks, teams
+from storage.changes import listen
+from storage.database import Database
+from storage.views import NewTask, TaskFields
+from tests.conftest import Person
+from tests.doors import House, Listener, Wire, standing
+from tests.postgres import pooled
+
+Moment = tuple[int, datetime]
+"""A task, and when it changed."""
+
+
+def new(title: str, team_id: int | None = None) -> NewTask:
+    return NewTask.model_validate({"title": title} | ({} if team_id is None else {"team_id": team_id}))
+
+
+@pytest.fixture(scope="module")
+async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
+    async with standing(settings, database_url, direct_url) as built:
+        yield built
+
+
+async def test_the_owner_hears_what_happens_to_a_task(house: House, alice: Person) -> None:
+    async with house.socket(alice.user_id) as socket:
+        task = await tasks.add(alice.scope, new("Water the plants"))
+        await tasks.change(alice.scope, task.id, TaskFields.model_validate({"title": "Water all plants"}))
+        await tasks.complete(alice.scope, task.id)
+        await tasks.remove(alice.scope, task.id)
+        await tasks.restore(alice.scope, task.id)
+        heard = [await socket.hear() for _ in range(5)]
+    assert [event["event_type"] for event in heard] == [
+        "task_created",
+        "task_updated",
+        "task_completed",
+        "task_deleted",
+        "task_updated",
+    ]
+    assert {(event["task_id"], event["user_id"]) for event in heard} == {(task.id, alice.user_id)}
+
+
+async def test_nobody_hears_of_tasks_of_others(house: House, alice: Person, bob: Person) -> None:
+    async with house.socket(bob.user_id) as stranger, house.socket(alice.user_id) as owner:
+        await tasks.add(alice.scope, new("Private"))
+        await owner.next_event()
+        assert await stranger.until_pong() == []
+
+
+async def test_team_members_and_those_it_is_shared_with_hear_of_a_task(
+    house: House, alice: Person, bob: Person, carol: Person
+) -> None:
+    team = await teams.create(alice.scope, "Crew")
+    await teams.add_member(alice.scope, team.id, bob.user_id)
+    task = await tasks.add(alice.scope, new("Together", team_id=team.id))
+    await sharing.share(alice.scope, task.id, carol.user_id, "view")
+    async with house.socket(bob.user_id) as member, house.socket(carol.user_id) as reader:
+        await tasks.complete(bob.scope, task.id)
+        for somebody in (member, reader):
+            event = await somebody.next_event()
+            assert (event["event_type"], event["user_id"]) == ("task_completed", bob.user_id)
+
+
+async def test_whoever_gains_or_loses_a_task_is_told_to_look_again(house: House, alice: Person, bob: Person) -> None:
+    task = await tasks.add(alice.scope, new("Lent"))
+    async with house.socket(bob.user_id) as socket, house.socket(alice.user_id) as owner:
+        await sharing.share(alice.scope, task.id, bob.user_id, "view")
+        while await socket.hear() != {"type": "resync"}:
+            pass
+        await sharing.unshare(alice.scope, task.id, bob.user_id)
+        assert await socket.hear() == {"type": "resync"}
+        await tasks.complete(alice.scope, task.id)
+        while (await owner.next_event())["event_type"] != "task_completed":
+            pass
+        assert await socket.until_pong() == []
+
+
+async def test_a_socket_may_say_who_it_is_in_its_header(house: House, alice: Person) -> None:
+    header = {"Authorization": f"Bearer {house.token(alice.user_id)}"}
+    async with house.knock(additional_headers=header) as connection:
+        assert await Listener(connection).hear() == {"type": "ready"}
+    for token in (house.token(alice.user_id, "mcp"), "nonsense"):
+        with pytest.raises(InvalidStatus) as refused:
+            await house.knock(additional_headers={"Authorization": f"Bearer {token}", "X-Forwarded-For": "192.0.2.3"})
+        assert refused.value.response.status_code == 401
+
+
+async def test_a_page_of_another_origin_gets_no_socket(house: House) -> None:
+    with pytest.raises(InvalidStatus) as refused:
+        await house.knock(origin="https://evil.example")
+    assert refused.value.response.status_code == 403
+    async with house.knock(origin=house.url) as connection:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (4401, '{"type": "ping"}'),
+        (4401, '{"type": "authenticate"}'),
+        (4401, '{"type": "authenticate", "token": "nonsense"}'),
+        (4401, '{"type": "authenticate", "token": "tdp_aaaaaaaaaaaaaaaaaaaaaaaaaaaaa"}'),
+        (4400, "hello"),
+        (4400, "[" * 20_000),
+        (4400, "3"),
+        (4400, b'{"type": "authenticate"}'),
+        (1009, "x" * 70_000),
+    ],
+)
+async def test_a_first_message_that_proves_nobody_ends_the_socket(
+    house: House, code: int, message: str | bytes
+) -> None:
+    async with house.knock(additional_headers={"X-Forwarded-For": f"192.0.2.{random.randint(10, 250)}"}) as connection:
+        await connection.send(message)
+        ending = await Listener(connection).ending()
+    assert (ending[0], bool(ending[1])) == (code, True)
+
+
+async def test_silence_ends_a_socket_that_nobody_is_known_of(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "AUTHENTICATION_SECONDS", 0.1)
+    async with house.knock(additional_headers={"X-Forwarded-For": "192.0.2.4"}) as connection:
+        assert (await Listener(connection).ending())[0] == 4401
+
+
+async def test_a_token_of_the_other_door_or_without_the_scope_is_refused(house: House, alice: Person) -> None:
+    for code, token in (
+        (4401, house.token(alice.user_id, "mcp")),
+        (4403, house.token(alice.user_id, scopes=["mcp:write"])),
+    ):
+        async with house.knock(additional_headers={"X-Forwarded-For": "192.0.2.5"}) as connection:
+            listener = Listener(connection)
+            await listener.say(type="authenticate", token=token)
+            assert (await listener.ending())[0] == code
+
+
+async def test_a_socket_ends_with_its_token_unless_a_new_one_comes(house: House, alice: Person, bob: Person) -> None:
+    async with house.knock() as short, house.knock() as renewed, house.knock() as foreign:
+        listeners = [Listener(connection) for connection in (short, renewed, foreign)]
+        for one in listeners:
+            await one.say(type="authenticate", token=house.token(alice.user_id, ttl=1))
+            assert await one.hear() == {"type": "ready"}
+        await listeners[1].say(type="authenticate", token=house.token(alice.user_id))
+        assert await listeners[1].hear() == {"type": "ready"}
+        await listeners[2].say(type="authenticate", token=house.token(bob.user_id))
+        assert (await listeners[2].ending())[0] == 4403
+        assert await listeners[0].ending() == (4401, "The token has expired")
+        assert await listeners[1].until_pong() == []
+
+
+async def test_a_withdrawn_personal_token_ends_its_socket(
+    house: House, alice: Person, direct_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr("mcp_server.tokens.PERSONAL_CACHE_SECONDS", 0.0)
+    token = f"tdp_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    owner = await asyncpg.connect(direct_url)
+    try:
+        created = await owner.fetchval(
+            "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')",
+            alice.user_id,
+            digest,
+        )
+        async with house.knock() as connection:
+            listener = Listener(connection)
+            await listener.say(type="authenticate", token=token)
+            assert await listener.hear() == {"type": "ready"}
+            await owner.fetchval("SELECT taskdeck_pat_revoke($1, $2)", alice.user_id, created)
+            assert (await listener.ending())[0] == 4401
+    finally:
+        await owner.close()
+
+
+async def test_the_sixth_socket_of_a_user_is_refused_and_the_five_stay(house: House, alice: Person) -> None:
+    async with AsyncExitStack() as stack:
+        five = [await stack.enter_async_context(house.socket(alice.user_id)) for _ in range(5)]
+        async with house.knock() as connection:
+            sixth = Listener(connection)
+            await sixth.say(type="authenticate", token=house.token(alice.user_id))
+            assert (await sixth.ending())[0] == 4429
+        for socket in five:
+            assert await socket.until_pong() == []
+    async with house.socket(alice.user_id):
+        pass
+
+
+async def test_a_client_that_talks_too_much_or_nonsense_is_cut_off(house: House, alice: Person) -> None:
+    async with house.socket(alice.user_id) as socket:
+        for _ in range(30):
+            await socket.say(type="ping")
+        assert (await socket.ending())[0] == 4429
+    async with house.socket(alice.user_id) as socket:
+        await socket.say(type="subscribe", user_id="bob")
+        assert (await socket.ending())[0] == 4400
+
+
+async def test_a_slow_reader_is_ended_and_delays_nobody(house: House, alice: Person, direct_url: str) -> None:
+    narrow = socket.socket()
+    narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    narrow.connect(("127.0.0.1", house.settings.port))
+    publisher = await asyncpg.connect(direct_url)
+    try:
+        async with (
+            house.knock(sock=narrow, max_queue=1, ping_interval=None) as connection,
+            house.socket(alice.user_id) as good,
+        ):
+            slow = Listener(connection)
+            await slow.say(type="authenticate", token=house.token(alice.user_id))
+            task = await tasks.add(alice.scope, new("Much changed"))
+            await good.next_event()
+            while True:
+                await _announce(publisher, alice.user_id, [task.id] * 90)
+                heard = [await good.next_event() for _ in range(90)]
+                assert all(event["task_id"] == task.id for event in heard)
+                async with house.client() as client:
+                    if "taskdeck_sockets 1.0" in (await client.get("/metrics")).text:
+                        break
+            assert await slow.ending() == (1013, "Changes come faster than you read them: connect again")
+            assert await good.until_pong() == []
+    finally:
+        await publisher.close()
+
+
+async def _announce(connection: "asyncpg.Connection[asyncpg.Record]", user_id: str, ids: list[int]) -> None:
+    await connection.execute("SELECT announce_tasks('task_updated', $1, $2)", user_id, ids)
+
+
+async def test_many_changes_at_once_are_a_reason_to_look_again(house: House, alice: Person) -> None:
+    team = await teams.create(alice.scope, "Crew")
+    async with house.socket(alice.user_id) as socket:
+        added = [await tasks.add(alice.scope, new(str(n), team_id=team.id)) for n in range(3)]
+        assert [(await socket.next_event())["task_id"] for _ in added] == [task.id for task in added]
+        publisher = await asyncpg.connect(house.settings.database_url_unpooled)
+        await _announce(publisher, alice.user_id, [task.id for task in added] * 50)
+        await publisher.close()
+        assert await socket.hear() == {"type": "resync"}
+
+
+async def test_a_gap_in_listening_is_closed_by_a_resync(
+    alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listener, "PROBE_SECONDS", 0.3)
+    settings = Settings.model_validate({"data_dir": tmp_path})
+    async with (
+        Wire(direct_url, tmp_path) as wire,
+        standing(settings, database_url, wire.url) as house,
+        house.socket(alice.user_id) as first,
+        house.socket(bob.user_id) as second,
+    ):
+        for fail in (wire.cut, wire.silence):
+            if gone := fail():
+                await gone
+            lost = await tasks.add(alice.scope, new("Nobody hears"))
+            await wire.mend()
+            for socket in (first, second):
+                assert await socket.hear() == {"type": "resync"}
+            await tasks.complete(alice.scope, lost.id)
+            assert (await first.next_event())["event_type"] == "task_completed"
+
+
+async def test_a_listener_behind_a_pooler_is_found_out(direct_url: str, tmp_path: Path) -> None:
+    if shutil.which("pgbouncer") is None:
+        pytest.skip("Debian's pgbouncer is not installed")
+    async with (
+        pooled(direct_url, tmp_path) as through,
+        Database.open(through, pooled=True) as database,
+        listen(database, through) as feed,
+    ):
+        while feed.listener.state == "connecting":  # noqa: ASYNC110 - a state raises no event
+            await asyncio.sleep(0.05)
+        assert feed.listener.state == "deaf"
+
+
+async def test_a_stopping_server_tells_sockets_to_come_back_each_at_its_own_time(
+    alice: Person, database_url: str, direct_url: str, tmp_path: Path
+) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path})
+    async with AsyncExitStack() as sockets:
+        async with standing(settings, database_url, direct_url) as house:
+            both = [await sockets.enter_async_context(house.socket(alice.user_id)) for _ in range(2)]
+        endings = [await socket.ending() for socket in both]
+    assert [code for code, _ in endings] == [1012, 1012]
+    waits = [float((reason or "").partition("retry-after=")[2]) for _, reason in endings]
+    assert all(0.5 <= wait <= 10 for wait in waits)
+
+
+async def test_no_event_of_a_task_reaches_whoever_cannot_see_it_while_shares_change(
+    house: House, alice: Person, bob: Person, carol: Person
+) -> None:
+    people = {person.user_id: person for person in (alice, bob, carol)}
+    owned = {name: await tasks.add(person.scope, new("Mine")) for name, person in people.items()}
+    dice = random.Random(7)
+    heard: dict[str, set[Moment]] = {name: set() for name in people}
+    seen: dict[str, set[Moment]] = {name: set() for name in people}
+    changes: set[Moment] = set()
+    shares: set[tuple[str, str]] = set()
+    async with AsyncExitStack() as stack:
+        sockets = {name: await stack.enter_async_context(house.socket(name)) for name in people}
+        notes = [asyncio.create_task(_note(sockets[name], heard[name])) for name in people]
+        for _ in range(60):
+            owner, other = dice.sample(sorted(people), 2)
+            task, scope = owned[owner], people[owner].scope
+            if (owner, other) in shares:
+                await sharing.unshare(scope, task.id, other)
+            else:
+                await sharing.share(scope, task.id, other, "view")
+            shares ^= {(owner, other)}
+            changed = await tasks.change(scope, task.id, TaskFields.model_validate({"title": secrets.token_hex(4)}))
+            moment = (task.id, datetime.fromisoformat(changed.updated_at))
+            changes.add(moment)
+            for name in people:
+                if name == owner or (owner, name) in shares:
+                    seen[name].add(moment)
+            async with asyncio.timeout(20):
+                while moment not in heard[owner]:  # noqa: ASYNC110 - a list of what was heard raises no event
+                    await asyncio.sleep(0.002)
+    await asyncio.gather(*notes)
+    assert {name: heard[name] & changes for name in people} == seen
+
+
+async def _note(socket: Listener, heard: set[Moment]) -> None:
+    async for text in socket.connection:
+        message = json.loads(text)
+        if "event_type" in message:
+            heard.add((message["task_id"], datetime.fromisoformat(message["timestamp"])))
