@@ -14,7 +14,7 @@ from mcp.server.stdio import stdio_server
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from mcp_server import dashboard, httpd
+from mcp_server import dashboard, doctor, httpd
 from mcp_server.app import open_app, open_deck
 from mcp_server.auth import caller_of_environment
 from mcp_server.issuer import LocalIssuer
@@ -226,6 +226,15 @@ def token(
     except ValueError as error:
         _fail(str(error))
     print(issued)
+
+
+@command.command(name="doctor")
+def examine() -> None:
+    """Look for what is wrong with this installation, and say how to mend it."""
+    findings = _run(doctor.examine_all(_configure()))
+    doctor.show(findings)
+    if any(finding.mend for finding in findings):
+        raise SystemExit(1)
 
 
 def _seconds(text: str) -> int:
