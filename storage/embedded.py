@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 async def running(data_dir: Path) -> AsyncGenerator[str]:
     """A PostgreSQL in `data_dir/postgres`, started if need be and shared with other processes.
 
-    Yields the URI of the database's owner, no superuser (`postgresql://user:password@/taskdeck?host=<socket
-    directory>&port=5432`), which stays the same across restarts. While inside, a server that dies alone is started again within about a second.
-    SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has handlers of its own.
+    Yields the URI of the database's owner, no superuser: `postgresql://taskdeck:password@/taskdeck?host=<socket
+    directory>&port=5432`. It stays the same across restarts. While inside, a server that dies alone is started
+    again within about a second. SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has handlers of its own.
 
     Raises:
         EmbeddedError: it cannot be started.

@@ -114,7 +114,7 @@ class TaskFields(Said):
 class NewTask(TaskFields):
     """A task to add."""
 
-    title: Title  # pyright: ignore[reportGeneralTypeIssues]: required here, optional in a change
+    title: Title  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]: required here, optional in a change
 
 
 class TaskBrief(View):
