@@ -38,7 +38,8 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
 
     Yields the URI of the database's owner, no superuser: `postgresql://taskdeck:password@/taskdeck?host=<socket
     directory>&port=5432`. It stays the same across restarts. While inside, a server that dies alone is started
-    again within about a second. SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has handlers of its own.
+    again within about a second. SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has
+    handlers of its own.
 
     Raises:
         EmbeddedError: it cannot be started.
