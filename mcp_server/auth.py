@@ -223,7 +223,7 @@ def _find_bearer(scope: Scope) -> str | None:
     sent = Headers(scope=scope).getlist("authorization")
     if len(sent) > 1:
         raise Refusal(401, "invalid_token", "There is more than one Authorization header", _ALL)
-    scheme, _, token = "".join(sent).partition(" ")
+    scheme, _, token = (sent[0] if sent else "").partition(" ")
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 

@@ -1,6 +1,5 @@
 """The built-in issuer: makes the tokens of a server that only this machine can reach."""
 
-import hashlib
 import os
 import re
 import tempfile
@@ -40,14 +39,12 @@ class LocalIssuer:
             )
         self._settings = settings
         self._private = open_local_key(settings.data_dir)
-        public = self._private.public_key()
-        self._public = Key("EdDSA", public)
-        self._kid = hashlib.sha256(public.public_bytes_raw()).hexdigest()[:16]
+        self._public = Key("EdDSA", self._private.public_key())
         self.name = f"{settings.address}/local"
 
-    async def find(self, kid: str | None) -> Key | None:
-        """The public key, if it is the one of this id."""
-        return self._public if kid == self._kid else None
+    async def find(self, _kid: str | None) -> Key:
+        """The public key. There is only one."""
+        return self._public
 
     async def ready(self) -> bool:
         """Always: the key is at hand."""
@@ -89,7 +86,7 @@ class LocalIssuer:
             "name": name,
         }
         claims = {claim: value for claim, value in claims.items() if value is not None}
-        return jwt.encode(claims, self._private, "EdDSA", headers={"kid": self._kid, "typ": "at+jwt"})
+        return jwt.encode(claims, self._private, "EdDSA", headers={"typ": "at+jwt"})
 
 
 def open_local_key(folder: Path) -> Ed25519PrivateKey:

@@ -69,6 +69,7 @@ class KeySet:
         self._client = httpx2.AsyncClient(
             trust_env=urlsplit(url).hostname not in LOOPBACK_NAMES,
             follow_redirects=False,
+            timeout=None,  # FETCH_SECONDS bounds the whole, not each step
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             limits=httpx2.Limits(max_keepalive_connections=0),
         )

@@ -64,7 +64,7 @@ class Caller:
 class Keys(Protocol):
     """Where an issuer's public keys come from."""
 
-    async def find(self, kid: str | None) -> Key | None: ...  # noqa: D102
+    async def find(self, kid: str | None, /) -> Key | None: ...  # noqa: D102
     async def ready(self) -> bool: ...  # noqa: D102
 
 

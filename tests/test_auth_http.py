@@ -121,6 +121,7 @@ async def test_a_socket_without_a_token_may_bring_one_later(house: House):
         ("mcp:read", b'{"method": "tools/call"}', 200),
         ("mcp:read", b'{"method": "tools/call", "params": ["add_task"]}', 200),
         ("mcp:read", b'{"method": "tools/call", "params": {"name": 1}}', 200),
+        ("mcp:read", b'{"method": "tools/call", "params": {"name": ["add_task"]}}', 200),
         ("mcp:read", b"[" + call("add_task") + b"]", 200),
         ("mcp:read", b"{", 200),
         ("mcp:read", b"[" * 100_000, 200),
@@ -282,7 +283,8 @@ async def fetch_metadata(verifier: Verifier, path: str, *headers: tuple[str, str
 
 @pytest.mark.parametrize(("path", "door"), [("", "mcp"), ("/mcp", "mcp"), ("/api", "api")])
 async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: House, path: str, door: str):  # S8
-    expected = {"127.0.0.1:8000": ADDRESS, "localhost:8000": "http://localhost:8000", "evil.example": ADDRESS}
+    expected = {"127.0.0.1:8000": ADDRESS, "localhost:8000": "http://localhost:8000"}
+    expected |= dict.fromkeys(("evil.example", "localhost", "localhost:8000.evil.example"), ADDRESS)
     for host, address in expected.items():
         forged = ("x-forwarded-host", "evil.example")
         answer = await fetch_metadata(house.verifier, path, ("host", host), forged, ("forwarded", "host=evil"))
@@ -292,6 +294,19 @@ async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: 
             "scopes_supported": ["mcp:read", "mcp:write"],
             "bearer_methods_supported": ["header"],
         }
+
+
+async def test_a_server_that_others_can_reach_has_no_loopback_aliases(tmp_path: Path):
+    remote = {"host": "0.0.0.0", "issuer": ISSUER, "public_url": "http://localhost:8000"}
+    async with publishing() as publisher:
+        house = House(Verifier(settings_for(tmp_path, jwks_url=publisher.url, **remote)))
+        answer = await fetch_metadata(house.verifier, "/mcp", ("host", "127.0.0.1:8000"))
+        assert answer.json()["resource"] == "http://localhost:8000/mcp"
+        shown = [
+            await house.show(sign(header(), claims(aud=f"http://{name}:8000/mcp")))
+            for name in ("localhost", "127.0.0.1")
+        ]
+        assert [answer.status for answer in shown] == [200, 401]
 
 
 async def test_the_metadata_names_the_one_authorization_server(tmp_path: Path):  # S3
