@@ -15,6 +15,24 @@ if TYPE_CHECKING:
 # Any constant will do: it only has to be the same for everybody who migrates this database.
 LOCK = 7_205_759_403_792_794
 
+# Replacing a function takes its owner. The membership ends with the migrations, for taskdeck_rls sees every row.
+JOIN = """
+DO $$ BEGIN
+    IF current_setting('is_superuser') = 'on' OR to_regrole('taskdeck_rls') IS NULL THEN RETURN; END IF;
+    IF current_setting('server_version_num')::int >= 160000 THEN
+        EXECUTE 'GRANT taskdeck_rls TO CURRENT_USER WITH SET TRUE, INHERIT TRUE';
+    ELSE
+        GRANT taskdeck_rls TO CURRENT_USER;
+    END IF;
+END $$
+"""
+LEAVE = """
+DO $$ BEGIN
+    IF current_setting('is_superuser') = 'on' OR to_regrole('taskdeck_rls') IS NULL THEN RETURN; END IF;
+    REVOKE taskdeck_rls FROM CURRENT_USER;
+END $$
+"""
+
 
 def migrate(connection: "Connection | None" = None) -> None:
     """Run the migrations in one transaction; the lock goes with it, also when the process dies."""
@@ -29,7 +47,9 @@ def migrate(connection: "Connection | None" = None) -> None:
     with context.begin_transaction():
         if connection is not None:
             connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        context.execute(JOIN)
         context.run_migrations()
+        context.execute(LEAVE)
 
 
 async def migrate_online() -> None:

@@ -9,6 +9,7 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
+from sqlalchemy.exc import DBAPIError
 
 from storage.errors import StorageError
 
@@ -55,8 +56,9 @@ async def migrate(url: str) -> None:
     """
     try:
         await asyncio.to_thread(command.upgrade, _config(url), "head")
-    except (OSError, asyncpg.PostgresError) as error:
-        raise SchemaError(f"The database cannot be migrated: {error}") from error
+    except (OSError, asyncpg.PostgresError, DBAPIError) as error:
+        reason = error.orig if isinstance(error, DBAPIError) else error
+        raise SchemaError(f"The database cannot be migrated: {reason}") from error
 
 
 def script() -> None:

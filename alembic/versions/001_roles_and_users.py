@@ -18,7 +18,7 @@ END $$
 """
 
 # PostgreSQL 16 separates ADMIN, SET and INHERIT; 15 knows one kind of membership. To own and replace functions as
-# taskdeck_rls the migrating role has to be a member; migration 008 takes that one back, for it lifts the policies.
+# taskdeck_rls the migrating role has to be a member; env.py takes that one back at the end, for it lifts the policies.
 MEMBERSHIP = """
 DO $$ BEGIN
     IF current_setting('is_superuser') = 'on' THEN RETURN; END IF;

@@ -156,9 +156,9 @@ def upgrade() -> None:
     op.execute("GRANT CREATE ON SCHEMA public TO taskdeck_rls")
     for signature, definition in FUNCTIONS.items():
         op.execute(definition)
+        op.execute(f"ALTER FUNCTION {signature} OWNER TO taskdeck_rls")
         op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
         op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO taskdeck_app, taskdeck_rls")
-        op.execute(f"ALTER FUNCTION {signature} OWNER TO taskdeck_rls")
     for signature in DEFINERS:
         op.execute(f"ALTER FUNCTION {signature} OWNER TO taskdeck_rls")
     op.execute("REVOKE CREATE ON SCHEMA public FROM taskdeck_rls")
@@ -184,5 +184,5 @@ def downgrade() -> None:
     for table in TABLES:
         op.execute(f"DROP POLICY IF EXISTS {table}_functions ON {table}")
         op.execute(f"ALTER TABLE {table} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY")
-    for signature in FUNCTIONS:
+    for signature in reversed(FUNCTIONS):
         op.execute(f"DROP FUNCTION IF EXISTS {signature}")

@@ -264,12 +264,12 @@ def upgrade() -> None:
     op.execute("GRANT CREATE ON SCHEMA public TO taskdeck_rls")
     for signature, definition in (FOR_REQUESTS | FOR_DASHBOARD).items():
         op.execute(definition)
+        # First the owner: the old one's rights go to the new one, those that were granted to it as well.
+        op.execute(f"ALTER FUNCTION {signature} OWNER TO taskdeck_rls")
         op.execute(f"REVOKE ALL ON FUNCTION {signature} FROM PUBLIC")
         grantee = "taskdeck_app" if signature in FOR_REQUESTS else "CURRENT_USER"
         op.execute(f"GRANT EXECUTE ON FUNCTION {signature} TO {grantee}")
-        op.execute(f"ALTER FUNCTION {signature} OWNER TO taskdeck_rls")
     op.execute("REVOKE CREATE ON SCHEMA public FROM taskdeck_rls")
-    op.execute("REVOKE taskdeck_rls FROM CURRENT_USER")
 
 
 def downgrade() -> None:
