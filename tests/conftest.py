@@ -29,6 +29,15 @@ class Cluster:
     url: str
     password: str
 
+    @classmethod
+    async def at(cls, url: str) -> "Cluster":
+        """A PostgreSQL that was just made, by its administrator's address."""
+        made = cls(url, secrets.token_hex(8))
+        connection = await asyncpg.connect(url)
+        await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{made.password}'")
+        await connection.close()
+        return made
+
     def address(self, database: str, role: str | None = None) -> str:
         """Where a role finds a database; the administrator's way in without a role."""
         parts = urlsplit(self.url)
