@@ -69,6 +69,13 @@ class Settings(BaseSettings):
             raise ValueError("must be an http:// or https:// address")
         return value
 
+    @field_validator("public_url")
+    @classmethod
+    def _root(cls, value: str) -> str:
+        if urlsplit(value).path.strip("/") or urlsplit(value).query:
+            raise ValueError("must be an address without a path, such as https://tasks.example.com")
+        return value
+
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
