@@ -43,7 +43,7 @@ ACQUIRE_SECONDS = 1.5
 """How long a request waits for a connection before it is told to come back."""
 
 RETRY_SECONDS = 1.0
-"""A verb that fell to a passing fault is started again within this time, then the caller is told."""
+"""A verb that lost its connection is started again within this time, then the caller is told."""
 
 # One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
 # settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
@@ -116,6 +116,10 @@ class Transaction:
 
 class _Transient(Unavailable):
     """A fault that passes: nothing was committed, so the verb may simply run again."""
+
+
+class _Collision(_Transient):
+    """Two transactions stood in each other's way. PostgreSQL looks for a deadlock only after a second."""
 
 
 @dataclass(frozen=True)
@@ -249,7 +253,7 @@ def _explained(error: Exception) -> Exception:
     """What a database error means for the caller; unexpected ones stay as they are."""
     match error:
         case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError() | asyncpg.InvalidCachedStatementError():
-            return _Transient("The item is being changed by others. Nothing was changed; try again.")
+            return _Collision("The item is being changed by others. Nothing was changed; try again.")
         case (
             asyncpg.PostgresConnectionError()
             | asyncpg.OperatorInterventionError()
@@ -280,8 +284,9 @@ def verb(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
         for attempt in range(4):
             try:
                 return await function(*args, **kwargs)
-            except _Transient:
-                if attempt == 3 or time.monotonic() - started > RETRY_SECONDS:
+            except _Transient as error:
+                late = time.monotonic() - started > RETRY_SECONDS
+                if attempt == 3 or (late and not isinstance(error, _Collision)):
                     raise
                 retries[function.__qualname__] += 1
                 await asyncio.sleep(random.uniform(0.01, 0.05) * 4**attempt)  # noqa: S311
