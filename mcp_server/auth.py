@@ -34,6 +34,7 @@ READ, WRITE = SCOPES
 LOCAL_USER = "local"
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
+LINGER_SECONDS = 2.0
 _ALL = " ".join(SCOPES)
 _METADATA = "/.well-known/oauth-protected-resource"
 
@@ -228,24 +229,32 @@ def _find_bearer(scope: Scope) -> str | None:
 
 
 async def _read_body(headers: Headers, receive: Receive) -> bytes:
-    too_large = Refusal(413, "too_large", f"A request may have {MAX_BODY_BYTES} bytes")
     announced = headers.get("content-length", "")
-    if announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES:
-        raise too_large
+    too_large = announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES
     body, more = bytearray(), True
     try:
         with anyio.fail_after(BODY_SECONDS):
-            while more:
+            while more and not too_large:
                 message = await receive()
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 body += message.get("body", b"")
                 more = message.get("more_body", False)
-                if len(body) > MAX_BODY_BYTES:
-                    raise too_large
+                too_large = len(body) > MAX_BODY_BYTES
     except TimeoutError as error:
         raise Refusal(408, "timeout", f"The request was not complete after {BODY_SECONDS:g} seconds") from error
+    if too_large:
+        await _discard(receive)
+        raise Refusal(413, "too_large", f"A request may have {MAX_BODY_BYTES} bytes")
     return bytes(body)
+
+
+async def _discard(receive: Receive) -> None:
+    """Take in a little of what is still under way: closing on unread bytes is a reset, which takes our answer along."""
+    left = 4 * MAX_BODY_BYTES
+    with anyio.move_on_after(LINGER_SECONDS):
+        while left > 0 and (message := await receive()).get("more_body"):
+            left -= len(message["body"])
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:
