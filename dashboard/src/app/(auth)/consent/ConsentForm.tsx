@@ -48,7 +48,9 @@ export function ConsentForm({ name, scopes, identity, returnsTo, query }: Props)
       <ul className="mt-3 grid gap-3 text-[15px] leading-snug">
         <Item allowed>Read your tasks, teams, saved conversations and numbers</Item>
         {mayWrite && (
-          <Item allowed>Add, change, complete, share and delete tasks, and save conversations</Item>
+          <Item allowed>
+            Add, change, complete, share and delete tasks, manage your teams, and save conversations
+          </Item>
         )}
         {scopes.includes("offline_access") && (
           <Item allowed>Stay connected until you disconnect it here</Item>

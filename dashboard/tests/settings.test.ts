@@ -1,0 +1,32 @@
+import { expect, test } from "vitest";
+import { readSettings, SettingsError } from "@/lib/settings";
+
+const enough = { DATABASE_URL: "postgresql:///x", BETTER_AUTH_SECRET: "s".repeat(32) };
+
+test.each([
+  [{ BETTER_AUTH_SECRET: undefined }, "BETTER_AUTH_SECRET is not set."],
+  [{ BETTER_AUTH_SECRET: "short" }, "BETTER_AUTH_SECRET must have at least 32 characters."],
+  [{ DATABASE_URL: "" }, "DATABASE_URL is not set."],
+  [{ TASKDECK_PUBLIC_URL: "localhost:8000" }, "TASKDECK_PUBLIC_URL must be an http or https address"],
+  [{ TASKDECK_SIGN_IN_LIMIT: "0" }, "TASKDECK_SIGN_IN_LIMIT must be a whole number"],
+])("a bad value is one sentence that names its variable: %o", (change, sentence) => {
+  expect(() => readSettings({ ...enough, ...change })).toThrow(SettingsError);
+  expect(() => readSettings({ ...enough, ...change })).toThrow(sentence);
+});
+
+test("a server on this machine is known by both of its names", () => {
+  const local = readSettings({ ...enough, TASKDECK_PUBLIC_URL: "http://127.0.0.1:8000/" });
+  expect(local.mcpResources).toEqual(["http://127.0.0.1:8000/mcp", "http://localhost:8000/mcp"]);
+  expect(local.dashboardOrigins).toEqual(["http://127.0.0.1:3000", "http://localhost:3000"]);
+});
+
+test("a public server has one name", () => {
+  const remote = readSettings({ ...enough, TASKDECK_PUBLIC_URL: "https://tasks.example.org" });
+  expect(remote.mcpResources).toEqual(["https://tasks.example.org/mcp"]);
+  expect(remote.apiAudience).toBe("https://tasks.example.org/api");
+});
+
+test("migrations take the direct address where there is a pooled one as well", () => {
+  const both = readSettings({ ...enough, DATABASE_URL_UNPOOLED: "postgresql:///direct" });
+  expect(both.databaseUrl).toBe("postgresql:///direct");
+});
