@@ -248,6 +248,8 @@ def _check_may_change(row: Row, changes: TaskFields, clear: tuple[str, ...]) -> 
     moves = "team_id" in clear or (changes.team_id is not None and changes.team_id != row["team_id"])
     if moves and row["access"] != "owner":
         raise NotAllowed(f"Only the owner of task {row['id']} or an admin of its team may move it between teams.")
+    if "team_id" in clear and row["owner"] is not None:
+        raise NotAllowed(f"Only {row['owner']}, who made task {row['id']}, may take it out of its team.")
 
 
 async def _explain_miss(transaction: Transaction, task_id: int) -> StorageError:
