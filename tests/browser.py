@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import asyncpg
+import httpx2
 import pytest
 from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, BrowserContext, Dialog, Page, ViewportSize, async_playwright, expect
 
 from tests.conftest import Cluster
@@ -114,6 +116,16 @@ class Visitor:
         async with self.deck.client(self.user_id) as client:
             return await structured(client, tool, **arguments)
 
+    async def make_token(self, name: str = "Build server", access: str = "Read and change tasks") -> str:
+        """A personal access token from the page that makes them."""
+        await self.open("/tokens")
+        await self.page.get_by_label("Name").fill(name)
+        await self.page.get_by_label("Access").select_option(access)
+        await self.page.get_by_role("button", name="Create token").click()
+        secret = await self.page.get_by_test_id("new-token").locator("pre").first.inner_text()
+        assert re.fullmatch(r"tdp_[A-Za-z0-9_-]{43}", secret), secret
+        return secret
+
     async def violations(self) -> list[str]:
         """What axe-core finds on the page as it is."""
         # Evaluated through the debugger, which the page's content policy does not bind.
@@ -196,8 +208,19 @@ async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
     assert [text for visitor in visitors for text in visitor.unforgiven()] == []
 
 
-async def until(condition: Callable[[], Awaitable[bool]], patience: float = 30) -> None:
+@asynccontextmanager
+async def agent(address: str, token: str) -> AsyncGenerator[Client]:
+    """An MCP client that holds a token."""
+    bearer = {"authorization": f"Bearer {token}"}
+    async with (
+        httpx2.AsyncClient(headers=bearer, timeout=30, trust_env=False) as http,
+        Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
+    ):
+        yield client
+
+
+async def until(condition: Callable[[], bool]) -> None:
     """Ask again until it is so."""
-    async with asyncio.timeout(patience):
-        while not await condition():  # noqa: ASYNC110 - a server on the other side raises no event
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - a browser on the other side raises no event
             await asyncio.sleep(0.05)

@@ -1,10 +1,22 @@
 """The dashboard in a browser: numbers that move by themselves, one's own alone, for everybody."""
 
+import re
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
 from playwright.async_api import expect
 
-from tests.browser import PASSWORD, Visit
+from mcp_server import httpd
+from mcp_server.dashboard import Dashboard
+from mcp_server.settings import Settings
+from tests.browser import PASSWORD, Deck, Visit, agent, until
+from tests.conftest import Cluster
+from tests.processes import Server, serving, structured
 
 pytest_plugins = ("tests.browser",)
+
+Serve = Callable[[], AbstractAsyncContextManager[Server]]
 
 
 async def test_signing_up_leads_to_a_page_that_says_how_to_connect(visit: Visit):
@@ -36,3 +48,154 @@ async def test_cards_move_while_an_agent_works(visit: Visit):
         await agent.call_tool("delete_task", {"task_id": first.structured_content["id"]})
         await ada.sees(total=1, pending=1, completed=0)
     assert await ada.page.evaluate("window.loadedOnce") is True
+
+
+async def test_people_see_their_own_tasks_and_what_is_shared_with_them(visit: Visit):
+    ada, bob = await visit("Ada"), await visit("Bob")
+    await ada.open_live()
+    await bob.open_live()
+    task = await ada.call("add_task", title="Book the dentist")
+    await ada.sees(total=1, shared=0)
+    await bob.call("add_task", title="Write the minutes")
+    await bob.sees(total=1, shared=0)
+    await expect(bob.page.get_by_text("Book the dentist")).to_have_count(0)
+    await ada.call("share_task", task_id=task["id"], user=bob.email)
+    await bob.sees(total=1, shared=1)
+    await expect(bob.page.get_by_text("Book the dentist")).to_be_visible()
+    await ada.call("unshare_task", task_id=task["id"], user=bob.email)
+    await bob.sees(total=1, shared=0)
+    await ada.sees(total=1, shared=0)
+    await expect(ada.page.get_by_text("Write the minutes")).to_have_count(0)
+
+
+async def test_a_team_has_numbers_of_its_own(visit: Visit):
+    ada = await visit()
+    team = await ada.call("create_team", name="Garden club")
+    for title in ("Cut the hedge", "Buy seeds"):
+        await ada.call("add_task", title=title, team_id=team["id"])
+    await ada.call("add_task", title="Call the bank")
+    await ada.open_live()
+    await ada.sees(total=3)
+    await ada.page.get_by_label("Team").select_option("Garden club")
+    await ada.sees(total=2, pending=2)
+    await expect(ada.page.get_by_text("Call the bank")).to_have_count(0)
+    await ada.call("add_task", title="Order a tree", team_id=team["id"])
+    await ada.sees(total=3)
+    await ada.page.reload()
+    await ada.sees(total=3)
+    await ada.page.get_by_label("Team").select_option("My tasks")
+    await ada.sees(total=4)
+    await ada.open("/dashboard?team=999999999")
+    await expect(ada.page.get_by_role("heading", name="You are not in this team")).to_be_visible()
+    await ada.page.get_by_role("button", name="Show my tasks").click()
+    await ada.sees(total=4)
+    ada.forgive("404")
+
+
+async def test_signing_out_ends_page_route_and_socket(visit: Visit):
+    ada = await visit()
+    await ada.call("add_task", title="Renew the passport")
+    async with ada.page.expect_websocket() as opening:
+        await ada.open_live()
+    socket = await opening.value
+    await ada.page.get_by_role("button", name="Account and appearance").click()
+    await ada.page.get_by_role("button", name="Sign out").click()
+    await expect(ada.page.get_by_text("You are signed out.")).to_be_visible()
+    await until(socket.is_closed)
+    await ada.page.go_back()
+    await expect(ada.page).to_have_url(re.compile("/sign-in"))
+    await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(ada.page.get_by_text("Renew the passport")).to_have_count(0)
+    refused = await ada.context.request.get(f"{ada.deck.dashboard}/api/auth/token")
+    assert refused.status == 401
+
+
+@asynccontextmanager
+async def halves(url: str, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
+    """The dashboard, and a way to start the server that it shows the numbers of: two processes that fail apart."""
+    with httpd.listen("127.0.0.1", 0) as one, httpd.listen("127.0.0.1", 0) as other:
+        port, dashboard = one.getsockname()[1], f"http://127.0.0.1:{other.getsockname()[1]}"
+    trust = {"TASKDECK_ISSUER": dashboard, "TASKDECK_JWKS_URL": f"{dashboard}/api/auth/jwks"}
+    trust |= {"TASKDECK_ALLOWED_ORIGINS": dashboard, "TASKDECK_PORT": str(port), "DATABASE_URL": url}
+
+    def serve() -> AbstractAsyncContextManager[Server]:
+        return serving(settings.data_dir, **trust)
+
+    async with Dashboard(settings.with_port(port), url, dashboard).running():
+        yield dashboard, serve
+
+
+async def test_numbers_stay_while_the_server_is_away_and_move_when_it_is_back(
+    visit: Visit, cluster: Cluster, settings: Settings
+):
+    url = await cluster.create("outage", "blank")
+    async with halves(url, settings) as (dashboard, serve):
+        async with serve() as server:
+            ada = await visit(at=Deck(server, dashboard, url))
+            secret = await ada.make_token()
+            async with agent(server.address, secret) as client:
+                await structured(client, "add_task", title="Water the plants")
+            await ada.open_live()
+            await ada.sees(total=1)
+            await ada.page.evaluate("window.loadedOnce = true")
+            await server.stop(signal.SIGKILL)
+        await ada.is_connected("polling", "offline")
+        await ada.is_connected("offline")
+        await ada.sees(total=1)
+        ada.forgive("Failed to load resource", "WebSocket connection")
+        async with serve() as server:
+            await ada.is_connected("live")
+            async with agent(server.address, secret) as client:
+                await structured(client, "add_task", title="Call the bank")
+            await ada.sees(total=2)
+            assert await ada.page.evaluate("window.loadedOnce") is True
+
+
+async def test_titles_are_text_whatever_they_say(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    for start in range(0, len(HOSTILE), 8):
+        batch = HOSTILE[start : start + 8]
+        await ada.call("add_tasks", tasks=[{"title": title, "tags": ["<b>x</b>"]} for title in batch])
+        await ada.sees(total=start + len(batch))
+        shown = await ada.page.get_by_role("region", name="Latest tasks").locator("bdi[title]").all_inner_texts()
+        assert len(shown) == 8
+        assert {" ".join(title.split()) for title in batch} <= {" ".join(title.split()) for title in shown}
+    await ada.page.reload()
+    await ada.sees(total=len(HOSTILE))
+    assert await ada.page.evaluate("window.pwned") is None
+
+
+HOSTILE = [
+    "<script>window.pwned=1;alert(1)</script>",
+    '<img src=x onerror="window.pwned=1;alert(1)">',
+    "<svg/onload=window.pwned=1>",
+    "<svg><script>window.pwned=1</script></svg>",
+    "<body onload=alert(1)>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>",
+    "<a href=javascript:alert(1)>click</a>",
+    "<details open ontoggle=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<video><source onerror=alert(1)></video>",
+    "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+    "<style>*{display:none}</style>",
+    "<link rel=stylesheet href=//example.com/x.css>",
+    "<meta http-equiv=refresh content='0;url=//example.com'>",
+    "<base href=//example.com/>",
+    "<form action=//example.com><button>Sign in</button></form>",
+    '"><script>window.pwned=1</script>',
+    "'\" onmouseover=alert(1) x='",
+    "</title></bdi><script>alert(1)</script>",
+    "</script><script>window.pwned=1</script>",
+    "<!--<script>window.pwned=1</script>-->",
+    "<![CDATA[<script>window.pwned=1</script>]]>",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "{{constructor.constructor('alert(1)')()}}",
+    "${alert(1)} #{alert(1)} <%= alert(1) %>",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;b&#62;",
+    '{"__proto__": {"pwned": 1}}',
+    "'; DROP TABLE tasks; --",
+    "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 <b>abc</b>",
+]
