@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
 import lock from "../package-lock.json";
 
-const packages = lock.packages as Record<string, { version?: string; resolved?: string }>;
+interface Entry {
+  version?: string;
+  resolved?: string;
+  optionalDependencies?: Record<string, string>;
+}
+
+const packages = lock.packages as Record<string, Entry>;
 
 /** The first versions without the flaws that were published: session bypass, remote code, account take-over. */
 test.each([
@@ -14,4 +20,10 @@ test.each([
 
 test("the lock names no server to fetch from", () => {
   expect(Object.entries(packages).filter(([, entry]) => entry.resolved)).toEqual([]);
+});
+
+test("the lock has the builds for every platform, without which npm ci refuses it", () => {
+  const wanted = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
+  const known = new Set(Object.keys(packages).map((path) => path.split("node_modules/").at(-1)));
+  expect(wanted.filter((name) => !known.has(name))).toEqual([]);
 });
