@@ -53,44 +53,43 @@ class _Http(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
-        self._deadline = _Deadline()
+        self._request = _Deadline()
+        self._reader = _Deadline()
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._deadline.set(HEADER_SECONDS, transport)
+        # Unread means paused: the deadline of the reader then runs from the first byte that the kernel does not take.
+        transport.set_write_buffer_limits(0)
+        self._request.set(HEADER_SECONDS, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.clear()
+        self._request.clear()
+        self._reader.clear()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if not self._deadline and not (self.cycle and not self.cycle.response_complete):
-            self._deadline.set(HEADER_SECONDS, self.transport)
+        if not self._request and not (self.cycle and not self.cycle.response_complete):
+            self._request.set(HEADER_SECONDS, self.transport)
         super().data_received(data)
 
     def on_headers_complete(self) -> None:
-        self._deadline.set(BODY_SECONDS, self.transport)
+        self._request.set(BODY_SECONDS, self.transport)
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        self._deadline.clear()
+        self._request.clear()
         super().on_message_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        if self.transport.get_write_buffer_size():
-            self._deadline.set(STALL_SECONDS, self.transport)
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._deadline.set(STALL_SECONDS, self.transport)
+        self._reader.set(STALL_SECONDS, self.transport)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._deadline.clear()
+        self._reader.clear()
 
     def handle_websocket_upgrade(self) -> None:
-        self._deadline.clear()
+        self._request.clear()
         super().handle_websocket_upgrade()
 
 

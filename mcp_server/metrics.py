@@ -100,7 +100,7 @@ class Measure:
             return await self._app(scope, receive, send)
         started = time.perf_counter()
         route = scope["path"] if scope["path"] in self._paths else "other"
-        status = 500
+        status = 499  # nginx's word for a client that left before there was an answer
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -114,6 +114,9 @@ class Measure:
             with self._tracer.start_as_current_span(f"{scope['method']} {route}", kind=trace.SpanKind.SERVER) as span:
                 await self._app(scope, receive, note)
                 span.set_attribute("http.response.status_code", status)
+        except Exception:
+            status = 500
+            raise
         finally:
             seconds = time.perf_counter() - started
             tool = scope.get("tool") or ""

@@ -12,13 +12,11 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
-import asyncpg
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage.database import Database, compiled, verb
-from storage.errors import StorageError
 from storage.listener import Listener
 
 logger = logging.getLogger(__name__)
@@ -192,7 +190,7 @@ class Feed:
                 continue
             try:
                 await self._tell([said for text in heard if (said := _parse(text))])
-            except (StorageError, asyncpg.PostgresError):
+            except Exception:
                 # Who may see these changes cannot be known now.
                 logger.warning("changes could not be handed out")
                 self._resync()

@@ -42,6 +42,11 @@ retries: Counter[str] = Counter()
 ACQUIRE_SECONDS = 1.5
 """How long a request waits for a connection before it is told to come back."""
 
+COMMAND_SECONDS = 6.0
+"""How long a statement may take before the connection is given up; PostgreSQL ends it after 5 itself."""
+
+LANE_SIZE = 2
+
 RETRY_SECONDS = 1.0
 """A verb that lost its connection is started again within this time, then the caller is told."""
 
@@ -148,8 +153,11 @@ class Scope:
             return
         async with self.database.connection() as connection:
             try:
-                await connection.execute(f"BEGIN; {self._identity()}")
+                await connection.execute(f"BEGIN; {self._identity()}", timeout=ACQUIRE_SECONDS)
                 yield Transaction(connection, self.user_id)
+            except TimeoutError:
+                connection.terminate()  # a peer that is silent would not answer a ROLLBACK either
+                raise
             except BaseException:
                 await _roll_back(connection)
                 raise
@@ -165,11 +173,12 @@ class Scope:
         """One statement without parameters in one round trip; gives its command tag, such as `INSERT 0 1`.
 
         Identity and statement go as one simple query, which PostgreSQL runs as one transaction (protocol 53.2.2.1).
+        It never waits behind transactions: such statements have a lane of their own.
 
         Raises:
             Unavailable: no connection in time, or the database is away.
         """
-        async with self.database.connection() as connection:
+        async with self.database.connection(self.database.lane) as connection:
             return await connection.execute(f"{self._identity()}; {sql}")
 
     def _identity(self) -> str:
@@ -189,8 +198,9 @@ async def _roll_back(connection: "Connection") -> None:
 class Database:
     """A pool of connections to one PostgreSQL. Open with `async with Database.open(url)`."""
 
-    def __init__(self, pool: "asyncpg.Pool[Row]", url: str) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Row]", lane: "asyncpg.Pool[Row]", url: str) -> None:
         self.pool = pool
+        self.lane = lane
         self.url = url
 
     @classmethod
@@ -200,19 +210,19 @@ class Database:
 
         `pooled` says that `url` leads to a pooler in transaction mode, which keeps no prepared statements.
         """
-        pool = asyncpg.create_pool(
+        create = functools.partial(
+            asyncpg.create_pool,
             url,
             min_size=0,
-            max_size=size,
             reset=_keep,
             timeout=ACQUIRE_SECONDS,
-            command_timeout=10,
+            command_timeout=COMMAND_SECONDS,
             statement_cache_size=0 if pooled or "-pooler." in (urlsplit(url).hostname or "") else 200,
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "taskdeck"} if not pooled else None,
         )
-        async with pool:
-            yield cls(pool, url)
+        async with create(max_size=size) as pool, create(max_size=LANE_SIZE) as lane:
+            yield cls(pool, lane, url)
 
     def scope(self, user_id: str, client: str | None = None) -> Scope:
         """A scope for somebody whose identity was proven: called by mcp_server.auth only.
@@ -229,20 +239,21 @@ class Database:
         return Scope(self, "")
 
     @asynccontextmanager
-    async def connection(self) -> "AsyncGenerator[Connection]":
+    async def connection(self, pool: "asyncpg.Pool[Row] | None" = None) -> "AsyncGenerator[Connection]":
         """A pooled connection, with the database's faults as storage errors."""
+        pool = pool or self.pool
         try:
-            connection = await self.pool.acquire(timeout=ACQUIRE_SECONDS)
+            connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
         except TimeoutError as error:
             raise Unavailable("The database is busy. Nothing was changed; try again in 2 seconds.") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
             raise _Transient("The database cannot be reached. Nothing was changed; try again.") from error
         try:
             yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError) as error:
+        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
             raise _explained(error) from error
         finally:
-            await self.pool.release(connection)
+            await pool.release(connection)
 
 
 async def _keep(_: "asyncpg.Connection[Row]") -> None:
@@ -258,6 +269,7 @@ def _explained(error: Exception) -> Exception:
             asyncpg.PostgresConnectionError()
             | asyncpg.OperatorInterventionError()
             | asyncpg.InterfaceError()
+            | asyncpg.InternalClientError()
             | OSError()
         ) if not isinstance(error, asyncpg.QueryCanceledError):
             return _Transient("The database cannot be reached. Nothing was changed; try again.")

@@ -62,7 +62,7 @@ class Listener:
             except _DeafError:
                 self.state = "deaf"
                 logger.error("announcements do not arrive: DATABASE_URL_UNPOOLED must not lead to a pooler")
-            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except Exception as error:  # also asyncpg's InternalClientError, when PostgreSQL ends us in mid-sentence
                 self.state = "away"
                 logger.warning("cannot listen: %s", type(error).__name__)
             if self.state == "away" and not self._wanted.is_set():

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -25,7 +26,6 @@ class House:
     """A running server."""
 
     settings: Settings
-    server: uvicorn.Server
 
     @property
     def url(self) -> str:
@@ -94,9 +94,13 @@ class Listener:
 
 
 @asynccontextmanager
-async def standing(settings: Settings, database_url: str, direct_url: str) -> AsyncGenerator[House]:
-    """A server on a free port."""
+async def standing(
+    settings: Settings, database_url: str, direct_url: str, send_buffer: int | None = None
+) -> AsyncGenerator[House]:
+    """A server on a free port; with a small send buffer it soon notices who does not read."""
     listening = httpd.listen("127.0.0.1", 0)
+    if send_buffer:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
     known = settings.model_copy(
         update={"port": listening.getsockname()[1], "database_url": database_url, "database_url_unpooled": direct_url}
     )
@@ -117,7 +121,7 @@ async def standing(settings: Settings, database_url: str, direct_url: str) -> As
         # Announcements are heard a moment after the first request is answered.
         await succeeds(client, "/readyz")
     try:
-        yield House(known, built.result())
+        yield House(known)
     finally:
         built.result().should_exit = True
         await serving
