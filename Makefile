@@ -15,8 +15,8 @@ install: .venv/installed dashboard/node_modules/installed
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@grep -A 200 '^uv==' requirements-dev.lock | sed -n '1p;2,/^[^ ]/{/^ /p}' > .venv/uv.lock
 	@$(BIN)/python -m pip --disable-pip-version-check install --quiet --require-hashes -r .venv/uv.lock
-	@$(BIN)/uv pip sync --quiet --require-hashes --python $(BIN)/python requirements-dev.lock
-	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --python $(BIN)/python --editable .
+	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --python $(BIN)/python requirements-dev.lock
+	@$(BIN)/uv pip install --quiet --system-certs --no-deps --no-build-isolation --python $(BIN)/python --editable .
 	@touch $@
 
 dashboard/node_modules/installed: dashboard/package-lock.json .venv/installed

