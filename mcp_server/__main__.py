@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import os
 import re
 import socket
 import sys
@@ -20,7 +21,7 @@ from mcp_server.auth import caller_of_environment
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings, SettingsError, read_settings
 from mcp_server.telemetry import configure_logs
-from mcp_server.tokens import Verifier
+from mcp_server.tokens import Caller, Verifier
 from mcp_server.welcome import welcome
 from storage import demo, embedded, schema
 from storage.database import Database
@@ -155,11 +156,18 @@ def stdio() -> None:
 
 async def _stdio(settings: Settings) -> None:
     caller = await caller_of_environment(Verifier(settings))
-    async with (
-        _database(settings) as url,
-        open_deck(settings, url, local=caller) as deck,
-        stdio_server() as (reading, writing),
-    ):
+    try:
+        async with _database(settings) as url:
+            speaking = asyncio.create_task(_speak(settings, url, caller))
+            await asyncio.wait([speaking])
+            speaking.result()
+    except (SystemExit, asyncio.CancelledError) as asked:
+        # The SDK's thread still reads standard input, which cannot be interrupted: nothing may wait for it.
+        os._exit(int(asked.code or 0) if isinstance(asked, SystemExit) else 130)
+
+
+async def _speak(settings: Settings, database_url: str, caller: Caller) -> None:
+    async with open_deck(settings, database_url, local=caller) as deck, stdio_server() as (reading, writing):
         await deck.server.run(reading, writing, deck.server.create_initialization_options())
 
 

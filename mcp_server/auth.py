@@ -254,7 +254,7 @@ async def _discard(receive: Receive) -> None:
     left = 4 * MAX_BODY_BYTES
     with anyio.move_on_after(LINGER_SECONDS):
         while left > 0 and (message := await receive()).get("more_body"):
-            left -= len(message["body"])
+            left -= len(message.get("body", b""))
 
 
 def _replay(body: bytes, receive: Receive) -> Receive:

@@ -1,0 +1,123 @@
+"""MCP over standard input and output: who speaks, and that nothing else ever stands on standard output."""
+
+import asyncio
+import json
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from mcp_server.issuer import LocalIssuer
+from mcp_server.settings import Settings
+from tests.processes import PATIENCE, TASKDECK, environment, postgres_processes, run, serving, structured, until
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the module: what makes a new one costs seconds."""
+    return tmp_path_factory.mktemp("stdio") / "data"
+
+
+def speaker(data_dir: Path, mode: str = "auto", **variables: str) -> Client:
+    """An MCP client that starts a `taskdeck stdio` of its own."""
+    variables = environment(data_dir, **variables)
+    return Client(StdioServerParameters(command=str(TASKDECK), args=["stdio"], env=variables), mode=mode)
+
+
+@asynccontextmanager
+async def started(data_dir: Path, **variables: str) -> AsyncGenerator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        TASKDECK, "stdio", env=environment(data_dir, **variables), stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def rpc(rpc_method: str, number: int, **params: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": rpc_method, "params": params}).encode() + b"\n"
+
+
+HELLO = rpc(
+    "initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "1"}
+) + (b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+
+
+async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_dir: Path) -> None:
+    async with speaker(data_dir, "legacy") as client:
+        assert (await structured(client, "whoami"))["user_id"] == "local"
+        task = await structured(client, "add_task", title="Kept between sessions")
+    async with speaker(data_dir, "2026-07-28") as client:
+        assert (await structured(client, "get_task", task_id=task["id"]))["title"] == "Kept between sessions"
+    assert not postgres_processes(data_dir), "the last process to leave stops PostgreSQL"
+
+
+async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir: Path) -> None:
+    async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG") as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO + rpc("tools/call", 2, name="get_task", arguments={"task_id": 404}) + b"no json\n")
+        process.stdin.write(rpc("no/such", 3) + rpc("tools/list", 4))
+        answered = set[Any]()
+        async with asyncio.timeout(PATIENCE):
+            while not answered >= {1, 2, 3, 4}:
+                message = json.loads(await process.stdout.readline())
+                assert message["jsonrpc"] == "2.0"
+                answered.add(message.get("id"))
+            process.stdin.close()
+            assert not await process.stdout.read()
+            assert await process.wait() == 0
+
+
+async def test_a_token_says_who_speaks(data_dir: Path) -> None:
+    settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
+    token = LocalIssuer(settings).mint("alice")
+    async with speaker(data_dir, TASKDECK_TOKEN=token, TASKDECK_PORT="8000") as client:
+        assert (await structured(client, "whoami"))["user_id"] == "alice"
+
+
+async def test_nobody_speaks_with_a_bad_token_or_for_a_remote_database(data_dir: Path) -> None:
+    bad, remote = await asyncio.gather(
+        run("stdio", data_dir=data_dir, TASKDECK_TOKEN="nonsense"),
+        run("stdio", data_dir=data_dir, DATABASE_URL="postgresql://u:secret@127.0.0.1:1/db"),
+    )
+    assert (bad.status, bad.stdout) == (2, "")
+    assert bad.stderr.startswith("taskdeck: TASKDECK_TOKEN: ")
+    assert (remote.status, remote.stdout) == (2, "")
+    assert remote.stderr.startswith("taskdeck: TASKDECK_TOKEN is required with DATABASE_URL")
+    assert "secret" not in remote.stderr
+
+
+async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Path) -> None:
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(data_dir))
+        speakers = [await stack.enter_async_context(speaker(data_dir)) for _ in range(2)]
+        browser = await stack.enter_async_context(server.client("local"))
+        for number, client in enumerate([*speakers, browser]):
+            await structured(client, "add_task", title=f"By speaker {number}", tags=["shared"])
+        for client in (*speakers, browser):
+            found = await structured(client, "list_tasks", tag="shared")
+            assert {task["title"] for task in found["tasks"]} == {f"By speaker {number}" for number in range(3)}
+        assert await server.stop() == 0
+        assert (await structured(speakers[0], "list_tasks", tag="shared"))["total_count"] == 3
+    assert not postgres_processes(data_dir)
+
+
+async def test_a_speaker_ends_when_asked_though_its_input_stays_open(data_dir: Path) -> None:
+    async with started(data_dir) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO)
+        assert json.loads(await process.stdout.readline())["id"] == 1
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    await until(lambda: not postgres_processes(data_dir))
