@@ -12,7 +12,7 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route, WebSocketRoute
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_routes
 from mcp_server.bridge import allow_origins, build_bridge, explain
@@ -23,10 +23,11 @@ from mcp_server.live import LiveSocket
 from mcp_server.metrics import Measure, Metrics
 from mcp_server.server import build_server
 from mcp_server.settings import Settings
+from mcp_server.subscriptions import Subscriptions
 from mcp_server.tokens import Caller, Verifier
 from mcp_server.tools.registry import TOOLS, scope_needed
 from storage import users
-from storage.changes import listen
+from storage.changes import Feed, listen
 from storage.database import Database
 
 
@@ -37,6 +38,8 @@ class Deck:
     database: Database
     verifier: Verifier
     callers: Callers
+    feed: Feed
+    subscriptions: Subscriptions
     server: Server[Any]
 
 
@@ -63,12 +66,12 @@ async def open_deck(
             )
 
         callers = Callers(database)
-        yield Deck(
-            database=database,
-            verifier=Verifier(settings, dashboard_url, find_personal_token),
-            callers=callers,
-            server=build_server(settings, callers, local),
-        )
+        verifier = Verifier(settings, dashboard_url, find_personal_token)
+        async with listen(database, settings.database_url_unpooled or database_url) as feed:
+            subscriptions = Subscriptions(feed, lambda token: verifier.verify(token, "mcp"))
+            server = build_server(settings, callers, local, subscriptions)
+            yield Deck(database, verifier, callers, feed, subscriptions, server)
+            await subscriptions.close()
 
 
 @asynccontextmanager
@@ -77,11 +80,13 @@ async def open_app(
 ) -> AsyncGenerator[ASGIApp]:
     """The HTTP application, ready to be served. Its port must be known (`Settings.with_port`).
 
-    Once `draining` is set, /readyz says no.
+    Once `draining` is set, /readyz says no, and subscriptions end.
     """
     async with AsyncExitStack() as stack:
         deck = await stack.enter_async_context(open_deck(settings, database_url, dashboard_url))
-        feed = await stack.enter_async_context(listen(deck.database, settings.database_url_unpooled or database_url))
+        draining = draining or asyncio.Event()
+        seeing_off = asyncio.create_task(_see_off(deck.subscriptions, draining))
+        stack.callback(seeing_off.cancel)
         manager = StreamableHTTPSessionManager(
             app=deck.server,
             json_response=True,
@@ -96,13 +101,13 @@ async def open_app(
             return LimitUsers(app, deck.callers, settings.rate_limit)
 
         bridge = build_bridge(deck.callers)
-        mcp = Authenticate(limited(StreamableHTTPASGIApp(manager)), deck.verifier, "mcp", scope_needed)
+        mcp = Authenticate(limited(_forget_events(StreamableHTTPASGIApp(manager))), deck.verifier, "mcp", scope_needed)
         api = allow_origins(Authenticate(limited(bridge), deck.verifier, "api"), settings)
-        live = LiveSocket(feed, deck.verifier)
-        metrics = Metrics(deck.database, feed, lambda: live.count)
+        live = LiveSocket(deck.feed, deck.verifier)
+        metrics = Metrics(deck.database, deck.feed, lambda: live.count)
         routes: list[BaseRoute] = [
             *metadata_routes(deck.verifier),
-            *Health(deck.database, deck.verifier, feed, draining or asyncio.Event()).routes(),
+            *Health(deck.database, deck.verifier, deck.feed, draining).routes(),
             metrics.route(),
             Route("/mcp", endpoint=mcp),
             WebSocketRoute("/api/ws", endpoint=Authenticate(live, deck.verifier, "api")),
@@ -114,3 +119,19 @@ async def open_app(
         app = GuardHost(LimitAddresses(rooms), settings, dashboard_url)
         paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
         yield Measure(app, metrics, paths, TOOLS)
+
+
+async def _see_off(subscriptions: Subscriptions, draining: asyncio.Event) -> None:
+    """End the streams when the server is asked to stop: it waits for requests in flight, and these have no end."""
+    await draining.wait()
+    await subscriptions.close()
+
+
+def _forget_events(app: ASGIApp) -> ASGIApp:
+    """Nothing is kept for a stream to go on from: the SDK, told where to go on, would end without any answer."""
+
+    async def run(scope: Scope, receive: Receive, send: Send) -> None:
+        headers = [pair for pair in scope["headers"] if pair[0] != b"last-event-id"]
+        await app({**scope, "headers": headers}, receive, send)
+
+    return run

@@ -17,8 +17,10 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import (
     INTERNAL_ERROR,
     INVALID_PARAMS,
+    METHOD_NOT_FOUND,
     CallToolRequestParams,
     CallToolResult,
+    EmptyResult,
     InputRequiredResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
@@ -26,14 +28,19 @@ from mcp.types import (
     PaginatedRequestParams,
     ReadResourceRequestParams,
     ReadResourceResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
     TextContent,
     TextResourceContents,
+    UnsubscribeRequestParams,
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_server import recording, resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
+from mcp_server.subscriptions import Subscriptions
 from mcp_server.tokens import Caller
 from mcp_server.tools import account, conversations, history, search, statistics, tasks, teams
 from mcp_server.tools.calls import Asking, Call
@@ -59,6 +66,7 @@ class Handlers:
     tools: dict[str, Tool]
     callers: Callers
     local: Caller | None
+    subscriptions: Subscriptions | None
 
     def caller_of(self, ctx: Context) -> Caller:
         """Who asks. Over HTTP only the authenticated request counts: without one it is never the local user."""
@@ -113,11 +121,41 @@ class Handlers:
         text = await _answered(lambda: resources.read(scope, uri), uri)
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
 
+    async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Tell of changes of resources that the caller may read."""
+        for uri in params.notifications.resource_subscriptions or ():
+            await self._check_readable(ctx, uri)
+        return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
 
-def build_server(settings: Settings, callers: Callers, local: Caller | None = None) -> Server[Any]:
+    async def subscribe(self, ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+        """Revisions before 2026-07-28, over stdio."""
+        await self._check_readable(ctx, str(params.uri))
+        self._streams.subscribe(ctx, str(params.uri), self.caller_of(ctx))
+        return EmptyResult()
+
+    async def unsubscribe(self, ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        """Revisions before 2026-07-28, over stdio."""
+        self._streams.unsubscribe(str(params.uri))
+        return EmptyResult()
+
+    @property
+    def _streams(self) -> Subscriptions:
+        if self.subscriptions is None:
+            raise MCPError(METHOD_NOT_FOUND, "This server does not tell of changes.")
+        return self.subscriptions
+
+    async def _check_readable(self, ctx: Context, uri: str) -> None:
+        scope = await self.scope_of(ctx)
+        await _answered(lambda: resources.read(scope, uri), uri)
+
+
+def build_server(
+    settings: Settings, callers: Callers, local: Caller | None = None, subscriptions: Subscriptions | None = None
+) -> Server[Any]:
     """A server over one database. `local` is who asks over stdio and in memory."""
     tools = offered(settings)
-    handlers = Handlers(tools, callers, local)
+    handlers = Handlers(tools, callers, local, subscriptions)
+    standing = subscriptions is not None and local is not None
     return Server(
         "taskdeck",
         title="Taskdeck",
@@ -131,6 +169,9 @@ def build_server(settings: Settings, callers: Callers, local: Caller | None = No
         on_list_resources=handlers.list_resources,
         on_list_resource_templates=handlers.list_templates,
         on_read_resource=handlers.read_resource,
+        on_subscriptions_listen=handlers.listen if subscriptions else None,
+        on_subscribe_resource=handlers.subscribe if standing else None,
+        on_unsubscribe_resource=handlers.unsubscribe if standing else None,
     )
 
 

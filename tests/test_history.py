@@ -7,7 +7,15 @@ from typing import Any
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
-from mcp.types import CallToolResult, ElicitRequestFormParams, ElicitRequestParams, ElicitResult, Implementation
+from mcp.types import (
+    CallToolResult,
+    ElicitRequestFormParams,
+    ElicitRequestParams,
+    ElicitResult,
+    Implementation,
+    InputRequiredResult,
+    InputResponses,
+)
 
 from mcp_server.callers import Callers
 from mcp_server.recording import KEY, MOST_BYTES
@@ -148,12 +156,12 @@ async def test_a_yes_to_other_tasks_does_not_count(alice: Person):
     yes = ElicitResult(action="accept", content={"yes": True})
     async with client_of(alice, yes) as client:
         asked = await client.session.call_tool("delete_task", {"task_ids": first}, allow_input_required=True)
-        answers = dict.fromkeys(getattr(asked, "input_requests", None) or {}, yes)
-        assert answers
+        assert isinstance(asked, InputRequiredResult)
+        answers: InputResponses = dict.fromkeys(asked.input_requests or {}, yes)
         again = await client.session.call_tool(
             "delete_task", {"task_ids": second}, input_responses=answers, allow_input_required=True
         )
-    assert getattr(again, "input_requests", None)
+    assert isinstance(again, InputRequiredResult)
     assert len(await titles(alice)) == 12
 
 
