@@ -112,7 +112,7 @@ def _find(searching: bool, continued: bool) -> Statement:
     if searching:
         title = func.to_tsvector("simple", func.coalesce(col(Conversation.title), ""))
         wanted.append(
-            title.op("@@")(func.websearch_to_tsquery("simple", _QUERY))
+            title.bool_op("@@")(func.websearch_to_tsquery("simple", _QUERY))
             | col(Conversation.id).in_(select(func.matching_messages(_QUERY).table_valued("conversation_id").c[0]))
         )
     page = select(*_VIEW).where(*wanted)
