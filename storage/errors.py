@@ -1,11 +1,11 @@
 """What can go wrong with a user's rows, as sentences for the reader who can act on them.
 
-    StorageError
-    ├── NotFound         no such row, or not yours: the same words for both
-    ├── NotAllowed       you see it, but may not do this
-    ├── Conflict         somebody was faster, or the key was used for something else
-    ├── InvalidInput     an argument that cannot be stored
-    └── Unavailable      the database cannot be reached or is too busy now; try again
+StorageError
+├── NotFound         no such row, or not yours: the same words for both
+├── NotAllowed       you see it, but may not do this
+├── Conflict         somebody was faster, or the key was used for something else
+├── InvalidInput     an argument that cannot be stored
+└── Unavailable      the database cannot be reached or is too busy now; try again
 """
 
 
