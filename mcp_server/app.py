@@ -29,6 +29,7 @@ from mcp_server.tools.registry import TOOLS, scope_needed
 from storage import users
 from storage.changes import Feed, listen
 from storage.database import Database
+from storage.retention import purge_for_ever
 
 
 @dataclass(frozen=True)
@@ -85,8 +86,8 @@ async def open_app(
     async with AsyncExitStack() as stack:
         deck = await stack.enter_async_context(open_deck(settings, database_url, dashboard_url))
         draining = draining or asyncio.Event()
-        seeing_off = asyncio.create_task(_see_off(deck.subscriptions, draining))
-        stack.callback(seeing_off.cancel)
+        for work in (_see_off(deck.subscriptions, draining), purge_for_ever(deck.database)):
+            stack.callback(asyncio.create_task(work).cancel)
         manager = StreamableHTTPSessionManager(
             app=deck.server,
             json_response=True,
