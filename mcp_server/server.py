@@ -20,8 +20,13 @@ from mcp.types import (
     METHOD_NOT_FOUND,
     CallToolRequestParams,
     CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
     EmptyResult,
+    GetPromptRequestParams,
+    GetPromptResult,
     InputRequiredResult,
+    ListPromptsResult,
     ListResourcesResult,
     ListResourceTemplatesResult,
     ListToolsResult,
@@ -37,7 +42,7 @@ from mcp.types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
-from mcp_server import recording, resources
+from mcp_server import prompts, recording, resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
 from mcp_server.subscriptions import Subscriptions
@@ -78,6 +83,10 @@ class Handlers:
     async def scope_of(self, ctx: Context) -> Scope:
         """The rows of whoever asks."""
         return await self.callers.scope(self.caller_of(ctx))
+
+    async def call_of(self, ctx: Context) -> Call:
+        """The rows of whoever asks, and who that is."""
+        return Call(await self.scope_of(ctx), self.caller_of(ctx))
 
     async def list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         """The same for everybody, so that clients may cache it."""
@@ -120,6 +129,20 @@ class Handlers:
         scope, uri = await self.scope_of(ctx), str(params.uri)
         text = await _answered(lambda: resources.read(scope, uri), uri)
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
+
+    async def list_prompts(self, ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
+        """The same for everybody."""
+        return ListPromptsResult(prompts=prompts.listed())
+
+    async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        """A text with the caller's own data inside."""
+        call = await self.call_of(ctx)
+        return await _answered(lambda: prompts.get(call, params.name, params.arguments or {}))
+
+    async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+        """Values for an argument, the caller's own."""
+        call, said = await self.call_of(ctx), params.argument
+        return CompleteResult(completion=await _answered(lambda: prompts.complete(call, said.name, said.value)))
 
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Tell of changes of resources that the caller may read."""
@@ -169,6 +192,9 @@ def build_server(
         on_list_resources=handlers.list_resources,
         on_list_resource_templates=handlers.list_templates,
         on_read_resource=handlers.read_resource,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_completion=handlers.complete,
         on_subscriptions_listen=handlers.listen if subscriptions else None,
         on_subscribe_resource=handlers.subscribe if standing else None,
         on_unsubscribe_resource=handlers.unsubscribe if standing else None,

@@ -120,6 +120,26 @@ async def find(
     return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
 
 
+_used = union_all(
+    *(
+        select(func.unnest(col(Task.tags)).label("tag")).where(col(Task.deleted_at).is_(None), branch)
+        for branch in (
+            col(Task.user_id) == func.current_user_id(),
+            col(Task.team_id) == func.any(func.my_team_ids()),
+            col(Task.id) == func.any(func.my_shared_task_ids()),
+        )
+    )
+).subquery()
+_TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count().desc(), _used.c.tag).limit(1000))
+
+
+@verb
+async def tags(scope: Scope) -> list[str]:
+    """The tags of visible tasks, the one used most first; a thousand at most."""
+    async with scope.transaction() as transaction:
+        return [row["tag"] for row in await transaction.fetch_all(_TAGS)]
+
+
 def _without_extras(row: Row) -> Any:  # noqa: ANN401
     return {name: value for name, value in row.items() if name not in ("total", "sort_key")}
 

@@ -35,7 +35,7 @@ async def titles(person: Person) -> set[str]:
 def client_of(person: Person, answer: ElicitResult | None, asked: list[str] | None = None, **options: Any) -> Client:
     """A client that puts questions to somebody who always gives this answer; None: one that cannot ask."""
 
-    async def ask(_: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
+    async def ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         assert isinstance(params, ElicitRequestFormParams)
         if asked is not None:
             asked.append(params.message)

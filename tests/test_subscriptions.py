@@ -36,7 +36,6 @@ from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings
 from storage.database import Database
 from tests.conftest import Person
-from tests.doors import standing
 
 SECONDS = 2.0
 """By when a change has to be told, on whatever replica."""
@@ -47,6 +46,7 @@ class Replica:
     """A server process."""
 
     settings: Settings
+    process: asyncio.subprocess.Process
 
     @asynccontextmanager
     async def client(self, person: Person, ttl: int = 3600, mode: ConnectMode = "auto") -> AsyncGenerator[Client]:
@@ -73,9 +73,10 @@ async def running(folder: Path, database_url: str, direct_url: str) -> AsyncGene
         async with httpx2.AsyncClient(base_url=address) as client:
             while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it is in another process
                 await asyncio.sleep(0.01)
-        yield Replica(Settings.model_validate({"data_dir": folder, "public_url": address}))
+        yield Replica(Settings.model_validate({"data_dir": folder, "public_url": address}), process)
     finally:
-        process.send_signal(signal.SIGTERM)
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
         assert await process.wait() == 0
 
 
@@ -206,13 +207,12 @@ async def test_a_stream_ends_with_its_token(replicas: tuple[Replica, Replica], a
 async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
     tmp_path: Path, database_url: str, direct_url: str, alice: Person
 ):
-    settings = Settings.model_validate({"data_dir": tmp_path})
     async with (
-        standing(settings, database_url, direct_url) as house,
-        Replica(house.settings).client(alice) as client,
+        running(tmp_path, database_url, direct_url) as replica,
+        replica.client(alice) as client,
         client.listen(resource_subscriptions=["statistics://me"]) as stream,
     ):
-        house.server.handle_exit(signal.SIGTERM, None)
+        replica.process.send_signal(signal.SIGTERM)
         await ending(stream)
 
 
