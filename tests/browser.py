@@ -49,6 +49,17 @@ class Deck:
         async with self.server.client(user_id) as client:
             yield client
 
+    async def call_raw(self, token: str, tool: str, **arguments: Any) -> httpx2.Response:
+        """A tool call as one HTTP request, to see its status."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+        async with bearing(token) as http:
+            return await http.post(f"{self.mcp}/mcp", json=call)
+
+    async def statistics(self, token: str) -> httpx2.Response:
+        """The numbers, asked for at the server itself."""
+        async with bearing(token) as http:
+            return await http.get(f"{self.mcp}/api/dashboard/statistics")
+
     async def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """What the owner of the database can do that no door lets anybody do, such as letting time pass."""
         connection = await asyncpg.connect(self.database_url)
@@ -211,12 +222,17 @@ async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
 @asynccontextmanager
 async def agent(address: str, token: str) -> AsyncGenerator[Client]:
     """An MCP client that holds a token."""
-    bearer = {"authorization": f"Bearer {token}"}
     async with (
-        httpx2.AsyncClient(headers=bearer, timeout=30, trust_env=False) as http,
+        bearing(token) as http,
         Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
     ):
         yield client
+
+
+def bearing(token: str) -> httpx2.AsyncClient:
+    """An HTTP client that holds a token."""
+    headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
+    return httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False)
 
 
 async def until(condition: Callable[[], bool]) -> None:
