@@ -72,6 +72,10 @@ class _Http(HttpToolsProtocol):
             self._request.set(HEADER_SECONDS, self.transport)
         super().data_received(data)
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        # RFC 9110 section 5.5: whitespace around a value is not part of it. The parser takes away only what leads.
+        super().on_header(name, value.strip(b" \t"))
+
     def on_headers_complete(self) -> None:
         self._request.set(BODY_SECONDS, self.transport)
         super().on_headers_complete()
