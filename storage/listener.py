@@ -52,8 +52,12 @@ class Listener:
         attempt = 0
         while True:
             try:
-                async with self._connection() as (connection, lost):
-                    await self._prove(connection)
+                async with self._connection() as connection:
+                    lost = asyncio.Event()
+                    connection.add_termination_listener(lambda _, lost=lost: lost.set())
+                    await connection.add_listener(CHANNEL, self._take)
+                    async with self._connection() as another:
+                        await self._prove(another)
                     self.state, attempt = "listening", 0
                     self._resume()
                     await self._attend(connection, lost)
@@ -72,13 +76,10 @@ class Listener:
             attempt = min(attempt + 1, 10)
 
     @asynccontextmanager
-    async def _connection(self) -> "AsyncGenerator[tuple[asyncpg.Connection[asyncpg.Record], asyncio.Event]]":
+    async def _connection(self) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Record]]":
         connection = await asyncpg.connect(self._url, timeout=5, statement_cache_size=0)
-        lost = asyncio.Event()
         try:
-            connection.add_termination_listener(lambda _: lost.set())
-            await connection.add_listener(CHANNEL, self._take)
-            yield connection, lost
+            yield connection
         finally:
             connection.terminate()
 
@@ -98,7 +99,7 @@ class Listener:
             await self._prove(connection)
 
     async def _prove(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Announce something and hear it."""
+        """Announce something and hear it. Behind a pooler only what a connection announces itself is heard."""
         token, heard = uuid4().hex, asyncio.Event()
         self._probe = (token, heard)
         payload = json.dumps({"type": "probe", "id": token})

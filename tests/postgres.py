@@ -29,11 +29,15 @@ def _hand_over(folder: Path) -> Account:
     if os.geteuid() != 0:
         return {}
     user = pwd.getpwnam("postgres")
-    for ancestor in folder.parents:
-        if ancestor.stat().st_mode & 0o001 == 0:
-            ancestor.chmod(ancestor.stat().st_mode | 0o011)
+    _let_through(folder)
     os.chown(folder, user.pw_uid, user.pw_gid)
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": []}
+
+
+def _let_through(folder: Path) -> None:
+    for ancestor in folder.parents:
+        if ancestor.stat().st_uid == 0 and ancestor.stat().st_mode & 0o001 == 0:
+            ancestor.chmod(ancestor.stat().st_mode | 0o011)
 
 
 async def _start(account: Account, *command: str | Path) -> Process:
@@ -68,6 +72,7 @@ async def pooled(url: str, folder: Path) -> AsyncGenerator[str]:
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     host, port = query["host"][0], query.get("port", ["5432"])[0]
+    _let_through(Path(host))
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
     (folder / "users.txt").write_text(f'"{user}" "{password}"\n')
     (folder / "pgbouncer.ini").write_text(
