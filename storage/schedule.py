@@ -15,6 +15,9 @@ from storage.errors import InvalidInput
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _FREQUENCY = re.compile(r"FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(;|$)")
 _COUNT = re.compile(r"(^|;)COUNT=(\d+)")
+_PARTS = re.compile(
+    r"FREQ=\w+|(INTERVAL|COUNT)=0*[1-9]\d{0,3}|UNTIL=\w+|WKST=\w+|BY(DAY|MONTHDAY|YEARDAY|WEEKNO|MONTH|SETPOS)=[\w,+-]+"
+)
 
 
 @dataclass(frozen=True)
@@ -52,20 +55,21 @@ def parse_due(text: str, field: str = "due") -> Due:
 
 
 def parse_recurrence(text: str, due: Due) -> str:
-    """The canonical form of a rule that has at least one more occurrence after `due`.
+    """The canonical form of a rule.
 
     Raises:
-        InvalidInput: not an RRULE, finer than a day, or without any further occurrence.
+        InvalidInput: not an RRULE, or finer than a day.
     """
     rule = text.strip().upper().removeprefix("RRULE:")
     if not _FREQUENCY.search(rule):
         raise InvalidInput("recurrence needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, such as FREQ=WEEKLY;BYDAY=MO.")
+    unreadable = "recurrence is not an RFC 5545 rule that can be read: write for example FREQ=MONTHLY;BYDAY=1MO."
+    if not all(_PARTS.fullmatch(part) for part in rule.split(";")):
+        raise InvalidInput(unreadable)
     try:
         _rule(rule, due.at)
     except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
-        raise InvalidInput(
-            "recurrence is not an RFC 5545 rule that can be read: write for example FREQ=MONTHLY;BYDAY=1MO."
-        ) from error
+        raise InvalidInput(unreadable) from error
     return rule
 
 
@@ -81,7 +85,7 @@ def next_occurrence(due: Due, recurrence: str, timezone: str | None) -> tuple[Du
     start = due.at if due.is_date else datetime.fromisoformat(due.text)
     zone = None if due.is_date else _zone_of(start, timezone)
     local = (start.astimezone(zone) if zone else start).replace(tzinfo=None)
-    following = _rule(_local_until(recurrence, zone or start.tzinfo), local).after(local)
+    following = _following(_local_until(recurrence, zone or start.tzinfo), local)
     if following is None:
         return None
     rest = _COUNT.sub(lambda match: f"{match[1]}COUNT={int(match[2]) - 1}", recurrence)
@@ -93,6 +97,19 @@ def next_occurrence(due: Due, recurrence: str, timezone: str | None) -> tuple[Du
 def _rule(text: str, start: datetime) -> rrule | rruleset:
     naive = start.replace(tzinfo=None)
     return rrulestr(_local_until(text, UTC), dtstart=naive)
+
+
+def _following(rule: str, start: datetime) -> datetime | None:
+    """The first occurrence after a local start.
+
+    dateutil looks for one up to the year 9999, which takes seconds when there is none. The calendar repeats every
+    400 years, so the search begins a few hundred years before that end.
+    """
+    shift = max(0, (datetime.max.year - 100 - start.year) // 400 * 400)
+    later = re.sub(r"(?<=UNTIL=)\d{4}", lambda year: f"{min(int(year[0]) + shift, 9996):04}", rule)
+    begin = start.replace(year=start.year + shift)
+    found = _rule(later, begin).after(begin)
+    return None if found is None else found.replace(year=found.year - shift)
 
 
 def _local_until(rule: str, zone: tzinfo | None) -> str:
