@@ -5,7 +5,7 @@ A view never inherits from a row: the SDK dumps whole instances, and a subclass 
 
 import re
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -28,13 +28,6 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TSVECTOR
 from sqlalchemy.orm import declared_attr
 from sqlmodel import Field as Stored
 from sqlmodel import SQLModel
-
-Status = Literal["pending", "in_progress", "completed"]
-Priority = Literal["low", "medium", "high", "urgent"]
-Access = Literal["owner", "edit", "view"]
-Permission = Literal["view", "edit"]
-TeamRole = Literal["owner", "admin", "member", "viewer"]
-MessageRole = Literal["user", "assistant", "system", "tool"]
 
 NAMING = {"pk": "%(table_name)s_pkey", "fk": "%(table_name)s_%(column_0_name)s_fkey"}
 SQLModel.metadata.naming_convention = NAMING
