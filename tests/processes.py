@@ -16,6 +16,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import CallToolResult
 
+from mcp_server.dashboard import find_node
 from mcp_server.issuer import Audience, LocalIssuer
 from mcp_server.settings import Settings
 
@@ -46,6 +47,19 @@ async def run(*arguments: str, data_dir: Path, stdin: bytes = b"", **variables: 
     )
     async with asyncio.timeout(PATIENCE):
         stdout, stderr = await process.communicate(stdin)
+    return Ended(process.returncode or 0, stdout.decode(), stderr.decode())
+
+
+async def run_node(program: str, *arguments: str, home: Path, **variables: str) -> Ended:
+    """Run a program of tests/node, with a home folder of its own."""
+    command = ROOT / "tests/node/node_modules/.bin" / program
+    assert command.exists(), "make tests/node/node_modules/installed"
+    variables = environment(home / "data", HOME=str(home), **variables)
+    process = await asyncio.create_subprocess_exec(
+        find_node() / "node", command, *arguments, env=variables, stdin=DEVNULL, stdout=PIPE, stderr=PIPE
+    )
+    async with asyncio.timeout(PATIENCE):
+        stdout, stderr = await process.communicate()
     return Ended(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
