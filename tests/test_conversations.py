@@ -1,0 +1,130 @@
+"""The tools on conversations: every message is kept, in order, and found again."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Person
+
+
+def message(content: str, role: str = "user", **rest: Any) -> dict[str, Any]:
+    return {"role": role, "content": content, **rest}
+
+
+@pytest.fixture
+async def chat(alice: Person) -> int:
+    """A conversation of 120 short messages."""
+    found: int = (
+        await alice.call("start_conversation", title="Long", messages=[message(f"{n}") for n in range(1, 61)])
+    )["id"]
+    await alice.call("append_messages", conversation_id=found, messages=[message(f"{n}") for n in range(61, 121)])
+    return found
+
+
+async def test_messages_come_back_as_they_were_said(alice: Person) -> None:
+    calls = [{"name": "add_task", "arguments": {"title": "x", "n": [1, 2.5, None]}}]
+    said = [
+        message("You help.", "system"),
+        message("Add x"),
+        message("", "assistant", tool_calls=calls, model="some-model"),
+        message('{"id":1}', "tool"),
+    ]
+    started = await alice.call("start_conversation", title="Tasks", messages=said)
+    assert (started["title"], started["message_count"]) == ("Tasks", 4)
+    page = await alice.call("get_conversation", conversation_id=started["id"])
+    assert [{k: v for k, v in m.items() if k not in ("sequence", "created_at")} for m in page["messages"]] == said
+    assert [m["sequence"] for m in page["messages"]] == [1, 2, 3, 4]
+    assert page["has_more"] is False
+    assert page["conversation"] == started
+
+
+async def test_appending_tells_the_places(alice: Person) -> None:
+    chat = (await alice.call("start_conversation"))["id"]
+    for first, last in ((1, 2), (3, 4)):
+        said = [message("a"), message("b")]
+        placed = await alice.call("append_messages", conversation_id=chat, messages=said)
+        assert placed == {"conversation_id": chat, "first_sequence": first, "last_sequence": last}
+    assert "messages" in await alice.refusal("append_messages", conversation_id=chat, messages=[])
+    assert "role" in await alice.refusal("append_messages", conversation_id=chat, messages=[message("x", "robot")])
+
+
+async def test_reading_back_gives_every_message_once(alice: Person, chat: int) -> None:
+    page = await alice.call("get_conversation", conversation_id=chat)
+    assert [m["content"] for m in page["messages"]] == [f"{n}" for n in range(71, 121)]
+    found = page["messages"]
+    while page["has_more"]:
+        await alice.call("append_messages", conversation_id=chat, messages=[message("late")])
+        first = found[0]["sequence"]
+        page = await alice.call("get_conversation", conversation_id=chat, limit=30, before_sequence=first)
+        found = page["messages"] + found
+    assert [m["content"] for m in found] == [f"{n}" for n in range(1, 121)]
+    empty = await alice.call("get_conversation", conversation_id=chat, before_sequence=1)
+    assert (empty["messages"], empty["has_more"]) == ([], False)
+
+
+async def test_a_read_stops_at_its_budget(alice: Person) -> None:
+    said = [message("x" * 4000) for _ in range(10)]
+    chat = (await alice.call("start_conversation", messages=said))["id"]
+    sizes: list[int] = []
+    for budget in (100, 2200, 4000, 20_000):
+        page = await alice.call("get_conversation", conversation_id=chat, max_tokens=budget)
+        sizes.append(len(page["messages"]))
+        assert page["messages"][-1]["sequence"] == 10
+        assert page["has_more"] == (len(page["messages"]) < 10)
+    assert sizes == [1, 2, 3, 10]
+
+
+async def test_conversations_are_listed_by_their_last_message(alice: Person) -> None:
+    chats = [(await alice.call("start_conversation", title=f"Chat {n}"))["id"] for n in range(5)]
+    await alice.call("append_messages", conversation_id=chats[0], messages=[message("about whales")])
+    page = await alice.call("list_conversations", limit=2)
+    assert [c["id"] for c in page["conversations"]] == [chats[0], chats[4]]
+    assert page["total_count"] == 5
+    found = page["conversations"]
+    while "next_cursor" in page:
+        page = await alice.call("list_conversations", limit=2, cursor=page["next_cursor"])
+        found += page["conversations"]
+    assert [c["id"] for c in found] == [chats[0], chats[4], chats[3], chats[2], chats[1]]
+    for words, expected in (("whales", [chats[0]]), ("chat", [c["id"] for c in found]), ("nothing", [])):
+        listed = await alice.call("list_conversations", search=words)
+        assert [c["id"] for c in listed["conversations"]] == expected
+        assert listed["total_count"] == len(expected)
+    cursor = (await alice.call("list_conversations", limit=1))["next_cursor"]
+    assert "without cursor" in await alice.refusal("list_conversations", search="chat", cursor=cursor)
+
+
+async def test_messages_are_found_by_their_words(alice: Person) -> None:
+    first = (await alice.call("start_conversation", messages=[message("The Whale swims"), message("a whale sings")]))[
+        "id"
+    ]
+    second = (await alice.call("start_conversation", messages=[message("no such animal")]))["id"]
+    found = (await alice.call("search_messages", query="WHALE"))["matches"]
+    assert [(m["conversation_id"], m["sequence"], m["role"]) for m in found] == [(first, 2, "user"), (first, 1, "user")]
+    assert "whale" in found[0]["snippet"]
+    page = await alice.call("search_messages", query="whale", limit=1)
+    following = await alice.call("search_messages", query="whale", limit=1, cursor=page["next_cursor"])
+    assert [m["sequence"] for m in page["matches"] + following["matches"]] == [2, 1]
+    assert "next_cursor" not in following
+    for query, expected in (("whale -swims", [first]), ('"a whale"', [first]), ("animal or swims", [second, first])):
+        matches = (await alice.call("search_messages", query=query))["matches"]
+        assert [m["conversation_id"] for m in matches] == expected
+    assert (await alice.call("search_messages", query='"'))["matches"] == []
+
+
+async def test_a_snippet_shows_the_match_in_a_long_message(alice: Person) -> None:
+    await alice.call("start_conversation", messages=[message("word " * 3000 + "needle " + "word " * 3000)])
+    (match,) = (await alice.call("search_messages", query="needle"))["matches"]
+    assert "needle" in match["snippet"]
+    assert len(match["snippet"]) <= 200
+
+
+async def test_a_deleted_conversation_is_gone(alice: Person, chat: int) -> None:
+    assert await alice.call("delete_conversation", conversation_id=chat) == {"conversation_id": chat, "deleted": True}
+    for tool, arguments in (
+        ("get_conversation", {}),
+        ("delete_conversation", {}),
+        ("append_messages", {"messages": [message("x")]}),
+    ):
+        assert "No conversation" in await alice.refusal(tool, conversation_id=chat, **arguments)
+    assert (await alice.call("list_conversations"))["total_count"] == 0
+    assert (await alice.call("search_messages", query="1"))["matches"] == []

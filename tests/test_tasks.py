@@ -1,0 +1,233 @@
+"""The tools on tasks, argument by argument."""
+
+from typing import Any
+
+import pytest
+
+from tests.conftest import Person
+
+ORDER = ("low", "medium", "high", "urgent")
+
+
+async def titles(somebody: Person, **arguments: Any) -> list[str]:
+    return [task["title"] for task in (await somebody.call("list_tasks", **arguments))["tasks"]]
+
+
+@pytest.fixture
+async def listed(alice: Person) -> Person:
+    """alice with six tasks."""
+    tasks: list[dict[str, Any]] = [
+        {"title": "Buy milk", "priority": "low", "due": "2026-03-01", "tags": ["home"]},
+        {"title": "Buy bread", "priority": "urgent", "due": "2026-03-02T09:00:00+02:00", "tags": ["home", "food"]},
+        {"title": "Write report", "description": "about milk", "priority": "high", "due": "2026-03-02"},
+        {"title": "Call mum"},
+        {"title": "Started"},
+        {"title": "Done"},
+    ]
+    added = (await alice.call("add_tasks", tasks=tasks))["results"]
+    await alice.call("update_task", task_id=added[4]["task"]["id"], status="in_progress")
+    await alice.call("complete_task", task_id=added[5]["task"]["id"])
+    return alice
+
+
+async def test_a_new_task_has_what_was_said_and_nothing_else(alice: Person) -> None:
+    parent = (await alice.call("add_task", title="Parent"))["id"]
+    team = (await alice.call("create_team", name="Home"))["id"]
+    said = {
+        "title": "Plan",
+        "description": "# Plan\n\n- a",
+        "priority": "high",
+        "due": "2026-03-01",
+        "tags": ["b", "a"],
+        "team_id": team,
+        "parent_id": parent,
+        "assignee": alice.user_id,
+        "recurrence": "FREQ=DAILY",
+    }
+    task = await alice.call("add_task", **said)
+    assert {name: task[name] for name in said} == said
+    assert set(task) == set(said) | {"id", "status", "access", "version", "created_at", "updated_at"}
+    assert (task["status"], task["access"], task["version"]) == ("pending", "owner", 1)
+    plain = await alice.call("add_task", title="  Plain  ", tags=["x", "x"])
+    assert (plain["title"], plain["tags"], plain["priority"]) == ("Plain", ["x"], "medium")
+    assert {"description", "due", "team_id", "completed_at", "owner"} & set(plain) == set()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "expected"),
+    [
+        ({}, ["Started", "Call mum", "Write report", "Buy bread", "Buy milk"]),
+        ({"status": "in_progress"}, ["Started"]),
+        ({"status": "completed"}, ["Done"]),
+        ({"status": "all"}, ["Done", "Started", "Call mum", "Write report", "Buy bread", "Buy milk"]),
+        ({"search": "milk"}, ["Write report", "Buy milk"]),
+        ({"search": "BUY -milk"}, ["Buy bread"]),
+        ({"search": '"buy milk" or mum'}, ["Call mum", "Buy milk"]),
+        ({"search": "mil"}, []),
+        ({"tag": "home"}, ["Buy bread", "Buy milk"]),
+        ({"tag": "Home"}, []),
+        ({"priority": "urgent"}, ["Buy bread"]),
+        ({"due_before": "2026-03-02"}, ["Buy milk"]),
+        ({"due_after": "2026-03-02"}, ["Write report", "Buy bread"]),
+        ({"due_after": "2026-03-02T07:00:00Z"}, ["Buy bread"]),
+        ({"due_after": "2026-03-02T07:00:00.000001Z"}, []),
+        ({"due_after": "2026-03-01", "due_before": "2026-03-02", "tag": "home"}, ["Buy milk"]),
+        ({"sort": "priority"}, ["Buy bread", "Write report", "Started", "Call mum", "Buy milk"]),
+        ({"sort": "due"}, ["Buy milk", "Write report", "Buy bread", "Call mum", "Started"]),
+        (
+            {"sort": "updated", "status": "all"},
+            ["Done", "Started", "Call mum", "Write report", "Buy bread", "Buy milk"],
+        ),
+        ({"scope": "shared"}, []),
+        ({"scope": "team"}, []),
+        ({"limit": 2}, ["Started", "Call mum"]),
+    ],
+    ids=str,
+)
+async def test_a_listing_has_what_was_asked_for(listed: Person, wanted: dict[str, Any], expected: list[str]) -> None:
+    page = await listed.call("list_tasks", **wanted)
+    assert [task["title"] for task in page["tasks"]] == expected
+    assert page["total_count"] == (5 if "limit" in wanted else len(expected))
+
+
+async def test_brief_rows_are_brief_and_full_ones_full(listed: Person) -> None:
+    (brief,) = (await listed.call("list_tasks", tag="food"))["tasks"]
+    assert set(brief) == {"id", "title", "status", "priority", "due", "tags", "access"}
+    (full,) = (await listed.call("list_tasks", search="report", detail="full"))["tasks"]
+    assert full == {
+        name: value
+        for name, value in (await listed.call("get_task", task_id=full["id"])).items()
+        if name not in ("shares", "history")
+    }
+
+
+@pytest.mark.parametrize("sort", ["created", "due", "priority", "updated"])
+@pytest.mark.parametrize("detail", ["brief", "full"])
+async def test_pages_give_each_task_once_while_others_come(alice: Person, sort: str, detail: str) -> None:
+    said = [
+        {"title": f"{n}", "priority": ORDER[n % 4]} | ({"due": f"2026-03-{n % 5 + 1:02}"} if n % 3 else {})
+        for n in range(23)
+    ]
+    await alice.call("add_tasks", tasks=said)
+    found: list[str] = []
+    arguments: dict[str, Any] = {"sort": sort, "limit": 5, "detail": detail}
+    page = await alice.call("list_tasks", **arguments)
+    while True:
+        found += [task["title"] for task in page["tasks"]]
+        await alice.call("add_task", title="late", priority="low", due="9999-12-31")
+        if "next_cursor" not in page:
+            break
+        page = await alice.call("list_tasks", **arguments, cursor=page["next_cursor"])
+    assert sorted((title for title in found if title != "late"), key=int) == [f"{n}" for n in range(23)]
+    assert len(set(found) - {"late"}) == len([title for title in found if title != "late"])
+
+
+async def test_a_cursor_belongs_to_its_listing(alice: Person) -> None:
+    await alice.call("add_tasks", tasks=[{"title": f"{n}"} for n in range(3)])
+    cursor = (await alice.call("list_tasks", limit=1))["next_cursor"]
+    for other in ({"sort": "due"}, {"status": "all"}, {"search": "x"}):
+        assert "without cursor" in await alice.refusal("list_tasks", **other, cursor=cursor)
+    for broken in (cursor[:-2], "x", "W10", "bnVsbA"):
+        assert "without cursor" in await alice.refusal("list_tasks", cursor=broken)
+
+
+async def test_a_long_page_ends_early_and_says_so(alice: Person) -> None:
+    await alice.call("add_tasks", tasks=[{"title": f"{n}", "description": "x" * 4000} for n in range(8)])
+    page = await alice.call("list_tasks", detail="full")
+    assert 0 < len(page["tasks"]) < 8
+    assert page["total_count"] == 8
+    following = await alice.call("list_tasks", detail="full", cursor=page["next_cursor"])
+    assert following["tasks"][0]["title"] == f"{7 - len(page['tasks'])}"
+
+
+async def test_a_change_sets_what_is_given_and_clears_what_is_named(alice: Person) -> None:
+    said: dict[str, Any] = {"description": "d", "due": "2026-03-01", "tags": ["a"], "assignee": alice.email}
+    task = await alice.call("add_task", title="x", **said)
+    changed = await alice.call("update_task", task_id=task["id"], title="y", tags=["b"], priority="urgent")
+    assert (changed["title"], changed["tags"], changed["priority"], changed["version"]) == ("y", ["b"], "urgent", 2)
+    assert (changed["description"], changed["due"], changed["assignee"]) == ("d", "2026-03-01", alice.user_id)
+    cleared = await alice.call("update_task", task_id=task["id"], clear=["description", "due", "tags", "assignee"])
+    assert {"description", "due", "assignee"} & set(cleared) == set()
+    assert (cleared["tags"], cleared["title"]) == ([], "y")
+    assert "both given and in clear" in await alice.refusal(
+        "update_task", task_id=task["id"], due="2026-03-01", clear=["due"]
+    )
+    assert "clear" in await alice.refusal("update_task", task_id=task["id"], clear=["title"])
+
+
+async def test_a_change_that_changes_nothing_is_none(alice: Person) -> None:
+    task = await alice.call("add_task", title="x")
+    assert await alice.call("update_task", task_id=task["id"], status="pending") == task
+
+
+async def test_an_old_version_is_refused(alice: Person) -> None:
+    task = (await alice.call("add_task", title="x"))["id"]
+    assert (await alice.call("update_task", task_id=task, title="y", expected_version=1))["version"] == 2
+    sentence = await alice.refusal("update_task", task_id=task, title="z", expected_version=1)
+    assert "is at version 2, not 1" in sentence
+    assert "get_task" in sentence
+
+
+async def test_status_goes_back_and_forth(alice: Person) -> None:
+    task = (await alice.call("add_task", title="x"))["id"]
+    done = await alice.call("complete_task", task_id=task)
+    assert done["status"] == "completed"
+    assert done["completed_at"]
+    reopened = await alice.call("update_task", task_id=task, status="in_progress")
+    assert "completed_at" not in reopened
+    assert "completed_at" in await alice.call("update_task", task_id=task, status="completed")
+
+
+async def test_completing_deleting_and_restoring_again_change_nothing(alice: Person, bob: Person) -> None:
+    task = (await alice.call("add_task", title="x"))["id"]
+    await alice.call("share_task", task_id=task, user=bob.user_id)
+    for tool in ("complete_task", "delete_task"):
+        assert await alice.call(tool, task_id=task) == await alice.call(tool, task_id=task)
+    for who in (alice, bob):
+        assert "No task" in await who.refusal("get_task", task_id=task)
+        assert "No task" in await who.refusal("update_task", task_id=task, title="y")
+    assert await alice.call("restore_task", task_id=task) == await alice.call("restore_task", task_id=task)
+    assert (await bob.call("get_task", task_id=task))["access"] == "view"
+
+
+async def test_parents_make_no_circle(alice: Person) -> None:
+    first = (await alice.call("add_task", title="1"))["id"]
+    second = (await alice.call("add_task", title="2", parent_id=first))["id"]
+    third = (await alice.call("add_task", title="3", parent_id=second))["id"]
+    for below in (first, second, third):
+        assert "below itself" in await alice.refusal("update_task", task_id=first, parent_id=below)
+    assert (await alice.call("update_task", task_id=third, parent_id=first))["parent_id"] == first
+    assert "parent_id" not in await alice.call("update_task", task_id=third, clear=["parent_id"])
+
+
+async def test_a_batch_is_all_or_none_unless_said_otherwise(alice: Person) -> None:
+    tasks = [{"title": "good"}, {"title": "bad", "due": "2026-02-30"}, {"title": "fine"}]
+    sentence = await alice.refusal("add_tasks", tasks=tasks)
+    assert sentence.startswith("tasks.1: due")
+    assert "Nothing was added" in sentence
+    assert await titles(alice) == []
+    results = (await alice.call("add_tasks", tasks=tasks, atomic=False))["results"]
+    assert [(found["index"], found["ok"]) for found in results] == [(0, True), (1, False), (2, True)]
+    assert results[1]["error"].startswith("due")
+    assert await titles(alice) == ["fine", "good"]
+
+
+async def test_a_task_goes_to_whoever_sees_it(alice: Person, bob: Person) -> None:
+    sentence = await alice.refusal("add_task", title="x", assignee=bob.email)
+    assert "share_task" in sentence
+    task = (await alice.call("add_task", title="x"))["id"]
+    await alice.call("share_task", task_id=task, user=bob.email, permission="edit")
+    assert (await alice.call("update_task", task_id=task, assignee=bob.email))["assignee"] == bob.user_id
+    assert "known as" in await alice.refusal("update_task", task_id=task, assignee="nobody@example.com")
+
+
+async def test_history_tells_who_changed_what(alice: Person) -> None:
+    task = (await alice.call("add_task", title="x"))["id"]
+    await alice.call("update_task", task_id=task, title="y")
+    newest, first = (await alice.call("get_task", task_id=task))["history"]
+    assert (newest["event_type"], newest["changes"], newest["user_id"]) == (
+        "task_updated",
+        {"title": ["x", "y"]},
+        alice.user_id,
+    )
+    assert first["event_type"] == "task_created"
