@@ -2,10 +2,14 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from importlib.resources import files
+from typing import Any
 
-from mcp.types import ListResourcesResult, Resource, ResourceTemplate
+from mcp.server.apps import APP_MIME_TYPE
+from mcp.types import ListResourcesResult, Resource, ResourceTemplate, TextResourceContents
 
 from mcp_server.tools.registry import as_text
+from mcp_server.tools.statistics import VIEW
 from storage import conversations, history, statistics
 from storage.database import Scope
 from storage.errors import NotFound
@@ -46,6 +50,15 @@ _KINDS: dict[str, Callable[[Scope, int], Awaitable[View]]] = {
     "task": _read_task,
 }
 _URI = re.compile(r"(conversation|task)://(\d{1,19})")
+
+
+def read_view(uri: str) -> TextResourceContents | None:
+    """A view to show inside a chat (MCP Apps): it holds nobody's data and loads nothing. None: it is no view."""
+    if uri != VIEW:
+        return None
+    text = files("mcp_server.ui").joinpath("statistics.html").read_text("utf-8")
+    ui: dict[str, Any] = {"csp": {"connectDomains": [], "resourceDomains": []}, "prefersBorder": True}
+    return TextResourceContents(uri=uri, text=text, mime_type=APP_MIME_TYPE, _meta={"ui": ui})
 
 
 async def read(scope: Scope, uri: str) -> str:

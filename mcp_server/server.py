@@ -10,6 +10,7 @@ from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, TypeVar
 
+from mcp.server.apps import EXTENSION_ID
 from mcp.server.caching import CacheHint
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel import Server
@@ -127,6 +128,8 @@ class Handlers:
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         """One resource; missing and foreign are the same."""
         scope, uri = await self.scope_of(ctx), str(params.uri)
+        if (view := resources.read_view(uri)) is not None:
+            return ReadResourceResult(contents=[view], ttl_ms=300_000, cache_scope="public")
         text = await _answered(lambda: resources.read(scope, uri), uri)
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
 
@@ -179,7 +182,7 @@ def build_server(
     tools = offered(settings)
     handlers = Handlers(tools, callers, local, subscriptions)
     standing = subscriptions is not None and local is not None
-    return Server(
+    server: Server[Any] = Server(
         "taskdeck",
         title="Taskdeck",
         version=version("taskdeck"),
@@ -199,6 +202,8 @@ def build_server(
         on_subscribe_resource=handlers.subscribe if standing else None,
         on_unsubscribe_resource=handlers.unsubscribe if standing else None,
     )
+    server.extensions[EXTENSION_ID] = {}
+    return server
 
 
 def _client_name(ctx: Context) -> str | None:

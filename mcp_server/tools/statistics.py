@@ -16,7 +16,10 @@ class GetStatistics(Said):
     days: Annotated[Count, Field(ge=1, le=366)] = 14
 
 
-@tool("statistics", "Statistics", reads=True)
+VIEW = "ui://taskdeck/statistics.html"
+
+
+@tool("statistics", "Statistics", reads=True, ui=VIEW)
 async def get_statistics(call: Call, said: GetStatistics) -> Overview:
     """Count tasks: total, pending, completed, shared, overdue, due today, and created and completed per day."""
     return await statistics.overview(call.scope, said.team_id, said.days)
