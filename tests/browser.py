@@ -12,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import parse_qs, urlencode, urlsplit
 
 import asyncpg
 import httpx2
@@ -27,6 +28,7 @@ AXE = Path(__file__).parents[1] / "dashboard/node_modules/axe-core/axe.min.js"
 AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 FLAGS = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update")
 PASSWORD = "correct horse battery"
+SCOPES = "mcp:read mcp:write offline_access"
 PHONE = ViewportSize(width=390, height=844)
 
 expect.set_options(timeout=20_000)
@@ -216,7 +218,8 @@ async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
             return visitor
 
         yield enter
-    assert [text for visitor in visitors for text in visitor.unforgiven()] == []
+    if complaints := [text for visitor in visitors for text in visitor.unforgiven()]:
+        pytest.fail("A page complained:\n" + "\n".join(complaints))
 
 
 @asynccontextmanager
@@ -233,6 +236,50 @@ def bearing(token: str) -> httpx2.AsyncClient:
     """An HTTP client that holds a token."""
     headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
     return httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False)
+
+
+@dataclass
+class Callback:
+    """Where the browser comes back to, as with a program on this computer."""
+
+    address: str
+    answers: "asyncio.Queue[dict[str, str]]" = field(default_factory=asyncio.Queue[dict[str, str]])
+    knocks: int = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def listening(cls) -> "AsyncGenerator[Callback]":
+        here = cls("")
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            here.knocks += 1
+            target = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            if target.startswith("/callback"):
+                here.answers.put_nowait({name: value[0] for name, value in parse_qs(urlsplit(target).query).items()})
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBack again.")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            here.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/callback"
+            yield here
+
+
+async def register(deck: Deck, callback: Callback, name: str) -> dict[str, Any]:
+    """Make a client known that keeps no secret (RFC 7591)."""
+    wish = {"client_name": name, "redirect_uris": [callback.address], "token_endpoint_auth_method": "none"}
+    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False) as http:
+        answer = await http.post("/api/auth/oauth2/register", json=wish)
+    if answer.status_code != 201:
+        pytest.fail(answer.text)
+    return answer.json()
+
+
+def request_to(deck: Deck, callback: Callback, client_id: str, **more: str) -> str:
+    """The address of an authorization request."""
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": callback.address, "state": "s" * 20}
+    query |= {"resource": f"{deck.mcp}/mcp", "scope": SCOPES, "prompt": "consent"}
+    return f"{deck.dashboard}/api/auth/oauth2/authorize?{urlencode(query | more)}"
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -3,9 +3,8 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import parse_qs, urlencode, urlsplit
 
 import httpx2
 import jwt
@@ -17,39 +16,10 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from playwright.async_api import expect
 from pydantic import AnyUrl
 
-from tests.browser import Deck, Visit, Visitor, agent
+from tests.browser import SCOPES, Callback, Deck, Visit, Visitor, agent, register, request_to
 from tests.processes import structured
 
 pytest_plugins = ("tests.browser",)
-
-SCOPES = "mcp:read mcp:write offline_access"
-
-
-@dataclass
-class Callback:
-    """Where the browser comes back to, as with a program on this computer."""
-
-    address: str
-    answers: "asyncio.Queue[dict[str, str]]" = field(default_factory=asyncio.Queue[dict[str, str]])
-    knocks: int = 0
-
-    @classmethod
-    @asynccontextmanager
-    async def listening(cls) -> "AsyncGenerator[Callback]":
-        here = cls("")
-
-        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            here.knocks += 1
-            target = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
-            if target.startswith("/callback"):
-                here.answers.put_nowait({name: value[0] for name, value in parse_qs(urlsplit(target).query).items()})
-            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBack again.")
-            await writer.drain()
-            writer.close()
-
-        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
-            here.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/callback"
-            yield here
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +31,7 @@ async def callback() -> AsyncGenerator[Callback]:
 @pytest.fixture(scope="module")
 async def known_client(deck: Deck, callback: Callback) -> OAuthClientInformationFull:
     """A client that has registered once, for registrations are limited to a few in a minute."""
-    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False) as http:
-        wish = {"client_name": "Test client", "redirect_uris": [callback.address], "token_endpoint_auth_method": "none"}
-        answer = await http.post("/api/auth/oauth2/register", json=wish)
-        assert answer.status_code == 201, answer.text
-        return OAuthClientInformationFull.model_validate_json(answer.text)
+    return OAuthClientInformationFull.model_validate(await register(deck, callback, "Test client"))
 
 
 @dataclass
@@ -232,13 +198,6 @@ async def test_a_client_document_is_not_fetched_from_inside_the_network(visit: V
     await ada.page.goto(request_to(ada.deck, callback, document, **challenge))
     await expect(ada.page.get_by_text("connect it again")).to_be_visible()
     assert callback.knocks == before
-
-
-def request_to(deck: Deck, callback: Callback, client_id: str, **more: str) -> str:
-    """The address of an authorization request."""
-    query = {"response_type": "code", "client_id": client_id, "redirect_uri": callback.address, "state": "s" * 20}
-    query |= {"resource": f"{deck.mcp}/mcp", "scope": SCOPES, "prompt": "consent"}
-    return f"{deck.dashboard}/api/auth/oauth2/authorize?{urlencode(query | more)}"
 
 
 async def ask(
