@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
+import pytest
 from playwright.async_api import expect
 
 from mcp_server import httpd
@@ -199,3 +200,99 @@ HOSTILE = [
     "'; DROP TABLE tasks; --",
     "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 <b>abc</b>",
 ]
+
+
+async def test_the_keyboard_is_enough(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    press, focused = ada.page.keyboard.press, ada.page.locator(":focus")
+    for name in ("Skip to the content", "Dashboard", "Clients", "Tokens", "Account and appearance"):
+        await press("Tab")
+        await expect(focused).to_have_accessible_name(name)
+    await press("Enter")
+    menu = ada.page.get_by_role("dialog", name="Account and appearance")
+    await expect(menu).to_be_visible()
+    await press("Tab")
+    await press("ArrowRight")
+    await press("ArrowRight")
+    await expect(ada.page.locator("html")).to_have_class(re.compile("dark"))
+    await press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(focused).to_have_accessible_name("Account and appearance")
+    await press("Tab")
+    await expect(focused).to_have_role("tab")
+    await press("ArrowRight")
+    await expect(focused).to_have_text("Claude and ChatGPT")
+    await ada.page.reload()
+    await press("Tab")
+    await press("Enter")
+    await press("Tab")
+    await expect(focused).to_have_role("tab")
+
+
+async def test_nothing_moves_for_who_wants_no_motion(visit: Visit):
+    for motion, moving in (("no-preference", True), ("reduce", False)):
+        ada = await visit(reduced_motion=motion)
+        await ada.open_live()
+        assert await ada.page.evaluate("document.getAnimations().length > 0") is moving
+
+
+async def test_the_first_paint_needs_no_script(visit: Visit):
+    ada = await visit(java_script_enabled=False)
+    await ada.call("add_task", title="Water the plants")
+    await ada.open()
+    await ada.sees(total=1, pending=1, completed=0, shared=0)
+    await expect(ada.page.get_by_text("Water the plants")).to_be_visible()
+
+
+async def test_the_largest_paint_comes_from_the_server_and_scripts_stay_small(visit: Visit):
+    ada = await visit()
+    await ada.call("add_task", title="Water the plants")
+    await ada.open_live()
+    await ada.page.wait_for_load_state("networkidle")
+    scripts = await ada.page.evaluate(SCRIPT_BYTES)
+    assert scripts
+    assert sum(scripts) <= 250_000
+    largest = await ada.page.evaluate(LARGEST_PAINT)
+    assert largest
+    served = await (await ada.context.request.get(f"{ada.deck.dashboard}/dashboard")).text()
+    assert largest in re.sub("<!--.*?-->|<script.*?</script>", "", served, flags=re.DOTALL)
+
+
+SCRIPT_BYTES = """
+    performance.getEntriesByType("resource")
+        .filter(({name}) => name.includes(".js")).map(({encodedBodySize}) => encodedBodySize)
+"""
+LARGEST_PAINT = """
+    new Promise(resolve => new PerformanceObserver(list => resolve(list.getEntries().at(-1).element.innerText))
+        .observe({type: "largest-contentful-paint", buffered: true}))
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_page_can_be_used_by_everybody(visit: Visit, scheme: str):
+    ada = await visit(color_scheme=scheme, reduced_motion="reduce")
+    await ada.open_live()
+    found = await ada.violations()
+    async with ada.deck.client(ada.user_id) as client:
+        await structured(client, "create_team", name="Garden club")
+        task = await structured(client, "add_task", title="Water the plants", due="2020-01-01", priority="urgent")
+        await structured(client, "add_task", title="Call the bank", tags=["money"], due="2099-01-01")
+        await structured(client, "complete_task", task_id=task["id"])
+    await ada.sees(total=2, completed=1)
+    found += await ada.violations()
+    await ada.page.get_by_role("button", name="Account and appearance").click()
+    found += await ada.violations()
+    await ada.make_token()
+    found += await ada.violations()
+    await ada.page.get_by_role("button", name="Revoke Build server").click()
+    found += await ada.violations()
+    for path in ("/clients", "/nowhere", "/error?error=invalid_client"):
+        await ada.open(path)
+        found += await ada.violations()
+    ada.forgive("404")
+    await ada.context.clear_cookies()
+    for path in ("/sign-in?reason=ended", "/sign-up"):
+        await ada.open(path)
+        found += await ada.violations()
+    assert found == []
