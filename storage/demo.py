@@ -20,8 +20,9 @@ from sqlmodel import col
 
 from storage import teams, users
 from storage.database import Database, Scope, Statement, compiled, verb
-from storage.models import Conversation, Message, Task, TaskShare, TeamRole
+from storage.models import Conversation, Message, Task, TaskShare
 from storage.schedule import parse_due
+from storage.views import TeamRole
 
 BATCH = 1000
 WEEKS = 8
