@@ -9,8 +9,10 @@ from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
+    CTE,
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Date,
     DateTime,
     Integer,
@@ -21,13 +23,14 @@ from sqlalchemy import (
     func,
     literal,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage import users
-from storage.database import Scope, Statement, Transaction, compiled, verb
+from storage.database import Row, Scope, Statement, Transaction, compiled, verb
 from storage.errors import InvalidInput
 from storage.models import CachedStatistic, Task
 from storage.views import DayCount, Overview, Totals
@@ -48,9 +51,8 @@ def _of(team: bool) -> ColumnElement[bool]:
     return col(Task.team_id) == _TEAM if team else col(Task.user_id) == ME
 
 
-@lru_cache
-def _totals(team: bool) -> Statement:
-    """The kept numbers if they still hold, else new ones, which are kept; all in one snapshot."""
+def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
+    """The kept numbers if they still hold, else new ones, with the statement that keeps them; all in one snapshot."""
     key = (col(CachedStatistic.user_id) == ME, col(CachedStatistic.team_id) == _TEAM)
     numbers = (col(CachedStatistic.total), col(CachedStatistic.completed), col(CachedStatistic.shared))
     kept = (
@@ -82,24 +84,21 @@ def _totals(team: bool) -> Statement:
         index_elements=["user_id", "team_id"],
         set_={**{name: new.excluded[name] for name in names}, "counted_at": func.now()},
     )
-    return compiled(union_all(select(kept), select(counted)).add_cte(keep.cte("keep")))
+    return union_all(select(kept), select(counted)), keep.cte("keep")
 
 
-@lru_cache
-def _due(team: bool) -> Statement:
+def _due(team: bool) -> Select[int, int]:
     """Open tasks that are late and due today. A date is late when its day is over, a datetime at its moment."""
     late = (col(Task.due_at) < _MIDNIGHT) | ((col(Task.due_at) < func.now()) & (func.length(col(Task.due)) > 10))
     tomorrow = _MIDNIGHT + timedelta(days=1)
-    return compiled(
-        select(
-            func.count().filter(late).label("overdue"),
-            func.count().filter(col(Task.due_at) >= _MIDNIGHT).label("due_today"),
-        ).where(_of(team), _LIVE, _OPEN, col(Task.due_at) < tomorrow)
-    )
+    return select(
+        func.count().filter(late).label("overdue"),
+        func.count().filter(col(Task.due_at) >= _MIDNIGHT).label("due_today"),
+    ).where(_of(team), _LIVE, _OPEN, col(Task.due_at) < tomorrow)
 
 
-@lru_cache
-def _trend(team: bool) -> Statement:
+def _days(team: bool) -> Select[date, int, int]:
+    """What was created and completed on each day, oldest first."""
     first = func.timezone("UTC", cast(_TODAY - (_DAYS - 1), DateTime))
 
     def per_day(moment: Any) -> Select[date, int]:  # noqa: ANN401
@@ -113,7 +112,7 @@ def _trend(team: bool) -> Statement:
     created, completed = per_day(col(Task.created_at)).subquery(), per_day(col(Task.completed_at)).subquery()
     ago = func.generate_series(0, _DAYS - 1).table_valued("ago").render_derived()
     day = _TODAY - cast(ago.c.ago, Integer)
-    return compiled(
+    return (
         select(
             day.label("date"),
             func.coalesce(created.c.number, literal(0)).label("created"),
@@ -122,6 +121,26 @@ def _trend(team: bool) -> Statement:
         .select_from(ago.outerjoin(created, created.c.day == day).outerjoin(completed, completed.c.day == day))
         .order_by(day)
     )
+
+
+@lru_cache
+def _totals(team: bool) -> Statement:
+    numbers, keep = _numbers(team)
+    return compiled(numbers.add_cte(keep))
+
+
+@lru_cache
+def _trend(team: bool) -> Statement:
+    return compiled(_days(team))
+
+
+@lru_cache
+def _overview(team: bool) -> Statement:
+    """All of it in one round trip and one snapshot: each day, and the other numbers again with each."""
+    numbers, keep = _numbers(team)
+    every = (numbers.subquery(), _due(team).subquery(), days := _days(team).subquery())
+    joined = every[0].join(every[1], true()).join(days, true())
+    return compiled(select(*every).select_from(joined).order_by(days.c.date).add_cte(keep))
 
 
 @verb
@@ -133,7 +152,8 @@ async def totals(scope: Scope, team_id: int | None = None) -> Totals:
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id)
-        return await _count(transaction, team_id)
+        (row,) = await transaction.fetch_all(_totals(team_id is not None), team_id=team_id or 0)
+        return Totals(**_four(row))
 
 
 @verb
@@ -145,7 +165,8 @@ async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> lis
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id, days)
-        return await _days(transaction, team_id, days)
+        rows = await transaction.fetch_all(_trend(team_id is not None), team_id=team_id, days=days)
+        return _per_day(rows)
 
 
 @verb
@@ -157,13 +178,12 @@ async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> 
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id, days)
-        numbers = await _count(transaction, team_id)
-        due = await transaction.fetch_all(_due(team_id is not None), team_id=team_id)
+        rows = await transaction.fetch_all(_overview(team_id is not None), team_id=team_id or 0, days=days)
         return Overview(
-            **numbers.model_dump(),
-            overdue_tasks=due[0]["overdue"],
-            due_today_tasks=due[0]["due_today"],
-            trend=await _days(transaction, team_id, days),
+            **_four(rows[0]),
+            overdue_tasks=rows[0]["overdue"],
+            due_today_tasks=rows[0]["due_today"],
+            trend=_per_day(rows),
         )
 
 
@@ -174,16 +194,17 @@ async def _check(transaction: Transaction, team_id: int | None, days: int = 1) -
         raise users.no_team(team_id)
 
 
-async def _count(transaction: Transaction, team_id: int | None) -> Totals:
-    (row,) = await transaction.fetch_all(_totals(team_id is not None), team_id=team_id or 0)
-    return Totals(
-        total_tasks=row["total"],
-        pending_tasks=row["total"] - row["completed"],
-        completed_tasks=row["completed"],
-        shared_tasks=row["shared"],
-    )
+def _four(row: Row) -> dict[str, int]:
+    return {
+        "total_tasks": row["total"],
+        "pending_tasks": row["total"] - row["completed"],
+        "completed_tasks": row["completed"],
+        "shared_tasks": row["shared"],
+    }
 
 
-async def _days(transaction: Transaction, team_id: int | None, days: int) -> list[DayCount]:
-    rows = await transaction.fetch_all(_trend(team_id is not None), team_id=team_id, days=days)
-    return [DayCount.model_construct(**(dict(row) | {"date": row["date"].isoformat()})) for row in rows]
+def _per_day(rows: list[Row]) -> list[DayCount]:
+    return [
+        DayCount.model_construct(date=row["date"].isoformat(), created=row["created"], completed=row["completed"])
+        for row in rows
+    ]
