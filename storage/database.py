@@ -52,11 +52,13 @@ RETRY_SECONDS = 1.0
 
 # One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
 # settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
+# Plans are generic, for none of ours depends on its values, and to plan a listing takes as long as to run it.
 _IDENTITY = (
     "SELECT set_config('role','taskdeck_app',true),set_config('app.user_id','{user}',true),"
     "set_config('app.client','{client}',true),set_config('statement_timeout','5s',true),"
     "set_config('lock_timeout','2s',true),set_config('idle_in_transaction_session_timeout','10s',true),"
-    "set_config('random_page_cost','1.1',true),set_config('jit','off',true)"
+    "set_config('random_page_cost','1.1',true),set_config('jit','off',true),"
+    "set_config('plan_cache_mode','force_generic_plan',true)"
 )
 
 
