@@ -48,7 +48,7 @@ from mcp_server.callers import Callers
 from mcp_server.settings import Settings
 from mcp_server.subscriptions import Subscriptions
 from mcp_server.tokens import Caller
-from mcp_server.tools import account, conversations, history, search, statistics, tasks, teams
+from mcp_server.tools import account, conversations, search, statistics, tasks, teams
 from mcp_server.tools.calls import Asking, Call
 from mcp_server.tools.registry import Tool, offered
 from storage.database import Scope
@@ -59,8 +59,8 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 R = TypeVar("R")
 
-TOPICS = (account, tasks, history, teams, conversations, search, statistics)
-"""Importing a topic registers its tools, in this order."""
+TOPICS = (tasks, teams, conversations, search, statistics, account)
+"""Importing a topic registers its tools."""
 
 OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
 

@@ -15,7 +15,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from mcp.types import Tool as WireTool
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from mcp_server.settings import Settings, Toolset
+from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from storage.errors import InvalidInput
 from storage.views import MAX_ID, Said, View
@@ -118,10 +118,10 @@ def tool(
 
 
 def offered(settings: Settings) -> dict[str, Tool]:
-    """The tools of the configured toolsets; only those that read when the server is read-only."""
+    """The tools of the configured toolsets, in one order always; only those that read when the server is read-only."""
     return {
-        name: tool
-        for name, tool in TOOLS.items()
+        tool.name: tool
+        for tool in sorted(TOOLS.values(), key=lambda tool: TOOLSETS.index(tool.toolset))
         if tool.toolset in settings.toolsets and (tool.scope == READ or not settings.read_only)
     }
 

@@ -26,6 +26,7 @@ from storage.views import (
     TaskPage,
     TaskView,
     Text,
+    Undone,
     View,
 )
 
@@ -119,6 +120,12 @@ class UpdateTask(TaskFields):
     )
 
 
+class Undo(Said):
+    """Arguments of undo."""
+
+    count: Annotated[Count, Field(ge=1, le=20)] = 1
+
+
 @tool("tasks", "Add a task")
 async def add_task(call: Call, said: AddTask) -> TaskView:
     """Add a task. Dates in due count in UTC; a time needs its offset."""
@@ -203,3 +210,12 @@ def _enumerate(titles: list[str]) -> str:
 async def restore_task(call: Call, said: OneTask) -> TaskView:
     """Bring a deleted task back, with its shares."""
     return await tasks.restore(call.scope, said.task_id)
+
+
+@tool("tasks", "Undo", destroys=True)
+async def undo(call: Call, said: Undo) -> Undone:
+    """Take back your last changes of tasks and shares, newest first: what one call did counts as one, all or nothing.
+
+    Undoing again goes on before what was undone. get_task shows a task's history.
+    """
+    return await history.undo(call.scope, said.count)
