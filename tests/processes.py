@@ -107,7 +107,9 @@ class Server:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if user:
             named["authorization"] = f"Bearer {self.token(user)}"
-        async with httpx2.AsyncClient(base_url=self.address, headers=named, timeout=30, trust_env=False) as client:
+        async with httpx2.AsyncClient(
+            base_url=self.address, headers=named, timeout=30, trust_env=False, verify=False
+        ) as client:
             yield client
 
     @asynccontextmanager
