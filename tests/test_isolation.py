@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, TextContent
@@ -180,7 +180,8 @@ class Crowd:
         # A client is left by the task that entered it.
         async with AsyncExitStack() as stack:
             for person in self.people:
-                self.clients[person.user_id] = await stack.enter_async_context(person.client())
+                client = self.clients[person.user_id] = await stack.enter_async_context(person.client())
+                await client.call_tool("whoami", {})  # the first request makes one known to the others
             opened.set()
             await self._closing.wait()
 
@@ -215,6 +216,7 @@ class Crowds:
 USERS = st.integers(0, 3)
 PLACES = st.integers(0, 40)
 WORDS = st.sampled_from(["apple", "pear", "plum"])
+PERMISSIONS = st.sampled_from(["view", "edit"])
 ROLES = st.sampled_from(["owner", "admin", "member", "viewer"])
 
 
@@ -256,6 +258,17 @@ class Life(RuleBasedStateMachine):
             assert content.text == expected
         return None
 
+    @initialize(roles=st.tuples(ROLES, ROLES, ROLES), place=PLACES, whom=USERS, permission=PERMISSIONS)
+    def move_in(self, roles: tuple[str, str, str], place: int, whom: int, permission: str) -> None:
+        """Begin with a team and a task of everybody's, else most of a life would pass before two people met."""
+        self.found_team(who=0)
+        for number, role in enumerate(roles, start=1):
+            self.add_member(who=0, place=0, whom=number, role=role)
+        for number in range(4):
+            self.add(who=number, word="apple", place=0, in_team=number != whom)
+        self.add(who=0, word="pear", place=0, in_team=False)
+        self.share(who=0, place=place, whom=whom, permission=permission)
+
     @rule(who=USERS, word=WORDS, place=PLACES, in_team=st.booleans())
     def add(self, who: int, word: str, place: int, in_team: bool) -> None:
         user, team = self.users[who], self.pick(self.model.teams, place) if in_team else None
@@ -291,7 +304,7 @@ class Life(RuleBasedStateMachine):
         if self.attempt(user, tool, self.model.may_delete(user, task), task_id=task) is not None:
             self.model.tasks[task].deleted = not back
 
-    @rule(who=USERS, place=PLACES, whom=USERS, permission=st.sampled_from(["view", "edit"]))
+    @rule(who=USERS, place=PLACES, whom=USERS, permission=PERMISSIONS)
     def share(self, who: int, place: int, whom: int, permission: str) -> None:
         user, other, task = self.users[who], self.users[whom], self.pick(self.model.tasks, place)
         said = {"task_id": task, "user": other, "permission": permission}
