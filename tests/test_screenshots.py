@@ -14,7 +14,7 @@ from tests.processes import structured
 
 pytest_plugins = ("tests.browser",)
 
-DESK = ViewportSize(width=1280, height=840)
+DESK = ViewportSize(width=1280, height=920)
 LOOKS: dict[str, dict[str, Any]] = {
     "dashboard-light": {"viewport": DESK},
     "dashboard-dark": {"viewport": DESK, "color_scheme": "dark"},
@@ -30,7 +30,9 @@ def folder(tmp_path: Path) -> Path:
 
 
 async def test_pictures_fit_into_the_documentation(visit: Visit, deck: Deck, folder: Path):
-    ada = await visit(viewport=DESK, reduced_motion="reduce")
+    ada = await visit("Ada Lovelace", known=False, viewport=DESK, reduced_motion="reduce")
+    ada.email = "ada@example.com"
+    await ada.sign_up()
     await ada.context.clear_cookies()
     await ada.open("/sign-in")
     await take(ada, folder, "sign-in")
