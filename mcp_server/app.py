@@ -18,7 +18,7 @@ from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_ro
 from mcp_server.bridge import allow_origins, build_bridge, explain
 from mcp_server.callers import Callers
 from mcp_server.health import Health
-from mcp_server.limits import LimitAddresses, LimitUsers
+from mcp_server.limits import LimitAddresses, LimitUsers, Quota
 from mcp_server.live import LiveSocket
 from mcp_server.metrics import Measure, Metrics
 from mcp_server.server import build_server
@@ -98,8 +98,10 @@ async def open_app(
         )
         await stack.enter_async_context(manager.run())
 
+        quota = Quota(deck.callers, settings.rate_limit)
+
         def limited(app: ASGIApp) -> ASGIApp:
-            return LimitUsers(app, deck.callers, settings.rate_limit)
+            return LimitUsers(app, quota)
 
         bridge = build_bridge(deck.callers)
         mcp = Authenticate(limited(_forget_events(StreamableHTTPASGIApp(manager))), deck.verifier, "mcp", scope_needed)

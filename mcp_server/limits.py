@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_server.callers import Callers
+from mcp_server.tokens import Caller
 from storage import limits
 from storage.errors import Unavailable
 
@@ -22,7 +23,7 @@ STRANGER_REQUESTS = 300
 STRANGER_FAILURES = 20
 """Refused tokens a minute and address."""
 REMEMBERED = 10_000
-STORE_SECONDS = 0.3
+STORE_SECONDS = 0.8
 """How long the shared limit is waited for before this process counts alone."""
 
 
@@ -53,33 +54,42 @@ class Allowance:
         return True
 
 
-class LimitUsers:
-    """Lets a user make `rate` requests a minute (0: any number), counted across replicas; answers 429 beyond that.
+class Quota:
+    """How many requests a user has left: `rate` a minute (0: any number), counted across doors and replicas.
 
-    Stands behind Authenticate. When the shared count cannot be reached, this process counts alone: a database
-    that is away is no reason to refuse, and the request will find that out itself.
+    When the shared count cannot be reached, this process counts alone: a database that is away is no reason to
+    refuse, and the request will find that out itself.
     """
 
-    def __init__(self, app: ASGIApp, callers: Callers, rate: int) -> None:
-        self._app = app
+    def __init__(self, callers: Callers, rate: int) -> None:
+        self.rate = rate
         self._callers = callers
-        self._rate = rate
-        self._alone = Allowance(rate) if rate else None
+        self._alone = Allowance(rate or 1)
+
+    async def take(self, caller: Caller) -> bool:
+        """Use one, if there is one."""
+        if not self.rate:
+            return True
+        try:
+            return await limits.take(await self._callers.scope(caller), self.rate, STORE_SECONDS)
+        except Unavailable:
+            return self._alone.take(caller.user_id)
+
+
+class LimitUsers:
+    """Lets a caller pass who has something left, and answers 429 to others. Stands behind Authenticate."""
+
+    def __init__(self, app: ASGIApp, quota: Quota) -> None:
+        self._app = app
+        self._quota = quota
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429 (RFC 6585 section 4)."""
-        caller = scope.get("caller")
-        if self._alone is None or caller is None:
+        if "caller" not in scope or await self._quota.take(scope["caller"]):
             return await self._app(scope, receive, send)
-        try:
-            user = await self._callers.scope(caller)
-            allowed = await limits.take(user, self._rate, STORE_SECONDS)
-        except Unavailable:
-            allowed = self._alone.take(caller.user_id)
-        if allowed:
-            return await self._app(scope, receive, send)
-        wait = math.ceil(60 / self._rate)
-        detail = f"More than {self._rate} requests in a minute. Wait {wait} s, then go on"
+        rate = self._quota.rate
+        wait = math.ceil(60 / rate)
+        detail = f"More than {rate} requests in a minute. Wait {wait} s, then go on"
         return await _refuse(detail, wait, scope, receive, send)
 
 

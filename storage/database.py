@@ -39,7 +39,7 @@ _DIALECT = asyncpg_dialect.dialect()
 retries: Counter[str] = Counter()
 """How often each verb was started again since this process began; for /metrics."""
 
-ACQUIRE_SECONDS = 1.5
+ACQUIRE_SECONDS = 1.0
 """How long a request waits for a connection before it is told to come back."""
 
 COMMAND_SECONDS = 6.0

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from mcp_server import httpd
+from mcp_server import httpd, limits
 from mcp_server.settings import Settings
 from tests.conftest import Person
 from tests.doors import House, Listener, Wire, standing, succeeds
@@ -39,8 +39,11 @@ async def house(database_url: str, direct_url: str, tmp_path: Path) -> AsyncGene
 
 
 async def test_replicas_share_one_exact_limit_over_both_doors(
-    house: House, alice: Person, bob: Person, database_url: str, direct_url: str
+    house: House, alice: Person, bob: Person, database_url: str, direct_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # However slow this machine is, the shared count is waited for.
+    monkeypatch.setattr(limits, "STORE_SECONDS", 20)
+    monkeypatch.setattr("storage.database.ACQUIRE_SECONDS", 20)
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(standing(house.settings, database_url, direct_url))
         asked: list[Any] = []
@@ -49,14 +52,14 @@ async def test_replicas_share_one_exact_limit_over_both_doors(
             agent = await stack.enter_async_context(
                 replica.client(alice.user_id, "mcp", accept="application/json, text/event-stream")
             )
-            asked += [bridge.get(STATISTICS) for _ in range(30)]
-            asked += [agent.post("/mcp", json=INITIALIZE) for _ in range(30)]
+            asked += [bridge.get(STATISTICS) for _ in range(15)]
+            asked += [agent.post("/mcp", json=INITIALIZE) for _ in range(15)]
         answers = await asyncio.gather(*asked)
         allowed = [answer for answer in answers if answer.status_code == 200]
         refused = [answer for answer in answers if answer.status_code == 429]
-        assert len(allowed) + len(refused) == 120
-        # One comes back every two seconds, and that is about how long this takes at most.
-        assert 30 <= len(allowed) <= 31
+        assert len(allowed) + len(refused) == 60
+        # One comes back every two seconds.
+        assert 30 <= len(allowed) <= 32
         assert {answer.json()["error"] for answer in refused} == {"rate_limited"}
         assert {answer.headers["retry-after"] for answer in refused} == {"2"}
         somebody_else = await stack.enter_async_context(house.client(bob.user_id))
