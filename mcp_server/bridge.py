@@ -1,4 +1,4 @@
-"""The HTTP bridge for dashboards: numbers and lists, read only. `python -m mcp_server.bridge` prints its contract.
+"""The HTTP bridge for dashboards: numbers and lists, read only. docs/contracts/dashboard-api.yaml describes it.
 
 A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authenticate put it.
 """
@@ -168,6 +168,8 @@ def build_bridge(callers: Callers) -> FastAPI:
         bearer = {"type": "http", "scheme": "bearer", "description": "A token for the audience .../api with mcp:read"}
         document.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
         document["security"] = [{"bearer": []}]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(unused, None)
         return document
 
     bridge.openapi = describe

@@ -123,6 +123,12 @@ class _WebSocket(WebSocketsSansIOProtocol):
         super().resume_writing()
         self._deadline.clear()
 
+    async def send(self, message: Any) -> None:  # noqa: ANN401
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body":
+            # uvicorn would log an error for each handshake that we refuse.
+            self.handshake_complete = True
+
     def shutdown(self) -> None:
         if self.conn.state is State.OPEN and not self.close_sent:
             self.stop_keepalive()
