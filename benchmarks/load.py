@@ -6,7 +6,7 @@ import os
 import re
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -125,7 +125,7 @@ class _Exchange(asyncio.Protocol):
 
 
 @asynccontextmanager
-async def _connected(server: Server):  # noqa: ANN202
+async def _connected(server: Server) -> AsyncGenerator[_Exchange]:
     transport, exchange = await asyncio.get_running_loop().create_connection(_Exchange, server.host, server.port)
     try:
         yield exchange

@@ -25,8 +25,9 @@ async def record(
     sent: list[LoggedQuery] = []
     async with Database.open(url, size=1) as database:
         scope = database.scope(user_id, "benchmark")
-        async with database.connection() as connection:
-            connection.add_query_logger(sent.append)
+        for pool in (database.lane, database.pool):
+            async with database.connection(pool) as connection:
+                connection.add_query_logger(sent.append)
         await limits.take(scope, rate_limit, 5)
         await verb(scope, tasks[0])
     chosen = f"\\set task {tasks.start} + {tasks.step} * random(1, {len(tasks) - 1})\n"
