@@ -6,7 +6,7 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Literal, NoReturn, TypeVar
 
@@ -37,10 +37,10 @@ command = typer.Typer(
 )
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command; what is wrong with settings or database is one line on stderr and exit code 2."""
     try:
-        command()
+        command(arguments)
     except (SettingsError, StorageError) as error:
         _fail(str(error))
 

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import httpx2
@@ -24,10 +24,33 @@ META: dict[str, Any] = {
 REVISIONS = ("legacy", "2026-07-28")
 
 
+@dataclass(frozen=True)
+class Before:
+    """What was done before the server was stopped and started again."""
+
+    address: str
+    token: str
+    secret: bytes
+    task: dict[str, Any]
+    talk: dict[str, Any]
+
+
 @pytest.fixture(scope="module")
-async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Server]:
-    async with serving(tmp_path_factory.mktemp("http"), TASKDECK_RATE_LIMIT="0") as running:
-        yield running
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[tuple[Server, Before]]:
+    data_dir = tmp_path_factory.mktemp("http") / "data"
+    async with serving(data_dir) as server, server.client("alice") as client:
+        task = await structured(client, "add_task", title="Outlive the process", idempotency_key="once")
+        talk = await structured(client, "start_conversation", messages=[{"role": "user", "content": "Hi"}])
+        secret = (data_dir / "issuer.key").read_bytes()
+        before = Before(server.address, server.token("alice"), secret, task, talk)
+    port = before.address.rpartition(":")[2]
+    async with serving(data_dir, TASKDECK_RATE_LIMIT="0", TASKDECK_PORT=port) as server:
+        yield server, before
+
+
+@pytest.fixture(scope="module")
+def server(house: tuple[Server, Before]) -> Server:
+    return house[0]
 
 
 def rpc(rpc_method: str, **params: Any) -> dict[str, Any]:
@@ -62,7 +85,7 @@ def modern(rpc_method: str, name: str | None = None, **params: Any) -> dict[str,
 
 
 LISTING = modern("tools/list")
-READING = modern("resources/read", "task://1", uri="task://1")
+READING = modern("resources/read", "task://999999", uri="task://999999")
 ANSWERS = (
     Raw("a good request", 200, "result"),
     Raw("ping", 200, "result", rpc("ping")),
@@ -214,20 +237,14 @@ async def test_a_reader_who_writes_learns_which_scope_it_takes(server: Server) -
     assert f'resource_metadata="{server.address}/.well-known/oauth-protected-resource/mcp"' in challenge
 
 
-async def test_everything_is_still_there_after_a_restart(tmp_path: Path) -> None:
-    async with serving(tmp_path / "data") as server, server.client("alice") as client:
-        task = await structured(client, "add_task", title="Outlive the process", idempotency_key="once")
-        talk = await structured(
-            client, "start_conversation", title="Kept", messages=[{"role": "user", "content": "Hi"}]
-        )
-        secret = (server.data_dir / "issuer.key").read_bytes()
-        port = server.address.rpartition(":")[2]
-        token = server.token("alice")
-    async with serving(tmp_path / "data", TASKDECK_PORT=port) as server:
-        assert (server.data_dir / "issuer.key").read_bytes() == secret
-        async with server.http(authorization=f"Bearer {token}") as http:
-            assert (await http.post("/mcp", json=CALL)).status_code == 200, "a token outlives the process as well"
-        async with server.client("alice") as client:
-            assert await structured(client, "add_task", title="Outlive the process", idempotency_key="once") == task
-            kept = await structured(client, "get_conversation", conversation_id=talk["id"])
-            assert [message["content"] for message in kept["messages"]] == ["Hi"]
+async def test_everything_is_still_there_after_a_restart(house: tuple[Server, Before]) -> None:
+    server, before = house
+    assert server.address == before.address
+    assert (server.data_dir / "issuer.key").read_bytes() == before.secret
+    async with server.http(authorization=f"Bearer {before.token}") as http:
+        assert (await http.post("/mcp", json=CALL)).status_code == 200, "a token outlives the process as well"
+    async with server.client("alice") as client:
+        again = await structured(client, "add_task", title="Outlive the process", idempotency_key="once")
+        assert again == before.task
+        kept = await structured(client, "get_conversation", conversation_id=before.talk["id"])
+        assert [message["content"] for message in kept["messages"]] == ["Hi"]

@@ -14,7 +14,7 @@ from mcp import Client, StdioServerParameters
 
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings
-from tests.processes import PATIENCE, TASKDECK, environment, postgres_processes, run, serving, structured, until
+from tests.processes import PATIENCE, TASKDECK, environment, postgres_processes, serving, structured, typed, until
 
 
 @pytest.fixture(scope="module")
@@ -77,37 +77,38 @@ async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir
             assert await process.wait() == 0
 
 
-async def test_a_token_says_who_speaks(data_dir: Path) -> None:
-    settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
-    token = LocalIssuer(settings).mint("alice")
-    async with speaker(data_dir, TASKDECK_TOKEN=token, TASKDECK_PORT="8000") as client:
-        assert (await structured(client, "whoami"))["user_id"] == "alice"
-
-
-async def test_nobody_speaks_with_a_bad_token_or_for_a_remote_database(data_dir: Path) -> None:
-    bad, remote = await asyncio.gather(
-        run("stdio", data_dir=data_dir, TASKDECK_TOKEN="nonsense"),
-        run("stdio", data_dir=data_dir, DATABASE_URL="postgresql://u:secret@127.0.0.1:1/db"),
-    )
-    assert (bad.status, bad.stdout) == (2, "")
-    assert bad.stderr.startswith("taskdeck: TASKDECK_TOKEN: ")
-    assert (remote.status, remote.stdout) == (2, "")
-    assert remote.stderr.startswith("taskdeck: TASKDECK_TOKEN is required with DATABASE_URL")
-    assert "secret" not in remote.stderr
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"TASKDECK_TOKEN": "nonsense"}, "TASKDECK_TOKEN: "),
+        ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/db"}, "TASKDECK_TOKEN is required with DATABASE_URL"),
+    ],
+)
+def test_nobody_speaks_with_a_bad_token_or_for_a_remote_database(
+    data_dir: Path, variables: dict[str, str], said: str
+) -> None:
+    ended = typed("stdio", data_dir=data_dir, **variables)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert "secret" not in ended.stderr
 
 
 async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Path) -> None:
+    settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
+    named = {"TASKDECK_TOKEN": LocalIssuer(settings).mint("alice"), "TASKDECK_PORT": "8000"}
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(data_dir))
-        speakers = [await stack.enter_async_context(speaker(data_dir)) for _ in range(2)]
-        browser = await stack.enter_async_context(server.client("local"))
-        for number, client in enumerate([*speakers, browser]):
-            await structured(client, "add_task", title=f"By speaker {number}", tags=["shared"])
-        for client in (*speakers, browser):
-            found = await structured(client, "list_tasks", tag="shared")
-            assert {task["title"] for task in found["tasks"]} == {f"By speaker {number}" for number in range(3)}
+        speakers = [await stack.enter_async_context(speaker(data_dir, **who)) for who in ({}, named)]
+        browsers = [await stack.enter_async_context(server.client(user)) for user in ("local", "alice")]
+        for client, user, browser in zip(speakers, ("local", "alice"), browsers, strict=True):
+            assert (await structured(client, "whoami"))["user_id"] == user, "a token says who speaks"
+            for writer, title in ((client, "Spoken"), (browser, "Sent")):
+                await structured(writer, "add_task", title=title, tags=["shared"])
+            for reader in (client, browser):
+                found = await structured(reader, "list_tasks", tag="shared")
+                assert {task["title"] for task in found["tasks"]} == {"Spoken", "Sent"}
         assert await server.stop() == 0
-        assert (await structured(speakers[0], "list_tasks", tag="shared"))["total_count"] == 3
+        assert (await structured(speakers[0], "list_tasks", tag="shared"))["total_count"] == 2
     assert not postgres_processes(data_dir)
 
 
