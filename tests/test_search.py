@@ -1,0 +1,79 @@
+"""search and fetch: the shapes that ChatGPT connectors expect, over what the caller may see."""
+
+import pytest
+
+from tests.conftest import Person
+
+
+async def ids(person: Person, query: str) -> list[str]:
+    return [found["id"] for found in (await person.call("search", query=query))["results"]]
+
+
+async def test_what_is_found_can_be_fetched(alice: Person):
+    task = await alice.call("add_task", title="Renew the passport", description="Bring **photos**", due="2027-03-01")
+    said = [
+        {"role": "user", "content": "Where do I renew my passport?"},
+        {"role": "assistant", "content": "At the town hall."},
+    ]
+    chat = await alice.call("start_conversation", messages=said)
+    results = (await alice.call("search", query="passport"))["results"]
+    assert results == [
+        {"id": f"task:{task['id']}", "title": "Renew the passport", "url": f"task://{task['id']}"},
+        {
+            "id": f"conversation:{chat['id']}",
+            "title": f"Conversation {chat['id']}",
+            "url": f"conversation://{chat['id']}",
+        },
+    ]
+    found = await alice.call("fetch", id=results[0]["id"])
+    assert {key: found[key] for key in ("id", "title", "url")} == results[0]
+    assert found["text"] == "Renew the passport\n\nBring **photos**"
+    assert (found["metadata"]["due"], found["metadata"]["status"]) == ("2027-03-01", "pending")
+    found = await alice.call("fetch", id=results[1]["id"])
+    assert found["text"] == "user: Where do I renew my passport?\n\nassistant: At the town hall."
+    assert found["metadata"]["message_count"] == 2
+
+
+async def test_urls_are_addresses_of_resources(alice: Person):
+    await alice.call("add_task", title="Renew the passport")
+    (found,) = (await alice.call("search", query="passport"))["results"]
+    async with alice.client() as client:
+        assert (await client.read_resource(found["url"])).contents
+
+
+async def test_completed_tasks_are_found_as_well(alice: Person):
+    task = await alice.call("add_task", title="Renew the passport")
+    await alice.call("complete_task", task_id=task["id"])
+    assert await ids(alice, "PASSPORT") == [f"task:{task['id']}"]
+
+
+async def test_a_question_finds_what_has_any_of_its_words_only_if_nothing_has_all(alice: Person):
+    first, second = [await alice.call("add_task", title=title) for title in ("Renew the passport", "Renew the lease")]
+    assert await ids(alice, "renew lease") == [f"task:{second['id']}"]
+    assert set(await ids(alice, "when must I renew something")) == {f"task:{first['id']}", f"task:{second['id']}"}
+    assert await ids(alice, "nothing like it") == []
+
+
+async def test_nothing_of_others_is_found(alice: Person, bob: Person):
+    task = await bob.call("add_task", title="Renew the passport")
+    await bob.call("start_conversation", title="Passport")
+    assert await ids(alice, "passport") == []
+    await bob.call("share_task", task_id=task["id"], user=alice.email)
+    assert await ids(alice, "passport") == [f"task:{task['id']}"]
+
+
+async def test_a_long_conversation_is_fetched_from_its_end(alice: Person):
+    chat = await alice.call("start_conversation", messages=[{"role": "user", "content": "word " * 2000}] * 5)
+    found = await alice.call("fetch", id=f"conversation:{chat['id']}")
+    assert found["text"].startswith("(Older messages are left out")
+    assert len(found["text"]) < 20_000
+
+
+@pytest.mark.parametrize(
+    "wrong", ["42", "task:", "task:x", "user:1", "task:0", "task:99999999999999999999", "task:²", "task:-1"]
+)
+async def test_an_id_that_cannot_be_is_refused_in_words(alice: Person, wrong: str):
+    assert (
+        await alice.refusal("fetch", id=wrong)
+        == f"There is nothing with the id {wrong}. Use search to find ids, such as task:42."
+    )
