@@ -87,7 +87,7 @@ async def test_a_database_that_is_away_is_explained_until_it_is_back(visit: Visi
     await ada.page.get_by_role("button", name="Try again").click()
     await expect(ada.page.get_by_role("heading", name="Connected clients")).to_be_visible()
     for visitor in (ada, bob):
-        visitor.forgive("50[03]", "React error #441")
+        visitor.forgive("^error: (?!.*Content Security Policy)")
 
 
 async def test_numbers_that_cannot_be_read_are_explained(visit: Visit, alone: Deck):
