@@ -19,7 +19,7 @@ from mcp_server.settings import Settings
 from mcp_server.tokens import Caller
 from storage import embedded, schema
 from storage.database import Database, Scope
-from tests.postgres import debian, pooled
+from tests.postgres import debian, own_folder, pooled
 
 
 @dataclass(frozen=True)
@@ -59,17 +59,17 @@ class Cluster:
 
 
 @pytest.fixture(scope="session")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Cluster]:
+async def cluster() -> AsyncGenerator[Cluster]:
     """The embedded PostgreSQL, or Debian's (TASKDECK_TEST_POSTGRES=debian), with a migrated database `blank`."""
-    folder: Path = tmp_path_factory.mktemp("postgres")
-    starting = debian(folder) if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else embedded.running(folder)
-    async with starting as url:
-        found = Cluster(url.replace("//taskdeck:", "//postgres:"), secrets.token_hex(8))
-        connection = await asyncpg.connect(url)
-        await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{found.password}'")
-        await connection.close()
-        await schema.migrate(await found.create("blank"))
-        yield found
+    with own_folder() as folder:
+        starting = debian() if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else embedded.running(folder)
+        async with starting as url:
+            found = Cluster(url.replace("//taskdeck:", "//postgres:"), secrets.token_hex(8))
+            connection = await asyncpg.connect(url)
+            await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{found.password}'")
+            await connection.close()
+            await schema.migrate(await found.create("blank"))
+            yield found
 
 
 @pytest.fixture(scope="session")
@@ -79,10 +79,10 @@ async def direct_url(cluster: Cluster) -> str:
 
 
 @pytest.fixture(scope="session")
-async def database_url(direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
+async def database_url(direct_url: str) -> AsyncGenerator[str]:
     """Where requests go: straight, or through a pooler in transaction mode (TASKDECK_TEST_POOLER=1)."""
     if os.environ.get("TASKDECK_TEST_POOLER") == "1":
-        async with pooled(direct_url, tmp_path_factory.mktemp("pooler")) as url:
+        async with pooled(direct_url) as url:
             yield url
     else:
         yield direct_url

@@ -5,9 +5,10 @@ import os
 import pwd
 import shutil
 from asyncio.subprocess import Process
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -50,8 +51,22 @@ async def _run(account: Account, *command: str | Path) -> None:
 
 
 @asynccontextmanager
-async def debian(folder: Path) -> AsyncGenerator[str]:
-    """Debian's PostgreSQL (15 in Debian 12) on a socket in `folder`; yields the superuser's URI."""
+async def debian() -> AsyncGenerator[str]:
+    """Debian's PostgreSQL (15 in Debian 12) in a folder of its own; yields the superuser's URI."""
+    with own_folder() as folder:
+        async with _debian(folder) as url:
+            yield url
+
+
+@contextmanager
+def own_folder() -> Generator[Path]:
+    """A folder right below the system's: pytest's own are closed to the users that servers run as."""
+    with TemporaryDirectory(prefix="taskdeck-tests-") as folder:
+        yield Path(folder)
+
+
+@asynccontextmanager
+async def _debian(folder: Path) -> AsyncGenerator[str]:
     account = _hand_over(folder)
     data, log = folder / "data", folder / "log"
     settings = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
@@ -66,8 +81,15 @@ async def debian(folder: Path) -> AsyncGenerator[str]:
 
 
 @asynccontextmanager
-async def pooled(url: str, folder: Path) -> AsyncGenerator[str]:
+async def pooled(url: str) -> AsyncGenerator[str]:
     """Debian's PgBouncer in transaction mode in front of `url`; yields the address through it."""
+    with own_folder() as folder:
+        async with _pooled(url, folder) as through:
+            yield through
+
+
+@asynccontextmanager
+async def _pooled(url: str, folder: Path) -> AsyncGenerator[str]:
     account = _hand_over(folder)
     parts = urlsplit(url)
     query = parse_qs(parts.query)

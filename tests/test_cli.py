@@ -230,7 +230,7 @@ async def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(cluster: Cluster
     (tmp_path / "data/issuer.key").touch(mode=0o644)
     try:
         with closing(socket.create_server(("127.0.0.1", 0))) as taken:
-            async with pooled(url, tmp_path) as through:
+            async with pooled(url) as through:
                 seen = await run(
                     "doctor",
                     data_dir=tmp_path / "data",

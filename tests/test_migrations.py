@@ -52,7 +52,7 @@ async def server(
     if request.param == "embedded":
         yield cluster
         return
-    async with debian(tmp_path_factory.mktemp("debian")) as url:
+    async with debian() as url:
         yield await Cluster.at(url)
 
 
