@@ -107,6 +107,8 @@ class Handlers:
             call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
             if conversation_id is None:
                 return await tool.call(call, params.arguments or {})
+            if "append_messages" not in self.tools:
+                return _refusal("This server keeps no calls: leave the conversation out of _meta.")
             return await recording.keep(call, tool, params.arguments or {}, conversation_id)
         except Asking as asking:
             return asking.question

@@ -232,6 +232,13 @@ async def test_a_token_that_only_reads_keeps_no_calls(alice: Person):
     assert await kept(alice, chat) == []
 
 
+async def test_a_server_that_only_reads_keeps_no_calls(alice: Person):
+    chat = (await alice.call("start_conversation"))["id"]
+    reader = replace(alice, settings=alice.settings.model_copy(update={"read_only": True}))
+    assert "keeps no calls" in text(await call_within(reader, chat, "list_tasks"))
+    assert await kept(alice, chat) == []
+
+
 async def test_a_long_call_is_kept_clipped_and_says_so(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     await call_within(
