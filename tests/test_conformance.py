@@ -18,12 +18,22 @@ import pytest
 from tests.processes import Server, run_node, serving
 
 SCENARIOS = {
-    "2025-11-25": ("server-initialize", "ping", "tools-list", "resources-list", "dns-rebinding-protection"),
+    "2025-11-25": (
+        "server-initialize",
+        "ping",
+        "tools-list",
+        "resources-list",
+        "prompts-list",
+        "completion-complete",
+        "dns-rebinding-protection",
+    ),
     "2026-07-28": (
         "server-stateless",
         "http-header-validation",
         "tools-list",
         "resources-list",
+        "prompts-list",
+        "completion-complete",
         "sep-2164-resource-not-found",
         "caching",
         "input-required-result-unsupported-methods",
