@@ -1,6 +1,7 @@
 """What a tool may reach: the rows of whoever asks, who that is, and a question back to the person."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from mcp.types import (
@@ -8,7 +9,6 @@ from mcp.types import (
     ElicitRequestFormParams,
     ElicitResult,
     InputRequiredResult,
-    InputResponses,
 )
 
 from mcp_server.tokens import Caller
@@ -30,7 +30,7 @@ class Call:
 
     scope: Scope
     caller: Caller
-    answers: InputResponses = field(default_factory=dict[str, "ElicitResult"])  # pyright: ignore[reportAssignmentType]
+    answers: Mapping[str, object] = field(default_factory=dict[str, object])
     can_ask: bool = False
 
     def confirm(self, question: str, yes: str) -> None:
