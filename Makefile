@@ -7,6 +7,10 @@ BIN := .venv/bin
 NODE = NODE_USE_SYSTEM_CA=1 PATH="$$($(BIN)/python deploy/node.py):$$PATH"
 NPM = $(NODE) npm --prefix dashboard
 
+# The tests that share the run's database, once more through PgBouncer in transaction mode; the others start their own.
+THROUGH_POOLER = $(addprefix tests/test_,$(addsuffix .py,bridge concurrency conversations history inputs isolation \
+	limits live permissions prompts retention search subscriptions tasks teams))
+
 .PHONY: install run test lint format bench soak clean system
 
 install: .venv/installed dashboard/node_modules/installed
@@ -43,6 +47,7 @@ system:
 
 test: install system dashboard/.next/built tests/node/node_modules/installed lint
 	$(BIN)/pytest
+	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(BIN)/pytest $(THROUGH_POOLER)
 	$(NPM) test --silent
 
 lint: install
