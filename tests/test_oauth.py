@@ -134,6 +134,17 @@ async def test_a_client_that_is_refused_gets_no_code(
     await expect(ada.page.get_by_text("No client is connected yet.")).to_be_visible()
 
 
+async def test_the_consent_page_can_be_used_by_everybody(
+    visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
+):
+    proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
+    for scheme in ("light", "dark"):
+        ada = await visit(color_scheme=scheme, reduced_motion="reduce")
+        await ada.page.goto(request_to(ada.deck, callback, known_client.client_id or "", **proof))
+        await expect(ada.page.get_by_label("Allow changes")).to_be_visible()
+        assert await ada.violations() == []
+
+
 async def test_tokens_are_renewed_until_the_client_is_disconnected(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
