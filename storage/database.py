@@ -121,6 +121,15 @@ class Transaction:
         await self._connection.execute("RELEASE SAVEPOINT inner_verb")
 
 
+_SEVERED = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+)
+
+
 class _Transient(Unavailable):
     """A fault that passes: nothing was committed, so the verb may simply run again."""
 
@@ -165,7 +174,7 @@ class Scope:
                 raise
             try:
                 await connection.execute("COMMIT")
-            except (OSError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+            except _SEVERED as error:
                 # Whether it was committed is unknown: the verb must not silently run twice.
                 raise Unavailable(
                     "The connection broke while saving. Read the item again to see whether it was saved."
