@@ -29,7 +29,7 @@ from mcp_server.settings import Settings
 from storage import embedded, listing, schema, statistics, tasks
 from storage.cluster import SUPERUSER, Cluster
 from storage.database import Database, Scope
-from storage.views import NewTask
+from storage.inputs import NewTask
 
 RATE_LIMIT = 1_000_000
 """Requests a minute and user: never met, but counted with every call as it is in production."""

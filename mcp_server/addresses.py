@@ -30,8 +30,9 @@ def known_hosts(settings: Settings) -> set[str]:
 
 
 def known_origins(settings: Settings, dashboard_url: str | None) -> set[str]:
-    """Every Origin header of pages that may ask: our own, the dashboard's, and TASKDECK_ALLOWED_ORIGINS."""
-    urls = [*addresses(settings), *(aliases(dashboard_url) if dashboard_url else [])]
+    """Every Origin header of pages that may ask: our own, the dashboard's (the issuer), and TASKDECK_ALLOWED_ORIGINS."""
+    issuer = settings.issuer or dashboard_url
+    urls = [*addresses(settings), *(aliases(issuer) if issuer else [])]
     origins = {f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)}
     return origins | set(settings.allowed_origins)
 

@@ -18,7 +18,8 @@ from mcp_server.settings import Settings
 from storage import listing, statistics, teams
 from storage.database import Scope
 from storage.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
-from storage.views import MAX_ID, DayCount, Said, TaskBrief, TeamRole, Totals
+from storage.inputs import MAX_ID, Said, TeamRole
+from storage.views import DayCount, TaskBrief, Totals
 
 HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
 

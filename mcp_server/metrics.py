@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from storage import database
+from storage import faults
 from storage.changes import Feed
 from storage.database import Database
 
@@ -76,7 +76,7 @@ class _Gauges(Collector):
         ):
             yield GaugeMetricFamily(name, text, value)
         retries = CounterMetricFamily("taskdeck_storage_retries", "Verbs that were started again.", labels=("verb",))
-        for verb, count in database.retries.items():
+        for verb, count in faults.retries.items():
             retries.add_metric((verb,), count)
         yield retries
 

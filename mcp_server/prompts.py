@@ -20,8 +20,9 @@ from mcp_server.tools.calls import Call
 from mcp_server.tools.registry import as_text
 from storage import conversations, listing, statistics, teams
 from storage.errors import InvalidInput, NotFound
+from storage.inputs import Id
 from storage.listing import Filter
-from storage.views import Id, TaskPage, TaskView
+from storage.views import TaskPage, TaskView
 
 MOST_TASKS = 40
 MOST_TOKENS = 8000

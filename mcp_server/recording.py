@@ -17,7 +17,7 @@ from mcp_server.tools.registry import WRITE, Tool
 from storage import conversations
 from storage.database import Scope
 from storage.errors import InvalidInput, NotAllowed, StorageError, Unavailable
-from storage.views import Id, NewMessage
+from storage.inputs import Id, NewMessage
 
 KEY = "taskdeck/conversation_id"
 MOST_BYTES = 65_536

@@ -16,7 +16,8 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage.database import Database, compiled, verb
+from storage.database import Database, compiled
+from storage.faults import verb
 from storage.listener import Listener
 
 logger = logging.getLogger(__name__)

@@ -27,8 +27,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import col
 
 from storage import cursors, idempotency
-from storage.database import Row, Scope, Statement, Transaction, compiled, verb
+from storage.database import Row, Scope, Statement, Transaction, compiled
 from storage.errors import NotFound, StorageError
+from storage.faults import verb
+from storage.inputs import NewMessage
 from storage.models import Conversation, Message
 from storage.views import (
     ConversationDeleted,
@@ -37,7 +39,6 @@ from storage.views import (
     ConversationView,
     MessagesAppended,
     MessageView,
-    NewMessage,
 )
 
 R = TypeVar("R")

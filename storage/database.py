@@ -7,11 +7,8 @@ behind a pooler in transaction mode.
 
 import asyncio
 import functools
-import random
 import re
-import time
-from collections import Counter
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -21,7 +18,8 @@ import asyncpg
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
-from storage.errors import Conflict, InvalidInput, NotAllowed, StorageError, Unavailable
+from storage.errors import Unavailable
+from storage.faults import SEVERED, Transient, explained
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -36,8 +34,6 @@ if TYPE_CHECKING:
 _USER_ID = re.compile(r"[A-Za-z0-9_.:@|-]{1,128}")
 _DIALECT = asyncpg_dialect.dialect()
 
-retries: Counter[str] = Counter()
-"""How often each verb was started again since this process began; for /metrics."""
 
 ACQUIRE_SECONDS = 1.0
 """How long a request waits for a connection before it is told to come back."""
@@ -46,9 +42,6 @@ COMMAND_SECONDS = 6.0
 """How long a statement may take before the connection is given up; PostgreSQL ends it after 5 itself."""
 
 LANE_SIZE = 2
-
-RETRY_SECONDS = 1.0
-"""A verb that lost its connection is started again within this time, then the caller is told."""
 
 # One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
 # settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
@@ -121,23 +114,6 @@ class Transaction:
         await self._connection.execute("RELEASE SAVEPOINT inner_verb")
 
 
-_SEVERED = (
-    OSError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-)
-
-
-class _Transient(Unavailable):
-    """A fault that passes: nothing was committed, so the verb may simply run again."""
-
-
-class _Collision(_Transient):
-    """Two transactions stood in each other's way. PostgreSQL looks for a deadlock only after a second."""
-
-
 @dataclass(frozen=True)
 class Scope:
     """Who asks, with which client. The first argument of every verb; only `Database.scope` makes one."""
@@ -174,7 +150,7 @@ class Scope:
                 raise
             try:
                 await connection.execute("COMMIT")
-            except _SEVERED as error:
+            except SEVERED as error:
                 # Whether it was committed is unknown: the verb must not silently run twice.
                 raise Unavailable(
                     "The connection broke while saving. Read the item again to see whether it was saved."
@@ -258,61 +234,14 @@ class Database:
         except TimeoutError as error:
             raise Unavailable("The database is busy. Nothing was changed; try again in 2 seconds.") from error
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            raise _Transient("The database cannot be reached. Nothing was changed; try again.") from error
+            raise Transient("The database cannot be reached. Nothing was changed; try again.") from error
         try:
             yield connection
         except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
-            raise _explained(error) from error
+            raise explained(error) from error
         finally:
             await pool.release(connection)
 
 
 async def _keep(_: "asyncpg.Connection[Row]") -> None:
     """Nothing to reset: settings are local to their transaction, and ours always ends."""
-
-
-def _explained(error: Exception) -> Exception:
-    """What a database error means for the caller; unexpected ones stay as they are."""
-    match error:
-        case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError() | asyncpg.InvalidCachedStatementError():
-            return _Collision("The item is being changed by others. Nothing was changed; try again.")
-        case (
-            asyncpg.PostgresConnectionError()
-            | asyncpg.OperatorInterventionError()
-            | asyncpg.InterfaceError()
-            | asyncpg.InternalClientError()
-            | OSError()
-        ) if not isinstance(error, asyncpg.QueryCanceledError):
-            return _Transient("The database cannot be reached. Nothing was changed; try again.")
-        case asyncpg.QueryCanceledError():
-            return Unavailable("The database took too long. Nothing was changed; ask for less, or try again.")
-        case asyncpg.LockNotAvailableError():
-            return Conflict("Somebody else is changing this right now. Nothing was changed; try again.")
-        case asyncpg.InsufficientResourcesError():
-            return Unavailable("The database is at its limit. Nothing was changed; try again later.")
-        case asyncpg.InsufficientPrivilegeError():
-            return NotAllowed("You are not allowed to do this.")
-        case asyncpg.DataError():
-            return InvalidInput("A value cannot be stored. Check numbers and texts for unusual characters.")
-        case _:
-            return error
-
-
-def verb(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Run a verb's transaction again when a passing fault undid it: a dropped connection, a deadlock."""
-
-    @functools.wraps(function)
-    async def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        started = time.monotonic()
-        for attempt in range(4):
-            try:
-                return await function(*args, **kwargs)
-            except _Transient as error:
-                late = time.monotonic() - started > RETRY_SECONDS
-                if attempt == 3 or (late and not isinstance(error, _Collision)):
-                    raise
-                retries[function.__qualname__] += 1
-                await asyncio.sleep(random.uniform(0.01, 0.05) * 4**attempt)  # noqa: S311
-        raise StorageError("unreachable")
-
-    return run

@@ -19,10 +19,11 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlmodel import col
 
 from storage import teams, users
-from storage.database import Database, Scope, Statement, compiled, verb
+from storage.database import Database, Scope, Statement, compiled
+from storage.faults import verb
+from storage.inputs import TeamRole
 from storage.models import Conversation, Message, Task, TaskShare
 from storage.schedule import parse_due
-from storage.views import TeamRole
 
 BATCH = 1000
 WEEKS = 8

@@ -10,8 +10,9 @@ from sqlmodel import col
 from storage import schedule, users
 from storage.database import Row, Statement, Transaction, compiled
 from storage.errors import InvalidInput, NotFound
+from storage.inputs import TaskFields
 from storage.models import Task
-from storage.views import TaskBrief, TaskFields, TaskView
+from storage.views import TaskBrief, TaskView
 
 ME = func.current_user_id()
 TYPES: dict[str, Any] = {

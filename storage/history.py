@@ -8,8 +8,9 @@ from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, func, sele
 from sqlmodel import col
 
 from storage import fields, schedule, sharing, tasks, users
-from storage.database import Row, Scope, Transaction, compiled, verb
+from storage.database import Row, Scope, Transaction, compiled
 from storage.errors import Conflict, NotAllowed, NotFound
+from storage.faults import verb
 from storage.models import Task, TaskEvent, TaskShare
 from storage.views import HistoryEntry, Reverted, TaskDetail, Undone
 

@@ -29,10 +29,12 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from storage import cursors, schedule, users
-from storage.database import Row, Scope, Statement, compiled, verb
+from storage.database import Row, Scope, Statement, compiled
+from storage.faults import verb
 from storage.fields import BRIEF, WHOLE, brief, view
+from storage.inputs import Priority
 from storage.models import Task
-from storage.views import Priority, TaskBrief, TaskPage, TaskView
+from storage.views import TaskBrief, TaskPage, TaskView
 
 Sort = Literal["created", "due", "priority", "updated"]
 ListedStatus = Literal["pending", "in_progress", "completed", "all"]

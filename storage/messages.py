@@ -6,7 +6,8 @@ from functools import lru_cache
 from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, func, select, tuple_
 
 from storage import cursors
-from storage.database import Row, Scope, Statement, compiled, verb
+from storage.database import Row, Scope, Statement, compiled
+from storage.faults import verb
 from storage.models import Message
 from storage.views import MessageMatch, MessageMatches
 

@@ -5,8 +5,9 @@ import logging
 
 from sqlalchemy import func, select
 
-from storage.database import Database, compiled, verb
+from storage.database import Database, compiled
 from storage.errors import StorageError
+from storage.faults import verb
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,13 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage import users
-from storage.database import Row, Scope, Transaction, compiled, verb
+from storage.database import Row, Scope, Transaction, compiled
 from storage.errors import InvalidInput, NotAllowed, NotFound
+from storage.faults import verb
 from storage.fields import find_one
+from storage.inputs import Permission
 from storage.models import TaskShare, User
-from storage.views import Permission, Share, TaskShares
+from storage.views import Share, TaskShares
 
 _TASK = bindparam("task_id", type_=BigInteger)
 _USER = bindparam("user_id", type_=Text)

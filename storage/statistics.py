@@ -30,8 +30,9 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage import users
-from storage.database import Row, Scope, Statement, Transaction, compiled, verb
+from storage.database import Row, Scope, Statement, Transaction, compiled
 from storage.errors import InvalidInput
+from storage.faults import verb
 from storage.models import CachedStatistic, Task
 from storage.views import DayCount, Overview, Totals
 

@@ -6,11 +6,13 @@ from sqlalchemy import DateTime, Text, bindparam, func, select, update
 from sqlmodel import col
 
 from storage import fields, idempotency, schedule, users
-from storage.database import Row, Scope, Transaction, compiled, verb
+from storage.database import Row, Scope, Transaction, compiled
 from storage.errors import Conflict, NotAllowed, NotFound, StorageError
+from storage.faults import verb
 from storage.fields import ACCESS, LIVE, TASK_ID, WHOLE, find_one, view
+from storage.inputs import NewTask, TaskFields
 from storage.models import Task
-from storage.views import NewTask, TaskBrief, TaskCompleted, TaskFields, TaskView
+from storage.views import TaskBrief, TaskCompleted, TaskView
 
 _GET_DELETED = compiled(select(*WHOLE).where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None)))
 _COMPLETE = compiled(

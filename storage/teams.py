@@ -8,10 +8,12 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage import users
-from storage.database import Row, Scope, Transaction, compiled, verb
+from storage.database import Row, Scope, Transaction, compiled
 from storage.errors import Conflict, NotAllowed, NotFound
+from storage.faults import verb
+from storage.inputs import TeamRole
 from storage.models import Team, TeamMember, User
-from storage.views import Member, TeamRole, TeamView
+from storage.views import Member, TeamView
 
 _TEAM = bindparam("team_id", type_=BigInteger)
 _USER = bindparam("user_id", type_=Text)

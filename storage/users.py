@@ -8,8 +8,9 @@ from sqlalchemy import BigInteger, Text, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from storage.database import Database, Row, Scope, Transaction, compiled, verb
+from storage.database import Database, Row, Scope, Transaction, compiled
 from storage.errors import InvalidInput, NotAllowed, NotFound
+from storage.faults import verb
 from storage.models import TaskShare, TeamMember, User
 
 _found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")

@@ -1,82 +1,10 @@
-"""What callers say and what they see. Absent means absent: an optional field that is None is left out.
+"""What callers see. Absent means absent: an optional field that is None is left out."""
 
-Limits stand here once; tools derive their schemas from these classes.
-"""
+from typing import Any
 
-import json
-import re
-from typing import Annotated, Any, Literal
+from pydantic import BaseModel, ConfigDict
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-
-Status = Literal["pending", "in_progress", "completed"]
-Priority = Literal["low", "medium", "high", "urgent"]
-Access = Literal["owner", "edit", "view"]
-Permission = Literal["view", "edit"]
-TeamRole = Literal["owner", "admin", "member", "viewer"]
-MessageRole = Literal["user", "assistant", "system", "tool"]
-
-MAX_ID = 2**63 - 1
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
-_ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
-
-
-def _storable(value: str) -> str:
-    if _UNSTORABLE.search(value):
-        raise ValueError("contains a NUL or half of a surrogate pair, which cannot be stored; remove it")
-    return value
-
-
-def _meant(value: str) -> str:
-    value = value.strip()
-    if not value:
-        raise ValueError("must not be empty")
-    return value
-
-
-def _whole(value: object) -> object:
-    if isinstance(value, bool):
-        raise ValueError("must be a whole number")  # pydantic reports only ValueErrors
-    return value
-
-
-def _bytes_at_most(limit: int) -> AfterValidator:
-    def check(value: str) -> str:
-        if len(value.encode()) > limit:
-            raise ValueError(f"is longer than {limit} bytes; shorten it")
-        return value
-
-    return AfterValidator(check)
-
-
-def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    try:
-        said = json.dumps(value, allow_nan=False, ensure_ascii=False)
-    except (ValueError, RecursionError) as error:
-        raise ValueError("is not JSON that can be stored") from error
-    if _UNSTORABLE.search(said) or _ESCAPED_NUL.search(said):
-        raise ValueError("contains a NUL or half of a surrogate pair, which cannot be stored; remove it")
-    if len(said.encode()) > 65536:
-        raise ValueError("is longer than 65536 bytes; shorten it")
-    return value
-
-
-def _distinct(values: list[str]) -> list[str]:
-    return list(dict.fromkeys(values))
-
-
-Text = Annotated[str, AfterValidator(_storable)]
-Line = Annotated[Text, AfterValidator(_meant)]
-Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
-Count = Annotated[int, BeforeValidator(_whole)]
-Title = Annotated[Line, Field(max_length=500)]
-Tag = Annotated[Line, Field(max_length=50)]
-Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
-Moment = Annotated[Text, Field(max_length=40)]
-TeamName = Annotated[Line, Field(max_length=100)]
-ConversationTitle = Annotated[Line, Field(max_length=200)]
-Person = Annotated[Line, Field(max_length=320)]
-Key = Annotated[Line, Field(max_length=128)]
+from storage.inputs import Access, MessageRole, Permission, Priority, Status, TeamRole
 
 
 class View(BaseModel):
@@ -87,34 +15,6 @@ class View(BaseModel):
     def facts(self) -> dict[str, Any]:
         """As JSON values, without what is absent."""
         return self.model_dump(mode="json", exclude_none=True)
-
-
-class Said(BaseModel):
-    """Base of everything that callers say: an argument that nobody asked for is refused, not ignored."""
-
-    model_config = ConfigDict(extra="forbid")
-
-
-class TaskFields(Said):
-    """The fields of a task that a caller may set."""
-
-    title: Title | None = None
-    description: Annotated[Text, _bytes_at_most(16384)] | None = Field(None, description="Markdown, up to 16 KiB")
-    priority: Priority | None = None
-    due: Moment | None = Field(None, description="2026-03-01, or 2026-03-01T17:00:00+01:00")
-    tags: Tags | None = None
-    team_id: Id | None = None
-    parent_id: Id | None = None
-    assignee: Person | None = Field(None, description="User id or e-mail")
-    recurrence: Annotated[Line, Field(max_length=500)] | None = Field(
-        None, description="RFC 5545 RRULE such as FREQ=WEEKLY;BYDAY=MO; needs due"
-    )
-
-
-class NewTask(TaskFields):
-    """A task to add."""
-
-    title: Title  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]: required here, optional in a change
 
 
 class TaskBrief(View):
@@ -226,15 +126,6 @@ class TeamView(View):
     name: str
     role: TeamRole
     members: list[Member]
-
-
-class NewMessage(Said):
-    """A message to keep."""
-
-    role: MessageRole
-    content: Annotated[Text, _bytes_at_most(65536)] = Field(description="Up to 64 KiB")
-    tool_calls: Annotated[list[dict[str, Any]], AfterValidator(_storable_calls)] | None = None
-    model: Annotated[Line, Field(max_length=200)] | None = None
 
 
 class MessageView(View):

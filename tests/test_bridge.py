@@ -10,7 +10,7 @@ import pytest
 
 from mcp_server.settings import Settings
 from storage import statistics, tasks, teams
-from storage.views import NewTask
+from storage.inputs import NewTask
 from tests.conftest import Person
 from tests.doors import House, Wire, standing, succeeds
 

@@ -6,8 +6,9 @@ from collections import Counter
 import asyncpg
 import pytest
 
-from storage.database import Scope, verb
+from storage.database import Scope
 from storage.errors import Unavailable
+from storage.faults import verb
 from tests.conftest import Cluster, Person
 from tests.postgres import Connection
 

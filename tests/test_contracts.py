@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import ignored_auth  # pyright: ignore[re
 
 from mcp_server.settings import Settings
 from storage import sharing, tasks
-from storage.views import NewTask
+from storage.inputs import NewTask
 from tests.conftest import Person
 from tests.doors import House, standing
 

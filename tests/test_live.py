@@ -20,7 +20,7 @@ from mcp_server.settings import Settings
 from storage import listener, sharing, tasks, teams
 from storage.changes import listen
 from storage.database import Database
-from storage.views import NewTask, TaskFields
+from storage.inputs import NewTask, TaskFields
 from tests.conftest import Person
 from tests.doors import House, Listener, Wire, standing
 from tests.postgres import pooled

@@ -15,7 +15,7 @@ from mcp_server.settings import Settings
 from mcp_server.tools.registry import TOOLS
 from storage import conversations, sharing, tasks
 from storage.database import Database
-from storage.views import NewMessage, NewTask
+from storage.inputs import NewMessage, NewTask
 from tests.conftest import Person, Refused, introduce
 
 ROLES = ("owner", "team_owner", "admin", "member", "viewer", "shared_edit", "shared_view", "stranger")

@@ -10,7 +10,7 @@ import pytest
 from storage import database as database_module
 from storage import tasks
 from storage.database import Database
-from storage.views import NewTask
+from storage.inputs import NewTask
 from tests.attacks import ATTACKS, HOUSEHOLD, RIGHTS, TABLES, Attack, breaches, succeeds
 from tests.catalogue import misconfigurations
 from tests.conftest import Cluster, Person

@@ -6,20 +6,14 @@ from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
 from storage import conversations, messages
+from storage.inputs import Count, Id, Key, Line, NewMessage, Said, Text
 from storage.views import (
     ConversationDeleted,
     ConversationList,
     ConversationPage,
     ConversationView,
-    Count,
-    Id,
-    Key,
-    Line,
     MessageMatches,
     MessagesAppended,
-    NewMessage,
-    Said,
-    Text,
 )
 
 Limit = Annotated[Count, Field(ge=1, le=100)]

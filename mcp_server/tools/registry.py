@@ -18,7 +18,8 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from storage.errors import InvalidInput
-from storage.views import MAX_ID, Said, View
+from storage.inputs import MAX_ID, Said
+from storage.views import View
 
 Arguments = TypeVar("Arguments", bound=Said)
 READ, WRITE = "mcp:read", "mcp:write"

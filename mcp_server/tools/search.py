@@ -8,8 +8,9 @@ from mcp_server.tools.registry import Call, tool
 from storage import conversations, history, listing
 from storage.database import Scope
 from storage.errors import NotFound
+from storage.inputs import MAX_ID, Line, Said, Text
 from storage.listing import Filter
-from storage.views import MAX_ID, Line, Said, Text, View
+from storage.views import View
 
 MOST = 10
 """How many of each kind are found."""

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
 from storage import statistics
-from storage.views import Count, Id, Overview, Said
+from storage.inputs import Count, Id, Said
+from storage.views import Overview
 
 
 class GetStatistics(Said):

@@ -7,28 +7,9 @@ from pydantic import Field
 from mcp_server.tools.registry import Call, tool
 from storage import history, listing, tasks
 from storage.errors import InvalidInput, StorageError
+from storage.inputs import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields, Text
 from storage.listing import Filter, ListedScope, ListedStatus, Sort
-from storage.views import (
-    Count,
-    Id,
-    Key,
-    Line,
-    Moment,
-    NewTask,
-    Priority,
-    Said,
-    Status,
-    Tag,
-    TaskBrief,
-    TaskCompleted,
-    TaskDetail,
-    TaskFields,
-    TaskPage,
-    TaskView,
-    Text,
-    Undone,
-    View,
-)
+from storage.views import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
 
 PAGE_BYTES = 14_000
 """About 4,000 tokens: what a page of the default size may take."""

@@ -6,7 +6,8 @@ from pydantic import Field
 
 from mcp_server.tools.registry import Call, Nothing, tool
 from storage import sharing, teams
-from storage.views import Id, Line, Permission, Person, Said, TaskShares, TeamRole, TeamView, View
+from storage.inputs import Id, Line, Permission, Person, Said, TeamRole
+from storage.views import TaskShares, TeamView, View
 
 
 class CreateTeam(Said):
