@@ -75,7 +75,7 @@ export function ConnectGuide(props: { mcpUrl: string; headingId: string; waiting
         <div className="mt-2 border-t border-line pt-6 text-sm leading-relaxed">
           <p>
             Then say, for example:{" "}
-            <q className="font-medium">Add “water the plants” to my tasks for tomorrow.</q>
+            <q className="font-medium">Add ‘water the plants’ to my tasks for tomorrow.</q>
           </p>
           <p className="mt-1 text-muted">The task appears here by itself, within a second.</p>
         </div>
