@@ -30,7 +30,7 @@ def known_hosts(settings: Settings) -> set[str]:
 
 
 def known_origins(settings: Settings, dashboard_url: str | None) -> set[str]:
-    """Every Origin header of pages that may ask: our own, the dashboard's (the issuer), and TASKDECK_ALLOWED_ORIGINS."""
+    """Every Origin header of pages that may ask: our own, the issuer's, and TASKDECK_ALLOWED_ORIGINS."""
     issuer = settings.issuer or dashboard_url
     urls = [*addresses(settings), *(aliases(issuer) if issuer else [])]
     origins = {f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)}
