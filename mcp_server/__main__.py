@@ -20,7 +20,7 @@ from mcp_server.app import open_app, open_deck
 from mcp_server.auth import caller_of_environment
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings, SettingsError, read_settings
-from mcp_server.telemetry import configure_logs
+from mcp_server.telemetry import configure_logs, start_tracing
 from mcp_server.tokens import Caller, Verifier
 from mcp_server.welcome import welcome
 from storage import demo, embedded, schema
@@ -53,6 +53,7 @@ def _fail(sentence: str) -> NoReturn:
 def _configure() -> Settings:
     settings = read_settings()
     configure_logs(settings.log_level)
+    start_tracing()
     return settings
 
 

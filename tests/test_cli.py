@@ -151,9 +151,13 @@ async def test_nothing_outlives_a_command_that_is_killed(data_dir: Path) -> None
     async with serving(data_dir, "up") as doomed:
         (started,) = children(doomed.process.pid)
         await doomed.stop(signal.SIGKILL)
+    try:
+        assert (await run("migrate", data_dir=data_dir)).status == 0
+        assert not postgres_processes(data_dir), "the next command to leave stops what the killed one left running"
         await until(lambda: not is_alive(started))
-    assert (await run("migrate", data_dir=data_dir)).status == 0
-    assert not postgres_processes(data_dir), "the next command to leave stops what the killed one left running"
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(started, signal.SIGKILL)
 
 
 def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
