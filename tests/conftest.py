@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import signal
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from mcp_server.tokens import Caller
 from storage import embedded, schema
 from storage.database import Database, Scope
 from tests.postgres import debian, own_folder, pooled
+
+# A run in the background begins with SIGINT ignored, and so would the processes that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @dataclass(frozen=True)
