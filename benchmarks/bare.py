@@ -3,6 +3,8 @@
 import uvicorn
 from fastapi import FastAPI
 
+from mcp_server import httpd
+
 app = FastAPI()
 
 
@@ -13,7 +15,7 @@ async def statistics() -> dict[str, int]:
 
 
 if __name__ == "__main__":
-    config = uvicorn.Config(app, port=0, log_level="warning", access_log=False)
-    listening = config.bind_socket()
+    config = uvicorn.Config(app, log_level="warning", access_log=False)
+    listening = httpd.listen("127.0.0.1", 0)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(config).run([listening])

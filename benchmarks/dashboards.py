@@ -65,6 +65,7 @@ async def _hold(server: Server, bearers: list[str], rate: int, seconds: float) -
 
 async def _most(server: Server, bearers: list[str], seconds: float) -> int:
     """The most polls a second with p95 under 100 ms, within a tenth."""
+    await _hold(server, bearers, 50, seconds)  # everybody's first request
     good, bad = 0, 0
     rate = 100
     while not bad or bad - good > good // 10:

@@ -270,8 +270,8 @@ async def test_a_gap_in_listening_is_closed_by_a_resync(
                 await gone
             # That nothing comes any more is noticed, whoever is to blame.
             async with house.client() as balancer:
-                while (await balancer.get("/readyz")).status_code == 200:  # noqa: ASYNC110
-                    await asyncio.sleep(0.02)
+                while (await balancer.get("/readyz")).status_code != 503:  # noqa: ASYNC110
+                    await asyncio.sleep(0.1)
             lost = await tasks.add(alice.scope, new("Nobody hears"))
             await wire.mend()
             for socket in (first, second):
