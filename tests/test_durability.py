@@ -157,22 +157,25 @@ async def test_a_client_that_goes_away_leaves_all_or_nothing_and_no_connection(d
     assert await ask(data_dir, left) == []
 
 
+SLOW = """
+CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(1.5); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'Slow') EXECUTE FUNCTION take_time();
+"""
+
+
 async def test_who_is_being_answered_when_the_server_is_asked_to_end_gets_the_answer(data_dir: Path) -> None:
     async with serving(data_dir) as server, server.client("paul") as client:
         await structured(client, "whoami")
-        blocker = await asyncpg.connect(Cluster(data_dir).uri(SUPERUSER))
-        await blocker.execute("BEGIN; LOCK TABLE tasks IN EXCLUSIVE MODE")
-        waiting = asyncio.create_task(structured(client, "add_task", title="Answered at the end"))
-        waits = "SELECT 1 FROM pg_locks WHERE relation = 'tasks'::regclass AND NOT granted"
+        observer = await asyncpg.connect(Cluster(data_dir).uri(SUPERUSER))
+        await observer.execute(SLOW)
+        waiting = asyncio.create_task(structured(client, "add_task", title="Slow"))
         async with asyncio.timeout(PATIENCE):
-            while not await blocker.fetchval(waits):  # noqa: ASYNC110 - another process does it
-                await asyncio.sleep(0.01)
+            while not await observer.fetchval("SELECT 1 FROM pg_stat_activity WHERE wait_event = 'PgSleep'"):
+                pass
+        await observer.close()
         server.process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(PATIENCE), server.http() as http:
-            with suppress(httpx2.ConnectError):
-                while True:
-                    await http.get("/healthz", headers={"connection": "close"})
-        await blocker.execute("COMMIT")
-        await blocker.close()
-        assert (await waiting)["title"] == "Answered at the end"
+        assert (await waiting)["title"] == "Slow"
+        async with server.http() as http:
+            with pytest.raises(httpx2.ConnectError):
+                await http.get("/healthz")
         assert await server.process.wait() == 0

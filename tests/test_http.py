@@ -137,6 +137,7 @@ ANSWERS = (
     Raw("no wish", 200, "result", headers={"accept": None}),
     Raw("a compressed body", 400, -32700, b"\x1f\x8b123", {"content-encoding": "gzip"}),
     Raw("a body that is too large", 413, "too_large", b" " * (1024 * 1024 + 1)),
+    Raw("a body that is much too large", 413, "too_large", b" " * (4 * 1024 * 1024)),
     Raw("no token", 401, "unauthorized", headers={"authorization": None}),
     Raw("another scheme", 401, "unauthorized", headers={"authorization": "Basic YTpi"}),
     Raw("a token that is none", 401, "invalid_token", headers={"authorization": "Bearer nope"}),
