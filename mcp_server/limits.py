@@ -23,7 +23,7 @@ STRANGER_REQUESTS = 300
 STRANGER_FAILURES = 20
 """Refused tokens a minute and address."""
 REMEMBERED = 10_000
-STORE_SECONDS = 0.8
+STORE_SECONDS = 0.5
 """How long the shared limit is waited for before this process counts alone."""
 
 

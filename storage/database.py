@@ -166,7 +166,11 @@ class Scope:
             Unavailable: no connection in time, or the database is away.
         """
         async with self.database.connection(self.database.lane) as connection:
-            return await connection.execute(f"{self._identity()}; {sql}")
+            try:
+                return await connection.execute(f"{self._identity()}; {sql}")
+            except (TimeoutError, asyncio.CancelledError):
+                connection.terminate()  # whoever gives up does not wait for a silent peer to agree
+                raise
 
     def _identity(self) -> str:
         client = (self.client or "")[:100].replace("\x00", "").replace("'", "''").replace("\\", "/")
