@@ -87,6 +87,8 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _together(self) -> "Settings":
+        if self.database_url_unpooled and not self.database_url:
+            raise ValueError("DATABASE_URL_UNPOOLED goes with DATABASE_URL: set both, or only DATABASE_URL")
         if bool(self.issuer) != bool(self.jwks_url):
             raise ValueError("TASKDECK_ISSUER and TASKDECK_JWKS_URL go together: set both, or neither")
         if not self.loopback and not self.issuer:

@@ -175,6 +175,7 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"TASKDECK_PORT": "70000"}, "TASKDECK_PORT: "),
     ({"TASKDECK_HOST": "0.0.0.0"}, "TASKDECK_HOST=0.0.0.0 is reachable from other machines"),
     ({"TASKDECK_ISSUER": "https://issuer.example"}, "TASKDECK_ISSUER and TASKDECK_JWKS_URL go together"),
+    ({"DATABASE_URL_UNPOOLED": "postgresql://h/d"}, "DATABASE_URL_UNPOOLED goes with DATABASE_URL"),
     ({"TASKDECK_PUBLIC_URL": "taskdeck.example"}, "TASKDECK_PUBLIC_URL: must be an http"),
     ({"TASKDECK_ALLOWED_ORIGINS": "*"}, "TASKDECK_ALLOWED_ORIGINS: '*' is not an origin"),
     ({"TASKDECK_TOOLSETS": "tasks,magic"}, "TASKDECK_TOOLSETS: "),

@@ -1,0 +1,17 @@
+"""A minute of live sockets: none is closed without a reason, none hears of others, the server does not grow."""
+
+import asyncio
+import sys
+
+import pytest
+
+
+@pytest.mark.timeout(240)
+async def test_two_hundred_sockets_live_through_a_minute_and_come_back_after_a_kill() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "benchmarks.soak", "--minutes", "1"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == 0, said.decode()
