@@ -84,6 +84,8 @@ async def test_a_team_has_numbers_of_its_own(visit: Visit):
     await ada.sees(total=3)
     await ada.page.reload()
     await ada.sees(total=3)
+    # A choice made before the page's script runs is lost.
+    await expect(ada.page.get_by_test_id("connection")).to_have_attribute("data-connection", "live")
     await ada.page.get_by_label("Team").select_option("My tasks")
     await ada.sees(total=4)
     await ada.open("/dashboard?team=999999999")
