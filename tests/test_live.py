@@ -2,13 +2,11 @@
 
 import asyncio
 import hashlib
-import json
 import random
 import secrets
 import socket
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from datetime import datetime
 from pathlib import Path
 
 import asyncpg
@@ -24,9 +22,6 @@ from storage.inputs import NewTask, TaskFields
 from tests.conftest import Person
 from tests.doors import House, Listener, Wire, standing
 from tests.postgres import pooled
-
-Moment = tuple[int, datetime]
-"""A task, and when it changed."""
 
 
 def new(title: str, team_id: int | None = None) -> NewTask:
@@ -303,44 +298,3 @@ async def test_a_stopping_server_tells_sockets_to_come_back_each_at_its_own_time
     assert [code for code, _ in endings] == [1012, 1012]
     waits = [float((reason or "").partition("retry-after=")[2]) for _, reason in endings]
     assert all(0.5 <= wait <= 10 for wait in waits)
-
-
-async def test_no_event_of_a_task_reaches_whoever_cannot_see_it_while_shares_change(
-    house: House, alice: Person, bob: Person, carol: Person
-) -> None:
-    people = {person.user_id: person for person in (alice, bob, carol)}
-    owned = {name: await tasks.add(person.scope, new("Mine")) for name, person in people.items()}
-    dice = random.Random(7)
-    heard: dict[str, set[Moment]] = {name: set() for name in people}
-    seen: dict[str, set[Moment]] = {name: set() for name in people}
-    changes: set[Moment] = set()
-    shares: set[tuple[str, str]] = set()
-    async with AsyncExitStack() as stack:
-        sockets = {name: await stack.enter_async_context(house.socket(name)) for name in people}
-        notes = [asyncio.create_task(_note(sockets[name], heard[name])) for name in people]
-        for _ in range(60):
-            owner, other = dice.sample(sorted(people), 2)
-            task, scope = owned[owner], people[owner].scope
-            if (owner, other) in shares:
-                await sharing.unshare(scope, task.id, other)
-            else:
-                await sharing.share(scope, task.id, other, "view")
-            shares ^= {(owner, other)}
-            changed = await tasks.change(scope, task.id, TaskFields.model_validate({"title": secrets.token_hex(4)}))
-            moment = (task.id, datetime.fromisoformat(changed.updated_at))
-            changes.add(moment)
-            for name in people:
-                if name == owner or (owner, name) in shares:
-                    seen[name].add(moment)
-            async with asyncio.timeout(20):
-                while moment not in heard[owner]:  # noqa: ASYNC110 - a list of what was heard raises no event
-                    await asyncio.sleep(0.002)
-    await asyncio.gather(*notes)
-    assert {name: heard[name] & changes for name in people} == seen
-
-
-async def _note(socket: Listener, heard: set[Moment]) -> None:
-    async for text in socket.connection:
-        message = json.loads(text)
-        if "event_type" in message:
-            heard.add((message["task_id"], datetime.fromisoformat(message["timestamp"])))
