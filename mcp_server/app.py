@@ -107,7 +107,7 @@ async def open_app(
         mcp = Authenticate(limited(_forget_events(StreamableHTTPASGIApp(manager))), deck.verifier, "mcp", scope_needed)
         api = allow_origins(Authenticate(limited(bridge), deck.verifier, "api"), settings)
         live = LiveSocket(deck.feed, deck.verifier)
-        metrics = Metrics(deck.database, deck.feed, lambda: live.count)
+        metrics = Metrics(deck.database, deck.feed, lambda: live.count, lambda: deck.subscriptions.count)
         routes: list[BaseRoute] = [
             *metadata_routes(deck.verifier),
             *Health(deck.database, deck.verifier, deck.feed, draining).routes(),

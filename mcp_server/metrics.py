@@ -31,9 +31,9 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Metrics:
-    """The counts of one server. `sockets` tells how many live sockets are open."""
+    """The counts of one server. `sockets` and `streams` tell how many live sockets and subscriptions are open."""
 
-    def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int]) -> None:
+    def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "taskdeck_requests", "Requests answered.", ("route", "method", "status"), registry=self._registry
@@ -46,7 +46,7 @@ class Metrics:
             registry=self._registry,
         )
         ProcessCollector(registry=self._registry)
-        self._registry.register(_Gauges(opened, feed, sockets))
+        self._registry.register(_Gauges(opened, feed, sockets, streams))
 
     def route(self) -> Route:
         """GET /metrics: names no user and no task."""
@@ -60,10 +60,11 @@ class Metrics:
 class _Gauges(Collector):
     """What is read when somebody asks."""
 
-    def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int]) -> None:
+    def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
         self._database = opened
         self._feed = feed
         self._sockets = sockets
+        self._streams = streams
 
     def collect(self) -> Iterable[Metric]:
         pool = self._database.pool
@@ -72,6 +73,7 @@ class _Gauges(Collector):
             ("taskdeck_pool_idle_connections", "Connections of the pool that nobody uses now.", pool.get_idle_size()),
             ("taskdeck_pool_max_connections", "Connections that the pool may open.", pool.get_max_size()),
             ("taskdeck_sockets", "Live sockets that are open and authenticated.", self._sockets()),
+            ("taskdeck_subscriptions", "Subscription streams that are open.", self._streams()),
             ("taskdeck_listening", "Whether changes are heard (1).", self._feed.listener.state == "listening"),
         ):
             yield GaugeMetricFamily(name, text, value)

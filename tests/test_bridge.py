@@ -7,6 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from mcp_server.settings import Settings
 from storage import statistics, tasks, teams
@@ -190,13 +192,16 @@ async def test_operators_see_requests_tools_pool_sockets_and_listener(house: Hou
             request: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
             answer = await agent.post("/mcp", json=request, headers={"mcp-protocol-version": "2025-11-25"})
             assert answer.status_code == 200, answer.text
-        shown = (await client.get("/metrics")).text
+            transport = streamable_http_client(f"{house.url}/mcp", http_client=agent)
+            async with Client(transport) as subscriber, subscriber.listen(resources_list_changed=True):
+                shown = (await client.get("/metrics")).text
     for line in (
         f'taskdeck_requests_total{{method="GET",route="{STATISTICS}",status="200"}}',
         'taskdeck_requests_total{method="GET",route="other",status="404"}',
         'taskdeck_request_seconds_count{route="/mcp",tool="whoami"}',
         "taskdeck_pool_idle_connections",
         "taskdeck_sockets 1.0",
+        "taskdeck_subscriptions 1.0",
         "taskdeck_listening 1.0",
     ):
         assert line in shown
