@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Container, Iterable
 
 from opentelemetry import trace
+from opentelemetry.propagate import extract
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
@@ -15,7 +16,7 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -113,7 +114,13 @@ class Measure:
             await send(message)
 
         try:
-            with self._tracer.start_as_current_span(f"{scope['method']} {route}", kind=trace.SpanKind.SERVER) as span:
+            with self._tracer.start_as_current_span(
+                f"{scope['method']} {route}",
+                extract(Headers(scope=scope)),
+                trace.SpanKind.SERVER,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span:
                 await self._app(scope, receive, note)
                 span.set_attribute("http.response.status_code", status)
         except Exception:

@@ -47,6 +47,7 @@ from mcp_server import prompts, recording, resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
 from mcp_server.subscriptions import Subscriptions
+from mcp_server.telemetry import trace_messages
 from mcp_server.tokens import Caller
 from mcp_server.tools import account, conversations, search, statistics, tasks, teams
 from mcp_server.tools.calls import Asking, Call
@@ -205,6 +206,7 @@ def build_server(
         on_unsubscribe_resource=handlers.unsubscribe if standing else None,
     )
     server.extensions[EXTENSION_ID] = {}
+    server.middleware = [trace_messages(server, tools)]
     return server
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import secrets
 import signal
 from collections.abc import AsyncGenerator
 from contextlib import suppress
@@ -12,8 +13,10 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from mcp.shared.exceptions import MCPError
+from mcp.types import RequestParamsMeta
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.trace.v1.trace_pb2 import Span
+from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
@@ -80,15 +83,26 @@ async def write(server: Server) -> None:
             ("add_task", {"title": f"{CANARY}\0"}),
             ("add_task", {"title": CANARY, CANARY: CANARY}),
             ("list_tasks", {"cursor": CANARY}),
+            (CANARY, {}),
             ("append_messages", {"conversation_id": chat["id"], "messages": [message | {"role": CANARY}]}),
         ):
             assert (await client.call_tool(tool, arguments)).is_error, tool
+        with pytest.raises(MCPError):
+            await client.read_resource(f"task://{CANARY}")
     async with server.http() as stranger:
         for path in (f"/{CANARY}", f"/api/dashboard/statistics?{CANARY}={CANARY}", f"/mcp?{CANARY}"):
             await stranger.post(path, content=CANARY, headers={"authorization": f"Bearer {CANARY}"})
             await stranger.get(path, headers={"cookie": CANARY, "origin": f"http://{CANARY}", "user-agent": CANARY})
-        bearer = {"authorization": f"Bearer {server.token(CANARY)}", "content-type": "application/json"}
-        for body in (CANARY, f'{{"jsonrpc": "2.0", "id": "{CANARY}", "method": "{CANARY}", "params": "{CANARY}"}}'):
+        bearer = {
+            "authorization": f"Bearer {server.token(CANARY)}",
+            "content-type": "application/json",
+            "accept": "application/json, text/event-stream",
+        }
+        for body in (
+            CANARY,
+            json.dumps({"jsonrpc": "2.0", "id": CANARY, "method": CANARY, "params": CANARY}),
+            json.dumps({"jsonrpc": "2.0", "method": CANARY, "params": {}}),
+        ):
             await stranger.post("/mcp", content=body, headers=bearer)
     for message in (CANARY, json.dumps({"type": "authenticate", "token": CANARY}), json.dumps({"type": CANARY})):
         async with connect(f"{server.address.replace('http', 'ws')}/api/ws?{CANARY}") as socket:
@@ -124,12 +138,20 @@ async def test_neither_logs_nor_spans_repeat_what_users_write_or_hold(collector:
         assert not any(secret.encode() in body for body in collector.received)
 
 
-async def test_spans_of_requests_reach_a_collector_the_last_ones_too(collector: Collector, tmp_path: Path) -> None:
+async def test_spans_of_calls_reach_a_collector_in_the_trace_of_the_client(
+    collector: Collector, tmp_path: Path
+) -> None:
+    trace_id = secrets.token_hex(16)
     async with serving(tmp_path / "data", OTEL_EXPORTER_OTLP_ENDPOINT=collector.address) as server:
         async with server.client("alice") as client:
-            await structured(client, "add_task", title="Traced")
+            meta: RequestParamsMeta = {"traceparent": f"00-{trace_id}-{secrets.token_hex(8)}-01"}  # pyright: ignore
+            await client.call_tool("add_task", {"title": "Traced"}, meta=meta)
+        async with server.client("alice") as client:
+            await client.call_tool("add_task", {})
+        # What was not sent yet is sent before the server ends.
         assert await server.stop() == 0
-    spans = {span.name: span for span in collector.spans["taskdeck"]}
-    call = spans["tools/call add_task"]
-    requests = {span.span_id for span in collector.spans["taskdeck"] if span.name == "POST /mcp"}
-    assert call.parent_span_id in requests
+    traced, refused = [span for span in collector.spans["taskdeck"] if span.name == "tools/call add_task"]
+    assert traced.trace_id.hex() == trace_id
+    assert refused.status.code == Status.STATUS_CODE_ERROR
+    requests = {span.span_id: span for span in collector.spans["taskdeck"] if span.name == "POST /mcp"}
+    assert requests[refused.parent_span_id].trace_id == refused.trace_id
