@@ -7,7 +7,7 @@ from alembic import context
 from sqlalchemy import pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.models import SQLModel
+from storage.bookkeeping import Row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -40,7 +40,7 @@ def migrate(connection: "Connection | None" = None) -> None:
     context.configure(
         connection=connection,
         url=url,
-        target_metadata=SQLModel.metadata,
+        target_metadata=Row.metadata,
         literal_binds=connection is None,
         dialect_opts={"paramstyle": "named"} if connection is None else None,
     )

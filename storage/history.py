@@ -8,10 +8,11 @@ from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, func, sele
 from sqlmodel import col
 
 from storage import fields, schedule, sharing, tasks, users
+from storage.bookkeeping import TaskEvent
 from storage.database import Row, Scope, Transaction, compiled
 from storage.errors import Conflict, NotAllowed, NotFound
 from storage.faults import verb
-from storage.models import Task, TaskEvent, TaskShare
+from storage.models import Task, TaskShare
 from storage.views import HistoryEntry, Reverted, TaskDetail, Undone
 
 EVENTS = 10

@@ -12,9 +12,9 @@ from sqlalchemy import Text, bindparam, cast, func, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import col
 
+from storage.bookkeeping import IdempotencyKey
 from storage.database import Transaction, compiled
 from storage.errors import Conflict
-from storage.models import IdempotencyKey
 
 KEPT = timedelta(hours=24)
 

@@ -7,9 +7,9 @@ from sqlalchemy import Interval, Text, cast, func, literal
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
+from storage.bookkeeping import RateLimit
 from storage.database import Scope, literally
 from storage.errors import Unavailable
-from storage.models import RateLimit
 
 
 async def take(scope: Scope, rate: int, seconds: float) -> bool:

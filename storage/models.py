@@ -1,4 +1,4 @@
-"""Rows, private to storage, and views, which leave it. docs/data-model.md explains both.
+"""Rows of people, teams, tasks and conversations, private to storage: what leaves it is a view. docs/data-model.md.
 
 A view never inherits from a row: the SDK dumps whole instances, and a subclass would keep its own fields.
 """
@@ -35,21 +35,25 @@ SQLModel.metadata.naming_convention = NAMING
 NOW = func.now()
 
 
-def _newest(column: str) -> UnaryExpression[Any]:
+def newest(column: str) -> UnaryExpression[Any]:
+    """The column, for an index that begins with the newest."""
     return desc(column)  # pyright: ignore[reportUnknownVariableType]: the stubs leave a name's type open
 
 
-def _moment(*, nullable: bool = False) -> "Column[datetime]":
+def moment(*, nullable: bool = False) -> "Column[datetime]":
+    """A point in time; now, unless there may be none."""
     default = None if nullable else NOW
     return Column(DateTime(timezone=True), nullable=nullable, server_default=default)
 
 
-def _user(column: str = "user_id", *, nullable: bool = False) -> "Column[str]":
+def user(column: str = "user_id", *, nullable: bool = False) -> "Column[str]":
+    """A user who is known; the row goes with the user, or only forgets who it was."""
     on_delete = "SET NULL" if nullable else "CASCADE"
     return Column(column, Text, ForeignKey("users.id", ondelete=on_delete), nullable=nullable)
 
 
-def _identity() -> "Column[int]":
+def identity() -> "Column[int]":
+    """The number of a row, given by the database."""
     return Column(BigInteger, Identity(always=True), primary_key=True)
 
 
@@ -71,17 +75,17 @@ class User(Row, table=True):
     email: str | None = Stored(default=None, sa_type=Text)
     name: str | None = Stored(default=None, sa_type=Text)
     timezone: str | None = Stored(default=None, sa_type=Text)
-    created_at: datetime = Stored(sa_column=_moment())
-    updated_at: datetime = Stored(sa_column=_moment())
+    created_at: datetime = Stored(sa_column=moment())
+    updated_at: datetime = Stored(sa_column=moment())
 
 
 class Team(Row, table=True):
     """People who see each other's team tasks. `owner_id` made it; roles are in TeamMember."""
 
-    id: int = Stored(sa_column=_identity())
-    owner_id: str = Stored(sa_column=_user("owner_id"))
+    id: int = Stored(sa_column=identity())
+    owner_id: str = Stored(sa_column=user("owner_id"))
     name: str = Stored(sa_type=Text)
-    created_at: datetime = Stored(sa_column=_moment())
+    created_at: datetime = Stored(sa_column=moment())
 
 
 class TeamMember(Row, table=True):
@@ -92,7 +96,7 @@ class TeamMember(Row, table=True):
     team_id: int = Stored(sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="CASCADE"), primary_key=True))
     user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
     role: str = Stored(sa_type=Text)
-    created_at: datetime = Stored(sa_column=_moment())
+    created_at: datetime = Stored(sa_column=moment())
 
 
 _LIVE = text("deleted_at IS NULL")
@@ -107,16 +111,16 @@ class Task(Row, table=True):
         Index(
             "tasks_owner",
             "user_id",
-            _newest("created_at"),
-            _newest("id"),
+            newest("created_at"),
+            newest("id"),
             postgresql_include=[c for c in _COVERED if c != "user_id"],
             postgresql_where=_LIVE,
         ),
         Index(
             "tasks_team",
             "team_id",
-            _newest("created_at"),
-            _newest("id"),
+            newest("created_at"),
+            newest("id"),
             postgresql_include=[c for c in _COVERED if c != "team_id"],
             postgresql_where=text("deleted_at IS NULL AND team_id IS NOT NULL"),
         ),
@@ -138,28 +142,28 @@ class Task(Row, table=True):
         Index("tasks_search", "user_id", "search", postgresql_using="gin"),
     )
 
-    id: int = Stored(sa_column=_identity())
-    user_id: str = Stored(sa_column=_user())
+    id: int = Stored(sa_column=identity())
+    user_id: str = Stored(sa_column=user())
     team_id: int | None = Stored(
         sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL"), nullable=True)
     )
     parent_id: int | None = Stored(
         sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL"), nullable=True)
     )
-    assignee_id: str | None = Stored(sa_column=_user("assignee_id", nullable=True))
+    assignee_id: str | None = Stored(sa_column=user("assignee_id", nullable=True))
     title: str = Stored(sa_type=Text)
     description: str | None = Stored(default=None, sa_type=Text)
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     priority: str = Stored(sa_column=Column(Text, nullable=False, server_default="medium"))
     due: str | None = Stored(default=None, sa_type=Text)
-    due_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+    due_at: datetime | None = Stored(sa_column=moment(nullable=True))
     tags: list[str] = Stored(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     recurrence: str | None = Stored(default=None, sa_type=Text)
     version: int = Stored(sa_column=Column(Integer, nullable=False, server_default="1"))
-    created_at: datetime = Stored(sa_column=_moment())
-    updated_at: datetime = Stored(sa_column=_moment())
-    completed_at: datetime | None = Stored(sa_column=_moment(nullable=True))
-    deleted_at: datetime | None = Stored(sa_column=_moment(nullable=True))
+    created_at: datetime = Stored(sa_column=moment())
+    updated_at: datetime = Stored(sa_column=moment())
+    completed_at: datetime | None = Stored(sa_column=moment(nullable=True))
+    deleted_at: datetime | None = Stored(sa_column=moment(nullable=True))
     search: str | None = Stored(
         default=None,
         sa_column=Column(
@@ -188,7 +192,7 @@ class TaskShare(Row, table=True):
     )
     owner_id: str = Stored(sa_type=Text)
     permission: str = Stored(sa_type=Text)
-    created_at: datetime = Stored(sa_column=_moment())
+    created_at: datetime = Stored(sa_column=moment())
 
 
 class Conversation(Row, table=True):
@@ -196,15 +200,15 @@ class Conversation(Row, table=True):
 
     __table_args__ = (
         UniqueConstraint("id", "user_id", name="conversations_id_user"),
-        Index("conversations_owner", "user_id", _newest("updated_at"), _newest("id")),
+        Index("conversations_owner", "user_id", newest("updated_at"), newest("id")),
     )
 
-    id: int = Stored(sa_column=_identity())
-    user_id: str = Stored(sa_column=_user())
+    id: int = Stored(sa_column=identity())
+    user_id: str = Stored(sa_column=user())
     title: str | None = Stored(default=None, sa_type=Text)
     message_count: int = Stored(sa_column=Column(Integer, nullable=False, server_default="0"))
-    created_at: datetime = Stored(sa_column=_moment())
-    updated_at: datetime = Stored(sa_column=_moment())
+    created_at: datetime = Stored(sa_column=moment())
+    updated_at: datetime = Stored(sa_column=moment())
 
 
 class Message(Row, table=True):
@@ -227,105 +231,8 @@ class Message(Row, table=True):
     content: str = Stored(sa_type=Text)
     tool_calls: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
     model: str | None = Stored(default=None, sa_type=Text)
-    created_at: datetime = Stored(sa_column=_moment())
+    created_at: datetime = Stored(sa_column=moment())
     search: str | None = Stored(
         default=None,
         sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)")),
     )
-
-
-class TaskEvent(Row, table=True):
-    """What happened to a task: written by triggers in the same transaction, never changed.
-
-    `transaction_id` groups what one call did (undo), and tells a cached number whether it has seen this event.
-    """
-
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["task_id", "owner_id"],
-            ["tasks.id", "tasks.user_id"],
-            ondelete="CASCADE",
-            name="task_events_task_fkey",
-        ),
-        Index("task_events_task", "task_id", "transaction_id"),
-        Index("task_events_owner", "owner_id", "transaction_id"),
-        Index("task_events_actor", "user_id", "created_at", "transaction_id"),
-        Index("task_events_undoes", "user_id", "undoes", postgresql_where=text("undoes IS NOT NULL")),
-        Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
-        Index("task_events_from", "from_team_id", "transaction_id", postgresql_where=text("from_team_id IS NOT NULL")),
-        Index(
-            "task_events_target",
-            "target_user_id",
-            "transaction_id",
-            postgresql_where=text("target_user_id IS NOT NULL"),
-        ),
-    )
-
-    id: int = Stored(sa_column=_identity())
-    transaction_id: int = Stored(
-        sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint"))
-    )
-    task_id: int = Stored(sa_type=BigInteger)
-    owner_id: str = Stored(sa_type=Text)
-    user_id: str = Stored(sa_type=Text)
-    team_id: int | None = Stored(default=None, sa_type=BigInteger)
-    from_team_id: int | None = Stored(default=None, sa_type=BigInteger)
-    target_user_id: str | None = Stored(default=None, sa_type=Text)
-    event_type: str = Stored(sa_type=Text)
-    client: str | None = Stored(default=None, sa_type=Text)
-    changes: str = Stored(sa_column=Column(JSONB, nullable=False, server_default="{}"))
-    undoes: int | None = Stored(default=None, sa_type=BigInteger)
-    created_at: datetime = Stored(sa_column=_moment())
-
-
-class IdempotencyKey(Row, table=True):
-    """The answer to a write that may be sent again with the same key for 24 hours."""
-
-    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
-    key: str = Stored(sa_type=Text, primary_key=True)
-    fingerprint: str = Stored(sa_type=Text)
-    answer: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
-    created_at: datetime = Stored(sa_column=_moment())
-
-
-class CachedStatistic(Row, table=True):
-    """Numbers with the snapshot they were counted in; `team_id` 0 means the user's own."""
-
-    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
-
-    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
-    team_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
-    total: int = Stored(sa_type=BigInteger)
-    completed: int = Stored(sa_type=BigInteger)
-    shared: int = Stored(sa_type=BigInteger)
-    snapshot: str = Stored(sa_type=Text)
-    counted_at: datetime = Stored(sa_column=_moment())
-
-
-class PersonalAccessToken(Row, table=True):
-    """An opaque token for headless use: only its SHA-256 is kept."""
-
-    __table_args__ = (
-        UniqueConstraint("token_hash", name="personal_access_tokens_hash"),
-        Index("personal_access_tokens_owner", "user_id", "id"),
-    )
-
-    id: int = Stored(sa_column=_identity())
-    user_id: str = Stored(sa_column=_user())
-    name: str = Stored(sa_type=Text)
-    token_hash: str = Stored(sa_type=Text)
-    token_hint: str = Stored(sa_type=Text)
-    scopes: str = Stored(sa_type=Text)
-    created_at: datetime = Stored(sa_column=_moment())
-    expires_at: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
-    last_used_at: datetime | None = Stored(sa_column=_moment(nullable=True))
-    revoked_at: datetime | None = Stored(sa_column=_moment(nullable=True))
-
-
-class RateLimit(Row, table=True):
-    """GCRA state: the theoretical arrival time of a user's next request, shared by all replicas."""
-
-    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
-
-    user_id: str = Stored(sa_type=Text, primary_key=True)
-    arrival: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))

@@ -30,10 +30,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage import users
+from storage.bookkeeping import CachedStatistic
 from storage.database import Row, Scope, Statement, Transaction, compiled
 from storage.errors import InvalidInput
 from storage.faults import verb
-from storage.models import CachedStatistic, Task
+from storage.models import Task
 from storage.views import DayCount, Overview, Totals
 
 KEPT = timedelta(seconds=5)

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage import schema
-from storage.models import SQLModel
+from storage.bookkeeping import Row
 from tests.catalogue import misconfigurations
 from tests.conftest import Cluster
 from tests.postgres import debian
@@ -149,7 +149,7 @@ async def test_the_models_are_the_migrated_database(empty: str) -> None:
 
     def differences(connection: Connection) -> list[object]:
         options = {"compare_type": True, "compare_server_default": True}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), SQLModel.metadata))
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), Row.metadata))
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []
