@@ -62,8 +62,6 @@ class Dashboard:
             "NODE_ENV": "production",
             "NEXT_TELEMETRY_DISABLED": "1",
         }
-        if not settings.database_url:
-            self._environment.pop("DATABASE_URL_UNPOOLED", None)
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:

@@ -25,8 +25,3 @@ test("a public server has one name", () => {
   expect(remote.mcpResources).toEqual(["https://tasks.example.org/mcp"]);
   expect(remote.apiAudience).toBe("https://tasks.example.org/api");
 });
-
-test("migrations take the direct address where there is a pooled one as well", () => {
-  const both = readSettings({ ...enough, DATABASE_URL_UNPOOLED: "postgresql:///direct" });
-  expect(both.databaseUrl).toBe("postgresql:///direct");
-});

@@ -4,7 +4,7 @@ import { oauthProvider } from "@better-auth/oauth-provider";
 import { betterAuth } from "better-auth";
 import { nextCookies } from "better-auth/next-js";
 import { jwt } from "better-auth/plugins";
-import { database } from "./database";
+import { tables } from "./database";
 import { type Settings, settings } from "./settings";
 
 const MCP_SCOPES = ["mcp:read", "mcp:write"];
@@ -19,7 +19,11 @@ let instance: ReturnType<typeof build> | undefined;
 
 /** Who a person is (sessions), and which AI clients may act for them (OAuth 2.1 authorization server). */
 export function auth() {
-  instance ??= build(settings());
+  if (!instance) {
+    instance = build(settings());
+    // It looks at the database once, and would remember for ever that it was away, or not migrated yet.
+    instance.$context.then((context) => context.checkSchema?.()).catch(() => (instance = undefined));
+  }
   return instance;
 }
 
@@ -28,7 +32,7 @@ function build(s: Settings) {
     appName: "Taskdeck",
     baseURL: s.dashboardUrl,
     secret: s.secret,
-    database: database(),
+    database: tables(),
     trustedOrigins: s.dashboardOrigins,
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },

@@ -48,7 +48,7 @@ export async function disconnectClient(userId: string, clientId: string): Promis
   try {
     await connection.query("begin");
     for (const table of ["oauthAccessToken", "oauthRefreshToken", "oauthConsent"])
-      await connection.query(`delete from "${table}" where "userId" = $1 and "clientId" = $2`, [
+      await connection.query(`delete from auth."${table}" where "userId" = $1 and "clientId" = $2`, [
         userId,
         clientId,
       ]);

@@ -41,8 +41,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   if (!Number.isInteger(signInLimit) || signInLimit < 1)
     throw new SettingsError("TASKDECK_SIGN_IN_LIMIT must be a whole number of at least 1.");
   return {
-    // Migrations take a session lock and the search path travels as a start-up option; a pooler breaks both.
-    databaseUrl: env.DATABASE_URL_UNPOOLED || required(env, "DATABASE_URL"),
+    databaseUrl: required(env, "DATABASE_URL"),
     secret,
     dashboardUrl,
     dashboardOrigins: namesOf(dashboardUrl),
