@@ -21,7 +21,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, BrowserContext, Dialog, Page, ViewportSize, async_playwright, expect
 
-from tests.conftest import Cluster
+from tests.conftest import Cluster, Way
 from tests.processes import Server, serving, structured
 
 AXE = Path(__file__).parents[1] / "dashboard/node_modules/axe-core/axe.min.js"
@@ -189,12 +189,11 @@ async def chromium() -> AsyncGenerator[Browser]:
 
 
 @pytest.fixture(scope="session")
-async def deck(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
+async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
     """Everything, started by the one command."""
     url = await cluster.create("dashboard", "blank")
-    async with serving(
-        tmp_path_factory.mktemp("deck"), "up", DATABASE_URL=url, TASKDECK_SIGN_IN_LIMIT="1000"
-    ) as server:
+    named = {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url, "TASKDECK_SIGN_IN_LIMIT": "1000"}
+    async with serving(tmp_path_factory.mktemp("deck"), "up", **named) as server:
         shown = re.search(r"Dashboard\s+(http://\S+)", server.said)
         assert shown, server.said
         yield Deck(server, shown[1], url)

@@ -1,10 +1,13 @@
 """One real PostgreSQL for the whole run, one database migrated as a plain role, new people for every test."""
 
+import asyncio
 import os
 import secrets
 import signal
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,7 +23,10 @@ from mcp_server.settings import Settings
 from mcp_server.tokens import Caller
 from storage import embedded, schema
 from storage.database import Database, Scope
+from tests import processes
 from tests.postgres import debian, own_folder, pooled
+
+POOLED = os.environ.get("TASKDECK_TEST_POOLER") == "1"
 
 # A run in the background begins with SIGINT ignored, and so would the processes that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -82,14 +88,40 @@ async def direct_url(cluster: Cluster) -> str:
     return await cluster.create("tests", "blank")
 
 
+Way = Callable[[str], str]
+"""How requests get to the database at an address: another address of it."""
+
+
 @pytest.fixture(scope="session")
-async def database_url(direct_url: str) -> AsyncGenerator[str]:
-    """Where requests go: straight, or through a pooler in transaction mode (TASKDECK_TEST_POOLER=1)."""
-    if os.environ.get("TASKDECK_TEST_POOLER") == "1":
-        async with pooled(direct_url) as url:
-            yield url
-    else:
-        yield direct_url
+async def way(cluster: Cluster) -> AsyncGenerator[Way]:
+    """Straight on, or through a pooler in transaction mode (TASKDECK_TEST_POOLER=1)."""
+    if not POOLED:
+        yield lambda address: address
+        return
+    async with pooled(cluster.address("postgres", "owner")) as through:
+        yield lambda address: urlsplit(through)._replace(path=urlsplit(address).path).geturl()
+
+
+@pytest.fixture(scope="session")
+async def database_url(direct_url: str, way: Way) -> str:
+    """Where requests to the shared database go."""
+    return way(direct_url)
+
+
+@pytest.fixture(scope="session", autouse=POOLED)
+def homes(cluster: Cluster, way: Way) -> Generator[None]:
+    """Give every taskdeck that a test starts a database behind the pooler: one for each data folder."""
+
+    @cache
+    def find(data_dir: Path) -> dict[str, str]:
+        with ThreadPoolExecutor() as aside:  # whoever asks is no coroutine
+            name = f"home_{secrets.token_hex(8)}"
+            direct = aside.submit(asyncio.run, cluster.create(name, "blank")).result()
+        return {"DATABASE_URL": way(direct), "DATABASE_URL_UNPOOLED": direct}
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(processes, "find_database", find)
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -107,6 +107,7 @@ auth_type = scram-sha-256
 auth_file = {folder}/users.txt
 pool_mode = transaction
 default_pool_size = 20
+server_idle_timeout = 5
 max_client_conn = 500
 logfile = {folder}/log
 pidfile = {folder}/pid

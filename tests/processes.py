@@ -28,10 +28,18 @@ TASKDECK = Path(sys.executable).with_name("taskdeck")
 PATIENCE = 60.0
 
 
+def find_database(_data_dir: Path) -> dict[str, str]:
+    """The variables that lead to the database of a data folder: none, for it is in there. conftest.py has another."""
+    return {}
+
+
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
     """What a taskdeck of a test sees: nothing of the run's own settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "DATABASE_", "PG"))}
-    return kept | {"TASKDECK_DATA_DIR": str(data_dir), "TASKDECK_PORT": "0", "TASKDECK_DASHBOARD_PORT": "0"} | variables
+    kept |= {"TASKDECK_DATA_DIR": str(data_dir), "TASKDECK_PORT": "0", "TASKDECK_DASHBOARD_PORT": "0"}
+    if not any(name.startswith("DATABASE_") for name in variables):
+        kept |= find_database(data_dir)
+    return kept | variables
 
 
 @dataclass(frozen=True)
@@ -54,14 +62,14 @@ async def run(*arguments: str, data_dir: Path, **variables: str) -> Ended:
 
 
 def typed(*arguments: str, data_dir: Path, **variables: str) -> Ended:
-    """Run a taskdeck command in this very process: for those that end at once, as starting another costs seconds."""
+    """Run a taskdeck command in this very process: for those that end before they need a database of the test's."""
     root, saved = logging.getLogger(), dict(os.environ)
     handlers, level = root.handlers[:], root.level
     stdout, stderr = StringIO(), StringIO()
     status = 0
     with redirect_stdout(stdout), redirect_stderr(stderr):
         os.environ.clear()
-        os.environ.update(environment(data_dir, **variables))
+        os.environ.update(environment(data_dir, **{"DATABASE_URL": ""} | variables))
         try:
             cli.main(arguments)
         except SystemExit as ended:

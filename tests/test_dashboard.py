@@ -12,7 +12,7 @@ from mcp_server import httpd
 from mcp_server.dashboard import Dashboard
 from mcp_server.settings import Settings
 from tests.browser import PASSWORD, Deck, Visit, agent, until
-from tests.conftest import Cluster
+from tests.conftest import Cluster, Way
 from tests.processes import Server, serving, structured
 
 pytest_plugins = ("tests.browser",)
@@ -114,25 +114,26 @@ async def test_signing_out_ends_page_route_and_socket(visit: Visit):
 
 
 @asynccontextmanager
-async def halves(url: str, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
+async def halves(url: str, way: Way, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
     """The dashboard, and a way to start the server that it shows the numbers of: two processes that fail apart."""
     with httpd.listen("127.0.0.1", 0) as one, httpd.listen("127.0.0.1", 0) as other:
         port, dashboard = one.getsockname()[1], f"http://127.0.0.1:{other.getsockname()[1]}"
     trust = {"TASKDECK_ISSUER": dashboard, "TASKDECK_JWKS_URL": f"{dashboard}/api/auth/jwks"}
-    trust |= {"TASKDECK_ALLOWED_ORIGINS": dashboard, "TASKDECK_PORT": str(port), "DATABASE_URL": url}
+    trust |= {"TASKDECK_ALLOWED_ORIGINS": dashboard, "TASKDECK_PORT": str(port)}
+    trust |= {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url}
 
     def serve() -> AbstractAsyncContextManager[Server]:
         return serving(settings.data_dir, **trust)
 
-    async with Dashboard(settings.with_port(port), url, dashboard).running():
+    async with Dashboard(settings.with_port(port), way(url), dashboard).running():
         yield dashboard, serve
 
 
 async def test_numbers_stay_while_the_server_is_away_and_move_when_it_is_back(
-    visit: Visit, cluster: Cluster, settings: Settings
+    visit: Visit, cluster: Cluster, way: Way, settings: Settings
 ):
     url = await cluster.create("outage", "blank")
-    async with halves(url, settings) as (dashboard, serve):
+    async with halves(url, way, settings) as (dashboard, serve):
         async with serve() as server:
             ada = await visit(at=Deck(server, dashboard, url))
             secret = await ada.make_token()

@@ -1,8 +1,11 @@
 """Who may see the dashboard's pages; and whatever goes wrong is a page that says what happened and what to do."""
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import httpx2
 import pytest
@@ -12,7 +15,7 @@ from mcp_server import httpd
 from mcp_server.dashboard import SERVER, Dashboard
 from mcp_server.settings import Settings
 from tests.browser import Deck, Visit
-from tests.conftest import Cluster
+from tests.conftest import Cluster, Way
 from tests.doors import Wire
 
 pytest_plugins = ("tests.browser",)
@@ -55,20 +58,51 @@ async def test_an_expired_session_asks_to_sign_in_again(visit: Visit):
 
 
 @pytest.fixture(scope="module")
-async def line(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Wire]:
+async def line(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Wire]:
     """A line to a database of its own, which can be cut."""
-    async with Wire(await cluster.create("cut", "blank"), tmp_path_factory.mktemp("line")) as wire:
+    async with Wire(way(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("line")) as wire:
         yield wire
 
 
 @pytest.fixture(scope="module")
 async def alone(line: Wire, deck: Deck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
     """A dashboard at the end of that line, with the usual limits, and no server behind it."""
-    settings = Settings.model_validate({"TASKDECK_DATA_DIR": str(tmp_path_factory.mktemp("alone")), "port": 1})
+    built = build(line, tmp_path_factory.mktemp("alone"))
+    async with built.running():
+        yield replace(deck, dashboard=built.url)
+
+
+def build(line: Wire, folder: Path) -> Dashboard:
+    settings = Settings.model_validate({"TASKDECK_DATA_DIR": str(folder), "port": 1})
     with httpd.listen("127.0.0.1", 0) as free:
-        address = f"http://127.0.0.1:{free.getsockname()[1]}"
-    async with Dashboard(settings, line.url, address).running():
-        yield replace(deck, dashboard=address, database_url=line.url)
+        return Dashboard(settings, line.url, f"http://127.0.0.1:{free.getsockname()[1]}")
+
+
+async def test_a_dashboard_that_is_asked_before_its_database_is_there_needs_no_restart(
+    cluster: Cluster, way: Way, tmp_path: Path
+):
+    async with Wire(way(await cluster.create("late", "blank")), tmp_path) as line:
+        await line.cut()
+        built = build(line, tmp_path)
+
+        async def be_late() -> None:
+            await reaches(built, 500)
+            await line.mend()
+
+        coming = asyncio.create_task(be_late())
+        async with built.running():
+            await coming
+            await reaches(built, 200)
+
+
+async def reaches(built: Dashboard, status: int) -> None:
+    """Ask for something that is in the database until this is the answer."""
+    answered = 0
+    async with httpx2.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
+        while answered != status:
+            await asyncio.sleep(0.05)
+            with suppress(httpx2.HTTPError):
+                answered = (await http.get(f"{built.url}/api/auth/jwks")).status_code
 
 
 async def test_a_database_that_is_away_is_explained_until_it_is_back(visit: Visit, alone: Deck, line: Wire):
