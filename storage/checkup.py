@@ -1,5 +1,6 @@
 """Whether a database is fit for Taskdeck: its version, roles, schema, policies, durability, and the way to it."""
 
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -37,18 +38,21 @@ class Finding:
 
 async def examine(url: str, unpooled: str | None) -> list[Finding]:
     """Look at the database of DATABASE_URL and, where it is set, DATABASE_URL_UNPOOLED. Changes nothing."""
-    variable, direct = ("DATABASE_URL_UNPOOLED", unpooled) if unpooled else ("DATABASE_URL", url)
-    try:
-        connection = await _connect(direct)
-    except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        reason = str(error) or type(error).__name__
-        return [Finding("database", f"cannot be reached: {reason}", f"Check {variable}, and that PostgreSQL runs")]
-    try:
-        found = [_version(connection), await _schema(connection), *await _roles(connection)]
-        found += [await _policies(connection), await _durability(connection)]
-    finally:
-        await connection.close()
-    return [*found, await _way(url, unpooled)]
+    ways = {"DATABASE_URL": url} | ({"DATABASE_URL_UNPOOLED": unpooled} if unpooled else {})
+    opened: list[Connection] = []
+    async with AsyncExitStack() as stack:
+        for variable, address in ways.items():
+            try:
+                opened.append(await _connect(address))
+            except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                reason = str(error) or type(error).__name__
+                mend = f"Check {variable}, and that PostgreSQL runs"
+                return [Finding("database", f"cannot be reached: {reason}", mend)]
+            stack.push_async_callback(opened[-1].close)
+        direct = opened[-1]
+        found = [_version(direct), await _schema(direct), *await _roles(direct)]
+        found += [await _policies(direct), await _durability(direct)]
+    return [*found, *await _ways(url, unpooled)]
 
 
 async def _connect(url: str) -> "Connection":
@@ -98,15 +102,17 @@ async def _durability(connection: "Connection") -> Finding:
     return Finding("durability", "a commit survives a crash")
 
 
-async def _way(url: str, unpooled: str | None) -> Finding:
+async def _ways(url: str, unpooled: str | None) -> list[Finding]:
     """LISTEN and migrations need a connection of their own, which a pooler does not give."""
+    pooled = await _is_pooled(url)
+    requests = Finding("requests", "go through a pooler" if pooled else "go straight to PostgreSQL")
     name = "listening address"
     if unpooled and await _is_pooled(unpooled):
-        return Finding(name, "leads to a pooler", "Set DATABASE_URL_UNPOOLED to the direct address")
-    if not unpooled and await _is_pooled(url):
+        return [requests, Finding(name, "leads to a pooler", "Set DATABASE_URL_UNPOOLED to the direct address")]
+    if pooled and not unpooled:
         mend = "Set DATABASE_URL_UNPOOLED to the direct address (Neon: the host without -pooler)"
-        return Finding(name, "DATABASE_URL leads to a pooler", mend)
-    return Finding(name, "direct")
+        return [requests, Finding(name, "DATABASE_URL leads to a pooler", mend)]
+    return [requests, Finding(name, "direct")]
 
 
 async def _is_pooled(url: str) -> bool:

@@ -19,7 +19,7 @@ import httpx2
 import pytest
 
 from mcp_server import dashboard
-from tests.conftest import Cluster
+from tests.conftest import POOLED, Cluster
 from tests.postgres import pooled
 from tests.processes import PATIENCE, Server, children, postgres_processes, run, serving, structured, typed, until
 
@@ -97,6 +97,7 @@ async def test_the_doctor_finds_nothing_wrong_in_a_good_house(house: Server, dat
     assert seen.status == 0, seen.stdout
     assert "!!" not in seen.stdout
     assert "PostgreSQL 18" in seen.stdout
+    assert ("go through a pooler" if POOLED else "go straight to PostgreSQL") in seen.stdout
     assert seen.stdout.count("is in use, by Taskdeck") == 2
 
 
@@ -222,6 +223,16 @@ async def test_migrations_can_be_printed_for_an_administrator(tmp_path: Path) ->
     assert printed.status == 0
     assert printed.stdout.startswith("BEGIN;")
     assert "FORCE ROW LEVEL SECURITY" in printed.stdout
+
+
+@pytest.mark.parametrize("wrong", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
+def test_the_doctor_tells_which_address_leads_nowhere(wrong: str, direct_url: str, tmp_path: Path) -> None:
+    named = {"DATABASE_URL": direct_url, "DATABASE_URL_UNPOOLED": direct_url}
+    named[wrong] = "postgresql://u:secret@127.0.0.1:1/db"
+    seen = typed("doctor", data_dir=tmp_path, COLUMNS="200", **named)
+    assert seen.status == 1
+    assert f"Check {wrong}, and that PostgreSQL runs" in seen.stdout
+    assert "secret" not in seen.stdout
 
 
 async def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(cluster: Cluster, tmp_path: Path) -> None:
