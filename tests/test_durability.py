@@ -4,20 +4,23 @@ import asyncio
 import os
 import signal
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import asyncpg
 import httpx2
 import pytest
 
-from storage.cluster import SUPERUSER, Cluster
-from tests.processes import PATIENCE, Server, postgres_processes, serving, structured, until
+from storage.cluster import SUPERUSER
+from storage.cluster import Cluster as Embedded
+from tests.conftest import Cluster
+from tests.processes import PATIENCE, Server, environment, postgres_processes, serving, structured, until
 
 WRITERS = 8
 EACH = 40
@@ -32,6 +35,20 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 async def server(data_dir: Path) -> AsyncGenerator[Server]:
     async with serving(data_dir, TASKDECK_RATE_LIMIT="0") as running:
         yield running
+
+
+Address = Callable[[], str]
+
+
+@pytest.fixture(scope="module")
+def administrator(data_dir: Path, cluster: Cluster) -> Address:
+    """How PostgreSQL's administrator gets into the servers' database, once there is one."""
+
+    def address() -> str:
+        direct = environment(data_dir).get("DATABASE_URL_UNPOOLED")
+        return cluster.address(urlsplit(direct).path.strip("/")) if direct else Embedded(data_dir).uri(SUPERUSER)
+
+    return address
 
 
 @dataclass
@@ -87,21 +104,21 @@ class Journal:
         await until(lambda: len(self.acknowledged) >= count)
 
 
-async def stored(data_dir: Path, user: str) -> dict[str, list[int]]:
+async def stored(url: str, user: str) -> dict[str, list[int]]:
     """The tasks of a user as PostgreSQL has them: ids by title."""
-    rows = await ask(data_dir, "SELECT title, array_agg(id) FROM tasks WHERE user_id = $1 GROUP BY title", user)
+    rows = await ask(url, "SELECT title, array_agg(id) FROM tasks WHERE user_id = $1 GROUP BY title", user)
     return {row[0]: row[1] for row in rows}
 
 
-async def ask(data_dir: Path, query: str, *arguments: Any) -> list[Any]:
-    connection = await asyncpg.connect(Cluster(data_dir).uri(SUPERUSER))
+async def ask(url: str, query: str, *arguments: Any) -> list[Any]:
+    connection = await asyncpg.connect(url)
     try:
         return await connection.fetch(query, *arguments)
     finally:
         await connection.close()
 
 
-async def test_no_acknowledged_write_is_lost_when_the_server_is_killed(data_dir: Path) -> None:
+async def test_no_acknowledged_write_is_lost_when_the_server_is_killed(data_dir: Path, administrator: Address) -> None:
     async with serving(data_dir, TASKDECK_RATE_LIMIT="0") as first:
         port = first.address.rpartition(":")[2]
         journal = Journal(first.address, first.token("mona"))
@@ -112,11 +129,14 @@ async def test_no_acknowledged_write_is_lost_when_the_server_is_killed(data_dir:
             async with serving(data_dir, TASKDECK_RATE_LIMIT="0", TASKDECK_PORT=port):
                 await journal.reach(WRITERS * EACH)
                 assert seen < WRITERS * EACH, "it was killed while they wrote"
-                assert await stored(data_dir, "mona") == {key: [n] for key, n in journal.acknowledged.items()}
+                assert await stored(administrator(), "mona") == {key: [n] for key, n in journal.acknowledged.items()}
     assert set(journal.statuses) == {200}
 
 
-async def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(data_dir: Path, server: Server) -> None:
+@pytest.mark.embedded
+async def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(
+    data_dir: Path, server: Server, administrator: Address
+) -> None:
     journal = Journal(server.address, server.token("nina"))
     async with journal.writing():
         for part in (4, 2):
@@ -127,13 +147,15 @@ async def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(data_dir:
                     os.kill(pid, signal.SIGKILL)
     assert journal.refused, "while PostgreSQL was away, it was said so"
     assert set(journal.statuses) <= {200, 503}
-    assert await stored(data_dir, "nina") == {key: [number] for key, number in journal.acknowledged.items()}
+    assert await stored(administrator(), "nina") == {key: [number] for key, number in journal.acknowledged.items()}
     assert server.process.returncode is None, "the server went through it without a restart"
     async with server.http() as http:
         assert (await http.get("/readyz")).status_code == 200
 
 
-async def test_a_client_that_goes_away_leaves_all_or_nothing_and_no_connection(data_dir: Path, server: Server) -> None:
+async def test_a_client_that_goes_away_leaves_all_or_nothing_and_no_connection(
+    server: Server, administrator: Address
+) -> None:
     chance = Random(7)
     journal = Journal(server.address, server.token("olga"))
 
@@ -151,10 +173,10 @@ async def test_a_client_that_goes_away_leaves_all_or_nothing_and_no_connection(d
     SELECT id FROM tasks t WHERE user_id = 'olga'
     AND (SELECT count(*) FROM task_events e WHERE e.task_id = t.id) <> 1
     """
-    assert await ask(data_dir, half) == []
-    assert len(await stored(data_dir, "olga")) >= 20
-    left = "SELECT pid FROM pg_stat_activity WHERE state LIKE 'idle in transaction%'"
-    assert await ask(data_dir, left) == []
+    assert await ask(administrator(), half) == []
+    assert len(await stored(administrator(), "olga")) >= 20
+    left = "SELECT pid FROM pg_stat_activity WHERE state LIKE 'idle in transaction%' AND datname = current_database()"
+    assert await ask(administrator(), left) == []
 
 
 SLOW = """
@@ -163,10 +185,12 @@ CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'Slow'
 """
 
 
-async def test_who_is_being_answered_when_the_server_is_asked_to_end_gets_the_answer(data_dir: Path) -> None:
+async def test_who_is_being_answered_when_the_server_is_asked_to_end_gets_the_answer(
+    data_dir: Path, administrator: Address
+) -> None:
     async with serving(data_dir) as server, server.client("paul") as client:
         await structured(client, "whoami")
-        observer = await asyncpg.connect(Cluster(data_dir).uri(SUPERUSER))
+        observer = await asyncpg.connect(administrator())
         await observer.execute(SLOW)
         waiting = asyncio.create_task(structured(client, "add_task", title="Slow"))
         async with asyncio.timeout(PATIENCE):

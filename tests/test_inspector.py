@@ -63,11 +63,12 @@ async def test_it_is_told_that_it_needs_a_token(server: Server) -> None:
 
 async def test_it_works_over_standard_input_and_output(server: Server) -> None:
     home, how = server.data_dir.parent, ("--cli", str(TASKDECK), "stdio", "--format", "json")
+    who = {"TASKDECK_TOKEN": server.token("inspector"), "TASKDECK_PORT": server.address.rpartition(":")[2]}
     talk = json.dumps({"title": "By stdio", "messages": [{"role": "user", "content": "Hello"}]})
     call = ("--method", "tools/call", "--tool-name", "start_conversation", "--tool-args-json", talk)
-    started = await run_node("mcp-inspector", *how, *call, home=home)
+    started = await run_node("mcp-inspector", *how, *call, home=home, **who)
     assert started.status == 0, started.stderr
     number = json.loads(started.stdout)["result"]["structuredContent"]["id"]
     asked = ("--method", "resources/read", "--uri", f"conversation://{number}")
-    read = await run_node("mcp-inspector", *how, *asked, home=home)
+    read = await run_node("mcp-inspector", *how, *asked, home=home, **who)
     assert "Hello" in json.loads(read.stdout)["result"]["contents"][0]["text"]

@@ -23,6 +23,12 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("stdio") / "data"
 
 
+def somebody(data_dir: Path, user: str) -> dict[str, str]:
+    """The variables that say who speaks; without them the user of the embedded database does."""
+    settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
+    return {"TASKDECK_TOKEN": LocalIssuer(settings).mint(user), "TASKDECK_PORT": "8000"}
+
+
 def speaker(data_dir: Path, mode: str = "auto", **variables: str) -> Client:
     """An MCP client that starts a `taskdeck stdio` of its own."""
     variables = environment(data_dir, **variables)
@@ -51,6 +57,7 @@ HELLO = rpc(
 ) + (b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
 
 
+@pytest.mark.embedded
 async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_dir: Path) -> None:
     async with speaker(data_dir, "legacy") as client:
         assert (await structured(client, "whoami"))["user_id"] == "local"
@@ -61,7 +68,7 @@ async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_d
 
 
 async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir: Path) -> None:
-    async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG") as process:
+    async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG", **somebody(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(HELLO + rpc("tools/call", 2, name="get_task", arguments={"task_id": 404}) + b"no json\n")
@@ -94,13 +101,12 @@ def test_nobody_speaks_with_a_bad_token_or_for_a_remote_database(
 
 
 async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Path) -> None:
-    settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
-    named = {"TASKDECK_TOKEN": LocalIssuer(settings).mint("alice"), "TASKDECK_PORT": "8000"}
+    users = ("bob", "alice")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(data_dir))
-        speakers = [await stack.enter_async_context(speaker(data_dir, **who)) for who in ({}, named)]
-        browsers = [await stack.enter_async_context(server.client(user)) for user in ("local", "alice")]
-        for client, user, browser in zip(speakers, ("local", "alice"), browsers, strict=True):
+        speakers = [await stack.enter_async_context(speaker(data_dir, **somebody(data_dir, user))) for user in users]
+        browsers = [await stack.enter_async_context(server.client(user)) for user in users]
+        for client, user, browser in zip(speakers, users, browsers, strict=True):
             assert (await structured(client, "whoami"))["user_id"] == user, "a token says who speaks"
             for writer, title in ((client, "Spoken"), (browser, "Sent")):
                 await structured(writer, "add_task", title=title, tags=["shared"])
@@ -113,7 +119,7 @@ async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Pat
 
 
 async def test_a_speaker_ends_when_asked_though_its_input_stays_open(data_dir: Path) -> None:
-    async with started(data_dir) as process:
+    async with started(data_dir, **somebody(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(HELLO)
