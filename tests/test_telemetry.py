@@ -121,6 +121,7 @@ async def outlive_postgres(server: Server) -> None:
             await asyncio.sleep(0.05)
 
 
+@pytest.mark.embedded
 async def test_neither_logs_nor_spans_repeat_what_users_write_or_hold(collector: Collector, tmp_path: Path) -> None:
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "TASKDECK_LOG_LEVEL": "DEBUG"}
     async with serving(tmp_path / "data", **variables) as server:
