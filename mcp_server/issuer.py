@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
+from unicodedata import category
 from uuid import uuid4
 
 import jwt
@@ -22,6 +23,8 @@ Audience = Literal["mcp", "api"]
 SCOPES = ("mcp:read", "mcp:write")
 SUBJECT = r"^[A-Za-z0-9_.:@|-]{1,128}$"
 MAX_LIFETIME_SECONDS = 86_400
+EMAIL_LENGTH, NAME_LENGTH = (3, 320), (1, 200)
+"""Characters, at least and at most."""
 
 
 class LocalIssuer:
@@ -72,6 +75,9 @@ class LocalIssuer:
             raise ValueError("ttl: a token lives between one second and 24 hours")
         if not set(granted) <= set(SCOPES):
             raise ValueError(f"scope: choose from {' '.join(SCOPES)}")
+        for what, said, (least, most) in (("email", email, EMAIL_LENGTH), ("name", name, NAME_LENGTH)):
+            if said is not None and plain(said, least, most) is None:
+                raise ValueError(f"{what}: {least} to {most} characters without control characters are allowed")
         now = int(time.time())
         claims = {
             "iss": self.name,
@@ -87,6 +93,13 @@ class LocalIssuer:
         }
         claims = {claim: value for claim, value in claims.items() if value is not None}
         return jwt.encode(claims, self._private, "EdDSA", headers={"typ": "at+jwt"})
+
+
+def plain(value: object, least: int, most: int) -> str | None:
+    """Text of so many characters that can be stored and shown, else nothing: no reason to keep somebody out."""
+    if not isinstance(value, str) or not least <= len(value) <= most:
+        return None
+    return None if any(category(char) in ("Cc", "Cs") for char in value) else value
 
 
 def open_local_key(folder: Path) -> Ed25519PrivateKey:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Annotated, Literal, Protocol, TypeVar, cast
-from unicodedata import category
 from zoneinfo import ZoneInfo
 
 import jwt
@@ -20,12 +19,13 @@ from jwt.utils import base64url_decode
 from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
 
 from mcp_server.addresses import addresses
-from mcp_server.issuer import MAX_LIFETIME_SECONDS, SUBJECT, Audience, LocalIssuer
+from mcp_server.issuer import EMAIL_LENGTH, MAX_LIFETIME_SECONDS, NAME_LENGTH, SUBJECT, Audience, LocalIssuer, plain
 from mcp_server.keys import Key, KeySet
 from mcp_server.settings import Settings
 
 MAX_TOKEN_BYTES = 8192
 MAX_KID_LENGTH = 128
+MAX_CLIENT_LENGTH = 320
 LEEWAY_SECONDS = 30
 CACHE_ENTRIES = 1024
 PERSONAL_PREFIX = "tdp_"
@@ -258,22 +258,15 @@ def _check_signature(token: str, key: Key) -> None:
 def _describe(claims: _Claims, audience: Audience) -> Caller:
     return Caller(
         user_id=claims.sub,
-        email=_plain(claims.email),
-        name=_plain(claims.name),
+        email=plain(claims.email, *EMAIL_LENGTH),
+        name=plain(claims.name, *NAME_LENGTH),
         timezone=_timezone(claims.zoneinfo),
         scopes=frozenset(claims.scope.split(" ")) - {""},
-        client=_plain(claims.client_id) or _plain(claims.azp),
+        client=plain(claims.client_id, 1, MAX_CLIENT_LENGTH) or plain(claims.azp, 1, MAX_CLIENT_LENGTH),
         expires_at=claims.exp,
         audience=audience,
         issuer=claims.iss,
     )
-
-
-def _plain(value: object) -> str | None:
-    """Text that can be stored and shown, else nothing: a strange name is no reason to keep somebody out."""
-    if not isinstance(value, str) or not 0 < len(value) <= 320:
-        return None
-    return None if any(category(char) in ("Cc", "Cs") for char in value) else value
 
 
 def _timezone(value: object) -> str | None:

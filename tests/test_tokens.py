@@ -14,8 +14,10 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mcp_server.callers import Callers
 from mcp_server.issuer import LocalIssuer
 from mcp_server.tokens import Caller, Verifier
+from tests.conftest import Person
 from tests.forge import (
     ADDRESS,
     ALL_KEYS,
@@ -36,6 +38,7 @@ from tests.forge import (
     sign,
     to_jwk,
 )
+from tests.processes import typed
 
 Make = Callable[[str], str]
 """Makes a token, given the audience of the door that it will be shown at."""
@@ -263,6 +266,40 @@ async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: House, val
     assert (await house.show(sign(header(), claims(**odd)))).status == 200
     caller = house.passed[-1]
     assert (caller.email, caller.name, caller.timezone, caller.client) == (None,) * 4
+
+
+@pytest.mark.parametrize(
+    ("email", "name", "kept"),
+    [
+        ("a@b", "x", ("a@b", "x")),
+        ("é@", "\U0001f600" * 200, (None, "\U0001f600" * 200)),
+        ("a" * 320, "x" * 201, ("a" * 320, None)),
+        ("a" * 321, "", (None, None)),
+    ],
+)
+async def test_a_name_or_e_mail_that_cannot_be_kept_locks_nobody_out(
+    house: House, person: Callable[[str], Person], email: str, name: str, kept: tuple[str | None, str | None]
+):
+    assert (await house.show(sign(header(), claims(email=email, name=name)))).status == 200
+    told = house.passed[-1]
+    assert (told.email, told.name) == kept
+    somebody = person("odd")
+    await Callers(somebody.database).scope(replace(told, user_id=somebody.user_id))
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--name", "x" * 201, "name: 1 to 200 characters"),
+        ("--name", "", "name: 1 to 200 characters"),
+        ("--email", "a@", "email: 3 to 320 characters"),
+        ("--email", "a\nb@c", "email: 3 to 320 characters"),
+    ],
+)
+def test_a_token_is_not_made_with_what_would_be_left_out(option: str, value: str, said: str, tmp_path: Path):
+    ended = typed("token", "--user", "alice", option, value, data_dir=tmp_path, TASKDECK_PORT="8000")
+    assert (ended.status, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
+    assert ended.stderr.startswith(f"taskdeck: {said}")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe", "UTC\0", "+02:00"])
