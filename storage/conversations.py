@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import col
 
-from storage import cursors, idempotency
+from storage import budget, cursors, idempotency
 from storage.database import Row, Scope, Statement, Transaction, compiled
 from storage.errors import NotFound, StorageError
 from storage.faults import verb
@@ -43,9 +43,6 @@ from storage.views import (
 
 R = TypeVar("R")
 ME = func.current_user_id()
-
-MESSAGE_TOKENS = 45
-"""What a message costs beside its text: names, role, sequence and time as JSON."""
 
 
 _VIEW = tuple(getattr(Conversation, name) for name in ConversationView.model_fields)
@@ -82,11 +79,10 @@ _APPEND = _storing(
     .values(message_count=col(Conversation.message_count) + _SIZE, updated_at=func.clock_timestamp())
 )
 
-_cost = MESSAGE_TOKENS + (
-    func.octet_length(col(Message.content))
-    + func.coalesce(func.octet_length(cast(col(Message.tool_calls), Text)), 0)
-    + 3
-) / literal(4, Integer)
+# No text has fewer tokens than this: it keeps what cannot fit in the database. What does fit, budget says.
+_cost = (
+    func.octet_length(col(Message.content)) + func.coalesce(func.octet_length(cast(col(Message.tool_calls), Text)), 0)
+) / literal(10, Integer)
 _newest = (
     select(Message, _cost.label("cost"))
     .where(
@@ -184,10 +180,18 @@ async def record(transaction: Transaction, conversation_id: int, messages: Seque
 
 
 @verb
-async def find(scope: Scope, search: str | None = None, limit: int = 20, cursor: str | None = None) -> ConversationList:
+async def find(
+    scope: Scope,
+    search: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+    *,
+    max_tokens: int | None = None,
+) -> ConversationList:
     """A page of the caller's conversations, the one updated last first.
 
-    `search` (websearch syntax) matches words of the title, or of a message.
+    `search` (websearch syntax) matches words of the title, or of a message. A page that would be longer than
+    `max_tokens` ends early, with a cursor.
 
     Raises:
         InvalidInput: the cursor belongs to another listing.
@@ -203,20 +207,16 @@ async def find(scope: Scope, search: str | None = None, limit: int = 20, cursor:
             after_id=position[1],
         )
     found = [row for row in rows if row["id"] is not None]
-    return ConversationList(
-        conversations=[view(row) for row in found[:limit]],
-        total_count=rows[0]["total"],
-        next_cursor=cursors.following(listing, found, limit, "updated_at", "id"),
-    )
+    shown = budget.fill([view(row) for row in found[:limit]], max_tokens)
+    following = cursors.following(listing, found, len(shown), "updated_at", "id")
+    return ConversationList(conversations=shown, total_count=rows[0]["total"], next_cursor=following)
 
 
 @verb
 async def read(
     scope: Scope, conversation_id: int, limit: int = 50, before_sequence: int | None = None, max_tokens: int = 4000
 ) -> ConversationPage:
-    """The newest messages (before a sequence number), oldest first, as many as the budget holds and at least one.
-
-    A token is taken for four bytes of UTF-8.
+    """The newest messages (before a sequence number), oldest first, as many as fit into `max_tokens`, at least one.
 
     Raises:
         NotFound.
@@ -229,11 +229,10 @@ async def read(
         rows = await transaction.fetch_all(
             _READ, conversation_id=conversation_id, before=before, page_size=limit, budget=max_tokens
         )
-    return ConversationPage(
-        conversation=view(conversation),
-        messages=[_message(row) for row in reversed(rows)],
-        has_more=bool(rows) and rows[-1]["sequence"] > 1,
-    )
+    page = ConversationPage(conversation=view(conversation), messages=[], has_more=False)
+    messages = budget.fill([_message(row) for row in rows], max_tokens - budget.cost(page))
+    has_more = bool(messages) and messages[-1].sequence > 1
+    return page.model_copy(update={"messages": messages[::-1], "has_more": has_more})
 
 
 @verb

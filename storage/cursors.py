@@ -16,9 +16,9 @@ def write(listing: str, *position: datetime | str | int) -> str:
     return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
 
 
-def following(listing: str, rows: list[Row], limit: int, *keys: str) -> str | None:
-    """A cursor behind the last row of a page of `limit` rows, if a row beyond it was found."""
-    return write(listing, *(rows[limit - 1][key] for key in keys)) if len(rows) > limit else None
+def following(listing: str, rows: list[Row], given: int, *keys: str) -> str | None:
+    """A cursor behind the last row that was given, if rows beyond it were found."""
+    return write(listing, *(rows[given - 1][key] for key in keys)) if len(rows) > given else None
 
 
 def read(cursor: str, listing: str, *kinds: type) -> list[Any]:

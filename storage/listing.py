@@ -28,13 +28,13 @@ from sqlalchemy import (
 )
 from sqlmodel import col
 
-from storage import cursors, schedule, users
+from storage import budget, cursors, schedule, users
 from storage.database import Row, Scope, Statement, compiled
 from storage.faults import verb
 from storage.fields import BRIEF, WHOLE, brief, view
 from storage.inputs import Priority
 from storage.models import Task
-from storage.views import TaskBrief, TaskPage, TaskView
+from storage.views import TaskPage
 
 Sort = Literal["created", "due", "priority", "updated"]
 ListedStatus = Literal["pending", "in_progress", "completed", "all"]
@@ -90,11 +90,17 @@ _KEYS: dict[Sort, _Key] = {
 
 @verb
 async def find(
-    scope: Scope, wanted: Filter, limit: int = 20, cursor: str | None = None, *, whole: bool = False, budget: int = 0
+    scope: Scope,
+    wanted: Filter,
+    limit: int = 20,
+    cursor: str | None = None,
+    *,
+    whole: bool = False,
+    max_tokens: int | None = None,
 ) -> TaskPage:
     """A page of visible tasks.
 
-    `budget` bounds the page's JSON in bytes (0: unbounded): a page that would be longer ends early, with a cursor.
+    A page that would be longer than `max_tokens` ends early, with a cursor.
 
     Raises:
         InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team.
@@ -110,15 +116,9 @@ async def find(
             raise users.no_team(wanted.team_id)
         rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
     found = [row for row in rows if row["id"] is not None]
-    tasks: list[TaskBrief | TaskView] = []
-    for row in found[:limit]:
-        task = view(_without_extras(row)) if whole else brief(row)
-        budget -= len(task.model_dump_json(exclude_none=True)) if budget else 0
-        if budget < 0 and tasks:
-            break
-        tasks.append(task)
-    more = len(tasks) < len(found)
-    following = _cursor(listing, found[len(tasks) - 1]) if more else None
+    shown = [view(_without_extras(row)) if whole else brief(row) for row in found[:limit]]
+    tasks = budget.fill(shown, max_tokens)
+    following = cursors.following(listing, found, len(tasks), "sort_key", "id")
     return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
 
 
@@ -222,7 +222,3 @@ def _branches(shape: _Shape) -> list[ColumnElement[bool]]:
         case "all":
             elsewhere = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
             return [mine, in_my_teams & theirs, shared & elsewhere]
-
-
-def _cursor(listing: str, last: Row) -> str:
-    return cursors.write(listing, last["sort_key"], last["id"])

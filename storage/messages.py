@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, func, select, tuple_
 
-from storage import cursors
+from storage import budget, cursors
 from storage.database import Row, Scope, Statement, compiled
 from storage.faults import verb
 from storage.models import Message
@@ -20,8 +20,12 @@ _MATCHING = func.matching_messages(_QUERY).table_valued(*Message.model_fields)
 
 
 @verb
-async def search(scope: Scope, query: str, limit: int = 20, cursor: str | None = None) -> MessageMatches:
+async def search(
+    scope: Scope, query: str, limit: int = 20, cursor: str | None = None, *, max_tokens: int | None = None
+) -> MessageMatches:
     """A page of the caller's messages that have these words (websearch syntax), newest first.
+
+    A page that would be longer than `max_tokens` ends early, with a cursor.
 
     Raises:
         InvalidInput: the cursor belongs to another listing.
@@ -37,10 +41,9 @@ async def search(scope: Scope, query: str, limit: int = 20, cursor: str | None =
             after_conversation=position[1],
             after_sequence=position[2],
         )
-    return MessageMatches(
-        matches=[_match(row) for row in rows[:limit]],
-        next_cursor=cursors.following(listing, rows, limit, "created_at", "conversation_id", "sequence"),
-    )
+    matches = budget.fill([_match(row) for row in rows[:limit]], max_tokens)
+    following = cursors.following(listing, rows, len(matches), "created_at", "conversation_id", "sequence")
+    return MessageMatches(matches=matches, next_cursor=following)
 
 
 def _match(row: Row) -> MessageMatch:

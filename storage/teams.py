@@ -7,13 +7,13 @@ from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from storage import users
+from storage import budget, users
 from storage.database import Row, Scope, Transaction, compiled
 from storage.errors import Conflict, NotAllowed, NotFound
 from storage.faults import verb
 from storage.inputs import TeamRole
 from storage.models import Team, TeamMember, User
-from storage.views import Member, TeamView
+from storage.views import ListedTeam, Member, TeamList, TeamView
 
 _TEAM = bindparam("team_id", type_=BigInteger)
 _USER = bindparam("user_id", type_=Text)
@@ -58,6 +58,22 @@ async def find_all(scope: Scope) -> list[TeamView]:
     for row in rows:
         teams.setdefault(row["team_id"], []).append(row)
     return [_view(members, scope.user_id) for members in teams.values()]
+
+
+async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
+    """The caller's teams, oldest first: all with members if that fits, else fewer members of each, else fewer teams."""
+    teams = [ListedTeam(**dict(team)) for team in await find_all(scope)]
+    if sum(map(budget.cost, teams)) <= max_tokens:
+        return TeamList(teams=teams)
+    left = max_tokens
+    for place, team in enumerate(teams):
+        bare = team.model_copy(update={"members": [], "more_members": len(team.members)})
+        members = budget.fitting(team.members, left // (len(teams) - place) - budget.cost(bare))
+        more = len(team.members) - len(members)
+        teams[place] = bare.model_copy(update={"members": members, "more_members": more or None})
+        left -= budget.cost(teams[place])
+    shown = budget.fill(teams, max_tokens)
+    return TeamList(teams=shown, more_teams=len(teams) - len(shown) or None)
 
 
 @verb

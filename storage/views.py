@@ -128,6 +128,19 @@ class TeamView(View):
     members: list[Member]
 
 
+class ListedTeam(TeamView):
+    """A team in a list; `more_members` counts those that it has no room for."""
+
+    more_members: int | None = None
+
+
+class TeamList(View):
+    """The caller's teams; `more_teams` counts those that it has no room for."""
+
+    teams: list[ListedTeam]
+    more_teams: int | None = None
+
+
 class MessageView(View):
     """A kept message; `sequence` counts from 1 in its conversation."""
 

@@ -66,7 +66,7 @@ async def test_a_read_stops_at_its_budget(alice: Person) -> None:
     said = [message("x" * 4000) for _ in range(10)]
     chat = (await alice.call("start_conversation", messages=said))["id"]
     sizes: list[int] = []
-    for budget in (100, 2200, 4000, 20_000):
+    for budget in (100, 2900, 4300, 20_000):
         page = await alice.call("get_conversation", conversation_id=chat, max_tokens=budget)
         sizes.append(len(page["messages"]))
         assert page["messages"][-1]["sequence"] == 10

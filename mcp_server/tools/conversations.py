@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage import conversations, messages
+from storage import budget, conversations, messages
 from storage.inputs import Count, Id, Key, Line, NewMessage, Said, Text
 from storage.views import (
     ConversationDeleted,
@@ -84,7 +84,9 @@ async def append_messages(call: Call, said: AppendMessages) -> MessagesAppended:
 @tool("conversations", "List conversations", reads=True)
 async def list_conversations(call: Call, said: ListConversations) -> ConversationList:
     """List conversations, the one updated last first. search looks at titles and messages."""
-    return await conversations.find(call.scope, said.search, said.limit, said.cursor)
+    return await conversations.find(
+        call.scope, said.search, said.limit, said.cursor, max_tokens=budget.allowed(said.limit)
+    )
 
 
 @tool("conversations", "Read a conversation", reads=True)
@@ -99,7 +101,7 @@ async def get_conversation(call: Call, said: GetConversation) -> ConversationPag
 @tool("conversations", "Search messages", reads=True)
 async def search_messages(call: Call, said: SearchMessages) -> MessageMatches:
     """Find messages by their words, newest first."""
-    return await messages.search(call.scope, said.query, said.limit, said.cursor)
+    return await messages.search(call.scope, said.query, said.limit, said.cursor, max_tokens=budget.allowed(said.limit))
 
 
 @tool("conversations", "Delete a conversation", destroys=True)

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage import conversations, history, listing
+from storage import budget, conversations, history, listing
 from storage.database import Scope
 from storage.errors import NotFound
 from storage.inputs import MAX_ID, Line, Said, Text
@@ -14,6 +14,8 @@ from storage.views import View
 
 MOST = 10
 """How many of each kind are found."""
+TITLE_TOKENS = 130
+"""What of a long title is shown: enough to choose by, for fetch has it whole."""
 
 
 class Search(Said):
@@ -65,8 +67,11 @@ async def _find(scope: Scope, words: str) -> list[Found]:
     tasks = await listing.find(scope, Filter(status="all", search=words), MOST)
     chats = await conversations.find(scope, words, MOST)
     return [
-        *(_found("task", task.id, task.title) for task in tasks.tasks),
-        *(_found("conversation", chat.id, _title(chat.id, chat.title)) for chat in chats.conversations),
+        *(_found("task", task.id, budget.shorten(task.title, TITLE_TOKENS)) for task in tasks.tasks),
+        *(
+            _found("conversation", chat.id, budget.shorten(_title(chat.id, chat.title), TITLE_TOKENS))
+            for chat in chats.conversations
+        ),
     ]
 
 

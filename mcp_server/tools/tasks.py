@@ -5,16 +5,12 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage import history, listing, tasks
+from storage import budget, history, listing, tasks
 from storage.errors import InvalidInput, StorageError
 from storage.inputs import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields, Text
 from storage.listing import Filter, ListedScope, ListedStatus, Sort
 from storage.views import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
 
-PAGE_BYTES = 14_000
-"""About 4,000 tokens: what a page of the default size may take."""
-
-DEFAULT_LIMIT = 20
 MOST_UNASKED = 5
 """How many tasks are deleted at once without asking."""
 MOST_NAMED = 10
@@ -64,7 +60,7 @@ class ListTasks(Said):
     due_after: Moment | None = Field(None, description="Inclusive")
     sort: Sort = "created"
     detail: Literal["brief", "full"] = "brief"
-    limit: Annotated[Count, Field(ge=1, le=100)] = DEFAULT_LIMIT
+    limit: Annotated[Count, Field(ge=1, le=100)] = 20
     cursor: Annotated[Line, Field(max_length=500)] | None = None
 
 
@@ -139,7 +135,7 @@ async def list_tasks(call: Call, said: ListTasks) -> TaskPage:
         said.limit,
         said.cursor,
         whole=said.detail == "full",
-        budget=PAGE_BYTES * max(1, said.limit // DEFAULT_LIMIT),
+        max_tokens=budget.allowed(said.limit),
     )
 
 

@@ -5,21 +5,15 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, Nothing, tool
-from storage import sharing, teams
+from storage import budget, sharing, teams
 from storage.inputs import Id, Line, Permission, Person, Said, TeamRole
-from storage.views import TaskShares, TeamView, View
+from storage.views import TaskShares, TeamList, TeamView
 
 
 class CreateTeam(Said):
     """Arguments of create_team."""
 
     name: Annotated[Line, Field(max_length=100)]
-
-
-class Teams(View):
-    """The caller's teams."""
-
-    teams: list[TeamView]
 
 
 class AddTeamMember(Said):
@@ -59,9 +53,9 @@ async def create_team(call: Call, said: CreateTeam) -> TeamView:
 
 
 @tool("teams", "List teams", reads=True)
-async def list_teams(call: Call, said: Nothing) -> Teams:
-    """List your teams, your role in each, and their members."""
-    return Teams(teams=await teams.find_all(call.scope))
+async def list_teams(call: Call, said: Nothing) -> TeamList:
+    """List your teams, your role in each, and their members; more_members and more_teams count what had no room."""
+    return await teams.find_fitting(call.scope, budget.allowed(budget.PAGE_ROWS))
 
 
 @tool("teams", "Add a team member", repeatable=True)
