@@ -3,11 +3,13 @@
 import asyncio
 from typing import TYPE_CHECKING
 
+import asyncpg
 from alembic import context
 from sqlalchemy import pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.bookkeeping import Row
+from storage.dsn import cleaned
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -54,10 +56,12 @@ def migrate(connection: "Connection | None" = None) -> None:
 
 async def migrate_online() -> None:
     """Connect as the schema's owner and migrate."""
+    url = cleaned(context.config.attributes["url"])
+    # asyncpg reads the address itself: SQLAlchemy would hand sslmode and the like to it as arguments.
     engine = create_async_engine(
-        context.config.get_main_option("sqlalchemy.url", ""),
+        "postgresql+asyncpg://",
         poolclass=pool.NullPool,
-        connect_args={"statement_cache_size": 0},
+        async_creator=lambda: asyncpg.connect(url, statement_cache_size=0),
     )
     async with engine.begin() as connection:
         await connection.run_sync(migrate)

@@ -49,8 +49,7 @@ async def open_deck(
     settings: Settings, database_url: str, dashboard_url: str | None = None, local: Caller | None = None
 ) -> AsyncGenerator[Deck]:
     """Open the database and build what all doors share. `local` asks when there is no HTTP request."""
-    pooled = bool(settings.database_url_unpooled) and settings.database_url_unpooled != settings.database_url
-    async with Database.open(database_url, pooled=pooled) as database:
+    async with Database.open(database_url) as database:
 
         async def find_personal_token(token_hash: str) -> Caller | None:
             holder = await users.find_personal_token(database, token_hash)

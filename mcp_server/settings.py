@@ -9,6 +9,8 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from storage.dsn import cleaned
+
 Toolset = Literal["tasks", "teams", "conversations", "search", "statistics", "account"]
 TOOLSETS: tuple[Toolset, ...] = ("tasks", "teams", "conversations", "search", "statistics", "account")
 
@@ -58,8 +60,8 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_url_unpooled")
     @classmethod
     def _postgresql(cls, value: str | None) -> str | None:
-        if value and urlsplit(value).scheme not in ("postgresql", "postgres"):
-            raise ValueError("must start with postgresql://")
+        if value:
+            cleaned(value)
         return value or None
 
     @field_validator("public_url", "issuer", "jwks_url")

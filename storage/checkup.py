@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import asyncpg
 
 from storage import schema
+from storage.dsn import cleaned
 
 VERSIONS = range(15, 19)
 CONNECT_SECONDS = 10
@@ -56,7 +57,7 @@ async def examine(url: str, unpooled: str | None) -> list[Finding]:
 
 
 async def _connect(url: str) -> "Connection":
-    return await asyncpg.connect(url, timeout=CONNECT_SECONDS, statement_cache_size=0)
+    return await asyncpg.connect(cleaned(url), timeout=CONNECT_SECONDS, statement_cache_size=0)
 
 
 def _version(connection: "Connection") -> Finding:

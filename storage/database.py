@@ -7,25 +7,26 @@ behind a pooler in transaction mode.
 
 import asyncio
 import functools
+import logging
 import re
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
 
+from storage.dsn import cleaned
 from storage.errors import Unavailable
-from storage.faults import SEVERED, Transient, explained
+from storage.faults import SEVERED, Transient, Unprepared, explained, unidentified
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
 
-P = ParamSpec("P")
-R = TypeVar("R")
+logger = logging.getLogger(__name__)
+
 Row = asyncpg.Record
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ COMMAND_SECONDS = 6.0
 """How long a statement may take before the connection is given up; PostgreSQL ends it after 5 itself."""
 
 LANE_SIZE = 2
+STATEMENTS_KEPT = 200
 
 # One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
 # settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
@@ -53,6 +55,9 @@ _IDENTITY = (
     "set_config('random_page_cost','1.1',true),set_config('jit','off',true),"
     "set_config('plan_cache_mode','force_generic_plan',true)"
 )
+
+_OF_THE_DATABASE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+_NOT_IDENTIFIED = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
 
 
 @dataclass(frozen=True)
@@ -122,6 +127,8 @@ class Scope:
     user_id: str
     client: str | None = None
     joined: Transaction | None = None
+    reading: bool = False
+    """Only reads, so that it matters to nobody whether a transaction was committed."""
 
     def within(self, transaction: Transaction) -> "Scope":
         """The same caller, whose verbs join this transaction instead of beginning their own."""
@@ -140,7 +147,7 @@ class Scope:
             return
         async with self.database.connection() as connection:
             try:
-                await connection.execute(f"BEGIN; {self._identity()}", timeout=ACQUIRE_SECONDS)
+                await self._begin(connection)
                 yield Transaction(connection, self.user_id)
             except TimeoutError:
                 connection.terminate()  # a peer that is silent would not answer a ROLLBACK either
@@ -151,6 +158,8 @@ class Scope:
             try:
                 await connection.execute("COMMIT")
             except SEVERED as error:
+                if self.reading:
+                    raise
                 # Whether it was committed is unknown: the verb must not silently run twice.
                 raise Unavailable(
                     "The connection broke while saving. Read the item again to see whether it was saved."
@@ -168,9 +177,17 @@ class Scope:
         async with self.database.connection(self.database.lane) as connection:
             try:
                 return await connection.execute(f"{self._identity()}; {sql}")
+            except _NOT_IDENTIFIED as error:
+                raise unidentified(error) from error
             except (TimeoutError, asyncio.CancelledError):
                 connection.terminate()  # whoever gives up does not wait for a silent peer to agree
                 raise
+
+    async def _begin(self, connection: "Connection") -> None:
+        try:
+            await connection.execute(f"BEGIN; {self._identity()}", timeout=ACQUIRE_SECONDS)
+        except _NOT_IDENTIFIED as error:
+            raise unidentified(error) from error
 
     def _identity(self) -> str:
         client = (self.client or "")[:100].replace("\x00", "").replace("'", "''").replace("\\", "/")
@@ -196,21 +213,18 @@ class Database:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, pooled: bool = False, size: int = 10) -> AsyncGenerator["Database"]:
-        """Prepare a pool; it connects at the first request, so a database that is away is no reason not to start.
-
-        `pooled` says that `url` leads to a pooler in transaction mode, which keeps no prepared statements.
-        """
+    async def open(cls, url: str, *, size: int = 10) -> AsyncGenerator["Database"]:
+        """Prepare a pool; it connects at the first request, so a database that is away is no reason not to start."""
         create = functools.partial(
             asyncpg.create_pool,
-            url,
+            cleaned(url),
             min_size=0,
+            connect=_connect,
             reset=_keep,
             timeout=ACQUIRE_SECONDS,
             command_timeout=COMMAND_SECONDS,
-            statement_cache_size=0 if pooled or "-pooler." in (urlsplit(url).hostname or "") else 200,
             max_cached_statement_lifetime=0,
-            server_settings={"application_name": "taskdeck"} if not pooled else None,
+            server_settings={"application_name": "taskdeck"},
         )
         async with create(max_size=size) as pool, create(max_size=LANE_SIZE) as lane:
             yield cls(pool, lane, url)
@@ -237,14 +251,34 @@ class Database:
             connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
         except TimeoutError as error:
             raise Unavailable("The database is busy. Nothing was changed; try again in 2 seconds.") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+        except _OF_THE_DATABASE as error:
+            logger.warning("the database cannot be reached: %s", type(error).__name__)
             raise Transient("The database cannot be reached. Nothing was changed; try again.") from error
         try:
             yield connection
-        except (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError) as error:
+        except (*_OF_THE_DATABASE, Unprepared) as error:
             raise explained(error) from error
         finally:
             await pool.release(connection)
+
+
+async def _connect(*args: Any, **kwargs: Any) -> "asyncpg.Connection[Row]":  # noqa: ANN401
+    """A connection that keeps prepared statements only if it leads straight to PostgreSQL.
+
+    Behind a pooler in transaction mode a kept statement is another's sooner or later. A pooler makes up the process
+    id of the handshake (it is for cancelling), PostgreSQL tells its own. So each new connection is asked, in one
+    round trip: where requests lead may change while the server runs.
+    """
+    connection = await asyncpg.connect(*args, statement_cache_size=STATEMENTS_KEPT, **kwargs)
+    try:
+        told = connection.get_server_pid()
+        if await connection.execute(f"SELECT WHERE pg_backend_pid() = {told:d}") == "SELECT 1":
+            return connection
+    except BaseException:
+        connection.terminate()
+        raise
+    await connection.close()
+    return await asyncpg.connect(*args, statement_cache_size=0, **kwargs)
 
 
 async def _keep(_: "asyncpg.Connection[Row]") -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import logging
 import random
 import time
 from collections import Counter
@@ -10,7 +11,9 @@ from typing import ParamSpec, TypeVar
 
 import asyncpg
 
-from storage.errors import Conflict, InvalidInput, NotAllowed, StorageError, Unavailable
+from storage.errors import InvalidInput, NotAllowed, StorageError, Unavailable
+
+logger = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -20,6 +23,8 @@ RETRY_SECONDS = 1.0
 
 retries: Counter[str] = Counter()
 """How often each verb was started again since this process began; for /metrics."""
+
+NO_SCHEMA = "the database has no schema, or an older one: run taskdeck migrate"
 
 SEVERED = (
     OSError,
@@ -38,31 +43,52 @@ class Collision(Transient):
     """Two transactions stood in each other's way. PostgreSQL looks for a deadlock only after a second."""
 
 
+class Unprepared(Unavailable):
+    """The database lacks what migrations make, or the login may not use it; `mend` tells the operator what to do."""
+
+    def __init__(self, mend: str) -> None:
+        super().__init__("The database of this server is not set up: its operator must look into the log.", 30)
+        self.mend = mend
+
+
 def explained(error: Exception) -> Exception:
-    """What a database error means for the caller; unexpected ones stay as they are."""
+    """What a database error means for the caller; unexpected ones stay as they are. Outages go into the log."""
+    meaning = _meaning(error)
+    if isinstance(meaning, Unavailable) and not isinstance(meaning, Collision):
+        told = meaning.mend if isinstance(meaning, Unprepared) else str(meaning)
+        logger.warning("%s (%s)", told, type(error).__name__)
+    return meaning
+
+
+def _meaning(error: Exception) -> Exception:
     match error:
+        case Unavailable():
+            return error
         case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError() | asyncpg.InvalidCachedStatementError():
             return Collision("The item is being changed by others. Nothing was changed; try again.")
-        case (
-            asyncpg.PostgresConnectionError()
-            | asyncpg.OperatorInterventionError()
-            | asyncpg.InterfaceError()
-            | asyncpg.InternalClientError()
-            | OSError()
-        ) if not isinstance(error, asyncpg.QueryCanceledError):
-            return Transient("The database cannot be reached. Nothing was changed; try again.")
         case asyncpg.QueryCanceledError():
             return Unavailable("The database took too long. Nothing was changed; ask for less, or try again.")
+        case _ if isinstance(error, SEVERED):
+            return Transient("The database cannot be reached. Nothing was changed; try again.")
         case asyncpg.LockNotAvailableError():
-            return Conflict("Somebody else is changing this right now. Nothing was changed; try again.")
+            return Unavailable("Somebody else is changing this right now. Nothing was changed; try again.")
         case asyncpg.InsufficientResourcesError():
             return Unavailable("The database is at its limit. Nothing was changed; try again later.")
+        case asyncpg.UndefinedTableError() | asyncpg.UndefinedFunctionError() | asyncpg.UndefinedColumnError():
+            return Unprepared(NO_SCHEMA)
         case asyncpg.InsufficientPrivilegeError():
             return NotAllowed("You are not allowed to do this.")
         case asyncpg.DataError():
             return InvalidInput("A value cannot be stored. Check numbers and texts for unusual characters.")
         case _:
             return error
+
+
+def unidentified(error: asyncpg.PostgresError) -> Unprepared:
+    """What it means that PostgreSQL does not let us say who asks. The caller has no part in it."""
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return Unprepared("the login may not work for users: GRANT taskdeck_app TO the role of DATABASE_URL")
+    return Unprepared(NO_SCHEMA)
 
 
 def verb(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:

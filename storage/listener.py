@@ -13,6 +13,7 @@ import asyncpg
 from sqlalchemy import Text, bindparam, func, select
 
 from storage.database import compiled
+from storage.dsn import cleaned
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +35,8 @@ class Listener:
 
     `hear` gets each announcement; `resume` is called whenever listening begins, for what was announced before is lost.
     `wanted` says that somebody waits for news. While nobody does, nothing is sent and a lost connection stays lost: a
-    database that is left alone may sleep (Neon suspends after 5 minutes).
+    database that is left alone may sleep (Neon suspends after 5 minutes). One that could not be reached is tried on,
+    for it may never have been there.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class Listener:
                     self.state, attempt = "listening", 0
                     self._resume()
                     await self._attend(connection, lost)
-                self.state = "away"
+                self.state = "away" if self._wanted.is_set() else "resting"
                 logger.warning("the listening connection was lost")
             except _DeafError:
                 self.state = "deaf"
@@ -69,15 +71,14 @@ class Listener:
             except Exception as error:  # also asyncpg's InternalClientError, when PostgreSQL ends us in mid-sentence
                 self.state = "away"
                 logger.warning("cannot listen: %s", type(error).__name__)
-            if self.state == "away" and not self._wanted.is_set():
-                self.state = "resting"
-            await self._wanted.wait()
+            if self.state != "away":
+                await self._wanted.wait()
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.1 * 2**attempt, MAX_BACKOFF_SECONDS))  # noqa: S311
             attempt = min(attempt + 1, 10)
 
     @asynccontextmanager
     async def _connection(self) -> "AsyncGenerator[asyncpg.Connection[asyncpg.Record]]":
-        connection = await asyncpg.connect(self._url, timeout=5, statement_cache_size=0)
+        connection = await asyncpg.connect(cleaned(self._url), timeout=5, statement_cache_size=0)
         try:
             yield connection
         finally:

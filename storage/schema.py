@@ -3,7 +3,6 @@
 import asyncio
 from importlib.resources import files
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 from alembic import command
@@ -24,10 +23,7 @@ def _config(url: str = "") -> Config:
     config = Config()
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     if url:
-        parts = urlsplit(url)
-        config.set_main_option(
-            "sqlalchemy.url", urlunsplit(parts._replace(scheme="postgresql+asyncpg")).replace("%", "%%")
-        )
+        config.attributes["url"] = url
     return config
 
 
@@ -56,9 +52,10 @@ async def migrate(url: str) -> None:
     """
     try:
         await asyncio.to_thread(command.upgrade, _config(url), "head")
-    except (OSError, asyncpg.PostgresError, DBAPIError) as error:
+    except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        raise SchemaError(f"The database cannot be migrated: {reason}") from error
+        told = " ".join(str(reason).split()) or type(reason).__name__
+        raise SchemaError(f"The database cannot be migrated: {told}") from error
 
 
 def script() -> None:

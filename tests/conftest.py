@@ -125,8 +125,8 @@ def homes(cluster: Cluster, way: Way) -> Generator[None]:
 
 
 @pytest.fixture(scope="session")
-async def database(database_url: str, direct_url: str) -> AsyncGenerator[Database]:
-    async with Database.open(database_url, pooled=database_url != direct_url) as opened:
+async def database(database_url: str) -> AsyncGenerator[Database]:
+    async with Database.open(database_url) as opened:
         yield opened
 
 

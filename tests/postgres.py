@@ -24,6 +24,8 @@ else:
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path())
 """Debian's PostgreSQL, which is not on the path."""
 
+_CURVE = ("-pkeyopt", "ec_paramgen_curve:prime256v1")
+
 
 def _hand_over(folder: Path) -> Account:
     """PostgreSQL and PgBouncer refuse root: run as the system's postgres, who gets the folder."""
@@ -51,10 +53,13 @@ async def _run(account: Account, *command: str | Path) -> None:
 
 
 @asynccontextmanager
-async def debian() -> AsyncGenerator[str]:
-    """Debian's PostgreSQL (15 in Debian 12) in a folder of its own; yields the superuser's URI."""
+async def debian(tls_port: int = 0) -> AsyncGenerator[str]:
+    """Debian's PostgreSQL (15 in Debian 12) in a folder of its own; yields the superuser's URI.
+
+    With `tls_port` it also listens there on 127.0.0.1, for passwords over TLS, with a certificate that it made itself.
+    """
     with own_folder() as folder:
-        async with _debian(folder) as url:
+        async with _debian(folder, tls_port) as url:
             yield url
 
 
@@ -66,16 +71,21 @@ def own_folder() -> Generator[Path]:
 
 
 @asynccontextmanager
-async def _debian(folder: Path) -> AsyncGenerator[str]:
+async def _debian(folder: Path, tls_port: int) -> AsyncGenerator[str]:
     account = _hand_over(folder)
     data, log = folder / "data", folder / "log"
-    settings = ("-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8")
+    settings = ("-U", "postgres", "--auth-local=trust", "--auth-host=scram-sha-256", "-E", "UTF8", "--locale=C.UTF-8")
     await _run(account, PROGRAMS / "initdb", "-D", data, *settings)
-    options = f"-c listen_addresses='' -c unix_socket_directories='{folder}' -c max_connections=200 -c fsync=off"
+    listening = "-c listen_addresses=''"
+    if tls_port:
+        made = ("-subj", "/CN=127.0.0.1", "-keyout", data / "server.key", "-out", data / "server.crt")
+        await _run(account, "openssl", "req", "-batch", "-x509", "-nodes", "-newkey", "ec", *_CURVE, *made)
+        listening = f"-c listen_addresses=127.0.0.1 -c port={tls_port} -c ssl=on"
+    options = f"{listening} -c unix_socket_directories='{folder}' -c max_connections=200 -c fsync=off"
     control = (PROGRAMS / "pg_ctl", "-D", data, "-w", "-s", "-l", log, "-o", options)
     await _run(account, *control, "start")
     try:
-        yield f"postgresql://postgres@/postgres?host={folder}"
+        yield f"postgresql://postgres@/postgres?host={folder}&port={tls_port or 5432}"
     finally:
         await _run(account, *control, "-m", "immediate", "stop")
 

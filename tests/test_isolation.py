@@ -401,12 +401,10 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def crowds(
-    database_url: str, direct_url: str, person: Callable[[str], Person], settings: Settings
-) -> Generator[Crowds]:
+def crowds(database_url: str, person: Callable[[str], Person], settings: Settings) -> Generator[Crowds]:
     """In a loop that pytest does not run."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        opening = Database.open(database_url, pooled=database_url != direct_url)
+        opening = Database.open(database_url)
         database = runner.run(opening.__aenter__())
         names = ("ann", "ben", "cleo", "dan")
         yield Crowds(

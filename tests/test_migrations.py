@@ -121,7 +121,7 @@ async def test_downgrading_to_nothing_and_coming_back_gives_the_same(server: Clu
     await schema.migrate(empty)
     once = await describe(server)
     config = Config(ROOT / "alembic.ini")
-    config.set_main_option("sqlalchemy.url", empty.replace("postgresql:", "postgresql+asyncpg:").replace("%", "%%"))
+    config.attributes["url"] = empty
     await asyncio.to_thread(command.downgrade, config, "base")
     assert "CREATE TABLE" not in (await describe(server)).replace("CREATE TABLE public.alembic_version", "")
     assert "CREATE FUNCTION" not in await describe(server)
