@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_server.auth import MAX_BODY_BYTES, Authenticate, GuardHost, metadata_routes
+from mcp_server.auth import Authenticate, GuardHost, metadata_routes
+from mcp_server.bodies import MAX_BODY_BYTES, only_messages
 from mcp_server.bridge import allow_origins, build_bridge, explain
 from mcp_server.callers import Callers
 from mcp_server.health import Health
@@ -103,7 +104,8 @@ async def open_app(
             return LimitUsers(app, quota)
 
         bridge = build_bridge(deck.callers)
-        mcp = Authenticate(limited(_forget_events(StreamableHTTPASGIApp(manager))), deck.verifier, "mcp", scope_needed)
+        speaking = only_messages(_forget_events(StreamableHTTPASGIApp(manager)))
+        mcp = Authenticate(limited(speaking), deck.verifier, "mcp", scope_needed)
         api = allow_origins(Authenticate(limited(bridge), deck.verifier, "api"), settings)
         live = LiveSocket(deck.feed, deck.verifier)
         metrics = Metrics(deck.database, deck.feed, lambda: live.count, lambda: deck.subscriptions.count)

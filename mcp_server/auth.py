@@ -3,14 +3,11 @@
 request --GuardHost--> known host and origin --Authenticate--> scope["caller"] --> door
 """
 
-import json
 import logging
 import math
 from collections.abc import Callable
-from typing import cast
 from urllib.parse import parse_qs
 
-import anyio
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
 from mcp.server.auth.middleware.bearer_auth import AuthenticatedUser
 from mcp.server.auth.provider import AccessToken
@@ -19,9 +16,11 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_server import bodies
 from mcp_server.addresses import address_for, known_hosts, known_origins
+from mcp_server.bodies import BadBody
 from mcp_server.issuer import SCOPES, Audience
 from mcp_server.keys import KeysUnavailable
 from mcp_server.settings import Settings, SettingsError
@@ -32,9 +31,6 @@ logger = logging.getLogger(__name__)
 
 READ, WRITE = SCOPES
 LOCAL_USER = "local"
-MAX_BODY_BYTES = 1024 * 1024
-BODY_SECONDS = 30.0
-LINGER_SECONDS = 2.0
 _ALL = " ".join(SCOPES)
 _METADATA = "/.well-known/oauth-protected-resource"
 
@@ -77,6 +73,9 @@ class Authenticate:
         except Refusal as refusal:
             logger.info("refused %r: %s", scope["path"], refusal)
             await _refuse(refusal, self._headers(refusal, scope), scope, receive, send)
+        except BadBody as bad:
+            logger.info("refused %r: %s", scope["path"], bad)
+            await bad.response(scope, receive, send)
         except ClientDisconnect:
             pass
         else:
@@ -90,11 +89,11 @@ class Authenticate:
         caller = await self._identify(token)
         needed = READ
         if self._scope_needed and scope["type"] == "http" and scope["method"] == "POST":
-            body = await _read_body(Headers(scope=scope), receive)
-            tool = _find_tool(body)
+            body = await bodies.read(Headers(scope=scope), receive)
+            tool = bodies.find_tool(body)
             needed = READ if tool is None else self._scope_needed(tool)
             scope["tool"] = tool
-            receive = _replay(body, receive)
+            receive = bodies.replay(body, receive)
         if needed not in caller.scopes:
             # Clients ask for exactly what the challenge names: a writer is to go on reading as well.
             wanted = needed if needed == READ else f"{READ} {needed}"
@@ -125,8 +124,6 @@ class Authenticate:
             headers["WWW-Authenticate"] = "Bearer " + ", ".join(parts)
         if refusal.retry_after:
             headers["Retry-After"] = str(refusal.retry_after)
-        if refusal.status in (408, 413):
-            headers["Connection"] = "close"
         return headers
 
 
@@ -226,57 +223,6 @@ def _find_bearer(scope: Scope) -> str | None:
         raise Refusal(401, "invalid_token", "There is more than one Authorization header", _ALL)
     scheme, _, token = (sent[0] if sent else "").partition(" ")
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
-
-
-async def _read_body(headers: Headers, receive: Receive) -> bytes:
-    announced = headers.get("content-length", "")
-    too_large = announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES
-    body, more = bytearray(), True
-    try:
-        with anyio.fail_after(BODY_SECONDS):
-            while more and not too_large:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise ClientDisconnect
-                body += message.get("body", b"")
-                more = message.get("more_body", False)
-                too_large = len(body) > MAX_BODY_BYTES
-    except TimeoutError as error:
-        raise Refusal(408, "timeout", f"The request was not complete after {BODY_SECONDS:g} seconds") from error
-    if too_large:
-        await _discard(receive)
-        raise Refusal(413, "too_large", f"A request may have {MAX_BODY_BYTES} bytes")
-    return bytes(body)
-
-
-async def _discard(receive: Receive) -> None:
-    """Take in a little of what is still under way: closing on unread bytes is a reset, which takes our answer along."""
-    left = 4 * MAX_BODY_BYTES
-    with anyio.move_on_after(LINGER_SECONDS):
-        while left > 0 and (message := await receive()).get("more_body"):
-            left -= len(message.get("body", b""))
-
-
-def _replay(body: bytes, receive: Receive) -> Receive:
-    pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
-
-    async def replay() -> Message:
-        return pending.pop() if pending else await receive()
-
-    return replay
-
-
-def _find_tool(body: bytes) -> str | None:
-    """The tool that a JSON-RPC request calls. What cannot be understood here is for the SDK to refuse."""
-    try:
-        message: object = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(message, dict) or cast("dict[str, object]", message).get("method") != "tools/call":
-        return None
-    params = cast("dict[str, object]", message).get("params")
-    name = cast("dict[str, object]", params).get("name") if isinstance(params, dict) else None
-    return name if isinstance(name, str) else None
 
 
 def _describe_to_sdk(caller: Caller) -> AccessToken:

@@ -17,7 +17,7 @@ from websockets.protocol import State
 
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 35.0
-"""Longer than auth.BODY_SECONDS, whose answer is politer than a closed connection."""
+"""Longer than bodies.BODY_SECONDS, whose answer is politer than a closed connection."""
 STALL_SECONDS = 30.0
 """How long a client may leave what was sent to it unread."""
 KEEP_ALIVE_SECONDS = 5

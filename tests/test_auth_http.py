@@ -19,7 +19,7 @@ from starlette.routing import Mount, Route
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
-from mcp_server import auth
+from mcp_server import bodies
 from mcp_server.auth import Authenticate, GuardHost, caller_of_environment, metadata_routes
 from mcp_server.issuer import Audience, LocalIssuer
 from mcp_server.settings import Settings, SettingsError
@@ -155,7 +155,7 @@ async def test_a_body_over_a_megabyte_is_refused(house: House, announced: bool):
     headers += [("content-length", str(size))] if announced else []
     body = [] if announced else [b"x" * 65536] * 16 + [b"x"]
     answer = await house.knock("mcp", *headers, body=body)
-    assert (answer.status, answer.json()["error"]) == (413, "too_large")
+    assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)
     assert house.passed == []
     assert (await house.show(mint(house), body=b"x" * (size - 1))).status == 200
 
@@ -433,7 +433,7 @@ async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(
 
 
 async def test_a_body_that_does_not_come_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(auth, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(bodies, "BODY_SECONDS", 0.05)
     answer = Answer(0, {}, b"")
 
     async def receive() -> Any:

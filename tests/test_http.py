@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
+from mcp import MCPError
 
 from tests.processes import Server, serving, structured
 
@@ -100,11 +101,14 @@ ANSWERS = (
     Raw("endless nesting in arguments", 400, -32700, call("whoami", '{"a":' * 5000 + "1" + "}" * 5000)),
     Raw("half a surrogate pair", 400, -32700, call("add_task", '{"title":"\\ud800"}')),
     Raw("ten thousand digits", 400, -32700, call("get_task", '{"task_id":%s}' % ("9" * 10_000))),
-    Raw("JSON that is no message", 400, -32602, b"7"),
-    Raw("a batch", 400, -32602, [CALL]),
-    Raw("no jsonrpc", 400, -32602, {"id": 1, "method": "ping"}),
-    Raw("a method that is a number", 400, -32602, {"jsonrpc": "2.0", "id": 1, "method": 7}),
-    Raw("parameters in a list", 400, -32602, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": [1]}),
+    Raw("JSON that is no message", 400, -32600, b"7"),
+    Raw("null", 400, -32600, b"null"),
+    Raw("JSON-RPC 1.0", 400, -32600, CALL | {"jsonrpc": "1.0"}),
+    Raw("a batch", 400, -32600, [CALL]),
+    Raw("a batch of 2026-07-28", 400, -32600, [CALL], {"mcp-protocol-version": "2026-07-28"}),
+    Raw("no jsonrpc", 400, -32600, {"id": 1, "method": "ping"}),
+    Raw("a method that is a number", 400, -32600, {"jsonrpc": "2.0", "id": 1, "method": 7}),
+    Raw("parameters in a list", 400, -32600, {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": [1]}),
     Raw("an unknown method", 200, -32601, rpc("no/such")),
     Raw("a call of nothing", 200, -32602, rpc("tools/call", arguments={})),
     Raw("arguments that are text", 200, -32602, rpc("tools/call", name="whoami", arguments="x")),
@@ -136,8 +140,8 @@ ANSWERS = (
     Raw("a wish for a page", 406, -32600, headers={"accept": "text/html"}),
     Raw("no wish", 200, "result", headers={"accept": None}),
     Raw("a compressed body", 400, -32700, b"\x1f\x8b123", {"content-encoding": "gzip"}),
-    Raw("a body that is too large", 413, "too_large", b" " * (1024 * 1024 + 1)),
-    Raw("a body that is much too large", 413, "too_large", b" " * (4 * 1024 * 1024)),
+    Raw("a body that is too large", 413, -32600, b" " * (1024 * 1024 + 1)),
+    Raw("a body that is much too large", 413, -32600, b" " * (4 * 1024 * 1024)),
     Raw("no token", 401, "unauthorized", headers={"authorization": None}),
     Raw("another scheme", 401, "unauthorized", headers={"authorization": "Basic YTpi"}),
     Raw("a token that is none", 401, "invalid_token", headers={"authorization": "Bearer nope"}),
@@ -181,7 +185,7 @@ async def test_every_request_gets_the_answer_that_the_specification_gives_it(ser
             assert "result" in response.json()
         case word:
             assert word in response.text
-    for secret in ("Traceback", "asyncpg", "SELECT", "/storage/"):
+    for secret in ("Traceback", "asyncpg", "SELECT", "/storage/", "pydantic", "input_value", "JSONRPC"):
         assert secret not in response.text
 
 
@@ -213,6 +217,15 @@ async def test_both_revisions_are_really_spoken(server: Server) -> None:
         async with server.client("alice", mode) as client:
             spoken.append(str(client.protocol_version))
     assert spoken == ["2025-11-25", "2026-07-28"]
+
+
+@pytest.mark.parametrize("mode", REVISIONS)
+async def test_a_call_that_is_too_large_is_refused_in_words_that_the_client_shows(server: Server, mode: str) -> None:
+    said = [{"role": "user", "content": "x" * 65_000}] * 20
+    async with server.client("alice", mode) as client:
+        with pytest.raises(MCPError, match="Split it into several calls"):
+            await client.call_tool("start_conversation", {"messages": said})
+        assert (await structured(client, "start_conversation", messages=said[:15]))["message_count"] == 15
 
 
 async def test_a_client_without_a_token_learns_where_to_get_one(server: Server) -> None:
