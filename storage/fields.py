@@ -108,10 +108,10 @@ async def columns(transaction: Transaction, fields: TaskFields, row: Row | None)
         due = schedule.parse_due(given["due"])
         given |= {"due": due.text, "due_at": due.at}
     if "recurrence" in given:
-        said = given.get("due") or (row["due"] if row else None)
-        if said is None:
+        due_text = given.get("due") or (row["due"] if row else None)
+        if due_text is None:
             raise InvalidInput("A recurring task needs a due date: give due as well.")
-        given["recurrence"] = schedule.parse_recurrence(given["recurrence"], schedule.parse_due(said))
+        given["recurrence"] = schedule.parse_recurrence(given["recurrence"], schedule.Due.stored(due_text))
     if "team_id" in given and (row is None or row["team_id"] != given["team_id"]):
         await users.check_may_write_in(transaction, given["team_id"])
     if "parent_id" in given:

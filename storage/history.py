@@ -139,7 +139,7 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
     if values.get("team_id") is not None:
         await users.check_may_write_in(transaction, values["team_id"])
     if "due" in values:
-        values["due_at"] = None if values["due"] is None else schedule.parse_due(values["due"]).at
+        values["due_at"] = None if values["due"] is None else schedule.Due.stored(values["due"]).at
     if values.get("recurrence", row["recurrence"]) and not values.get("due", row["due"]):
         raise _changed(task_id, "it recurs now, and needs its due date")
     statement = fields.change(frozenset(values), guarded=True)

@@ -5,19 +5,15 @@ A date stays a date; a datetime carries its offset. Dates count in UTC. Recurren
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from dateutil.rrule import rrule, rruleset, rrulestr
-
+from storage import recurrence
 from storage.errors import InvalidInput
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_FREQUENCY = re.compile(r"FREQ=(DAILY|WEEKLY|MONTHLY|YEARLY)(;|$)")
-_COUNT = re.compile(r"(^|;)COUNT=(\d+)")
-_PARTS = re.compile(
-    r"FREQ=\w+|(INTERVAL|COUNT)=0*[1-9]\d{0,3}|UNTIL=\w+|WKST=\w+|BY(DAY|MONTHDAY|YEARDAY|WEEKNO|MONTH|SETPOS)=[\w,+-]+"
-)
+_MOMENT = re.compile(r"[\dW-]+[Tt ]\d.*")
+_MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
@@ -32,9 +28,21 @@ class Due:
         """Whether a whole day is meant."""
         return len(self.text) == 10
 
+    @classmethod
+    def on(cls, day: date) -> "Due":
+        """A whole day."""
+        return cls(day.isoformat(), datetime.combine(day, time(), UTC))
+
+    @classmethod
+    def stored(cls, text: str) -> "Due":
+        """What was accepted once, by its text."""
+        if _DATE.fullmatch(text):
+            return cls.on(date.fromisoformat(text))
+        return cls(text, datetime.fromisoformat(text).astimezone(UTC))
+
 
 def parse_due(text: str, field: str = "due") -> Due:
-    """Read a date, or a datetime with an offset (ISO 8601).
+    """Read a date, or a datetime with an offset (ISO 8601; the offset in minutes, as RFC 3339 wants it).
 
     Raises:
         InvalidInput: it is neither; the text says what is expected.
@@ -42,11 +50,15 @@ def parse_due(text: str, field: str = "due") -> Due:
     said = text.strip()
     try:
         if _DATE.fullmatch(said):
-            day = date.fromisoformat(said)
-            return Due(day.isoformat(), datetime.combine(day, time(), UTC))
+            return Due.on(date.fromisoformat(said))
+        if not _MOMENT.fullmatch(said):
+            raise ValueError("neither a date nor a moment")
         moment = datetime.fromisoformat(said)
-        if moment.tzinfo is None:
+        offset = moment.utcoffset()
+        if offset is None:
             raise InvalidInput(f"{field} needs an offset from UTC: write {said}Z or {said}+01:00, or only the date.")
+        if offset % _MINUTE:
+            raise InvalidInput(f"{field} has an offset with seconds: write it in hours and minutes, such as +01:00.")
         return Due(moment.isoformat(), moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
         raise InvalidInput(
@@ -58,74 +70,69 @@ def parse_recurrence(text: str, due: Due) -> str:
     """The canonical form of a rule.
 
     Raises:
-        InvalidInput: not an RRULE, or finer than a day.
+        InvalidInput: RFC 5545 does not allow it, or it is finer than a day.
     """
-    rule = text.strip().upper().removeprefix("RRULE:")
-    if not _FREQUENCY.search(rule):
-        raise InvalidInput("recurrence needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, such as FREQ=WEEKLY;BYDAY=MO.")
-    unreadable = "recurrence is not an RFC 5545 rule that can be read: write for example FREQ=MONTHLY;BYDAY=1MO."
-    if not all(_PARTS.fullmatch(part) for part in rule.split(";")):
-        raise InvalidInput(unreadable)
-    try:
-        _rule(rule, due.at)
-    except (ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
-        raise InvalidInput(unreadable) from error
-    return rule
+    said = text.strip().upper().removeprefix("RRULE:")
+    rule = recurrence.parse(said)
+    if due.is_date and (rule.hour, rule.minute) != (None, None):
+        raise InvalidInput("recurrence: BYHOUR and BYMINUTE need a due with a time, such as 2026-03-01T17:00:00+01:00.")
+    return said
 
 
-def next_occurrence(due: Due, recurrence: str, timezone: str | None) -> tuple[Due, str] | None:
-    """The next due after this one with the rule that then holds, or None when the rule has ended.
+def next_occurrence(due: str, rule_text: str, timezone: str | None) -> tuple[Due, str] | None:
+    """The next due after a stored one with the rule that then holds, or None when the rule has ended. Never raises.
 
     A datetime keeps its time of day: in the person's time zone when its offset is the zone's at that moment
-    (so 17:00 stays 17:00 across daylight saving), else at its own offset.
+    (so 17:00 stays 17:00 across daylight saving), else at its own offset. A time that a clock skips is the instant
+    by the offset before (RFC 5545 section 3.3.5), and the rule keeps the time of day for what follows.
     """
-    counted = _COUNT.search(recurrence)
-    if counted and int(counted[2]) <= 1:
-        return None
-    start = due.at if due.is_date else datetime.fromisoformat(due.text)
-    zone = None if due.is_date else _zone_of(start, timezone)
-    local = (start.astimezone(zone) if zone else start).replace(tzinfo=None)
-    following = _following(_local_until(recurrence, zone or start.tzinfo), local)
-    if following is None:
-        return None
-    rest = _COUNT.sub(lambda match: f"{match[1]}COUNT={int(match[2]) - 1}", recurrence)
-    if due.is_date:
-        return parse_due(following.date().isoformat()), rest
-    return parse_due(following.replace(tzinfo=zone or start.tzinfo).isoformat()), rest
-
-
-def _rule(text: str, start: datetime) -> rrule | rruleset:
-    naive = start.replace(tzinfo=None)
-    return rrulestr(_local_until(text, UTC), dtstart=naive)
-
-
-def _following(rule: str, start: datetime) -> datetime | None:
-    """The first occurrence after a local start.
-
-    dateutil looks for one up to the year 9999, which takes seconds when there is none. The calendar repeats every
-    400 years, so the search begins a few hundred years before that end.
-    """
-    shift = max(0, (datetime.max.year - 100 - start.year) // 400 * 400)
-    later = re.sub(r"(?<=UNTIL=)\d{4}", lambda year: f"{min(int(year[0]) + shift, 9996):04}", rule)
-    begin = start.replace(year=start.year + shift)
-    found = _rule(later, begin).after(begin)
-    return None if found is None else found.replace(year=found.year - shift)
-
-
-def _local_until(rule: str, zone: tzinfo | None) -> str:
-    """UNTIL without its Z, in local time: dateutil compares like with like only."""
-    match = re.search(r"UNTIL=(\d{8}T\d{6})Z", rule)
-    if match is None:
-        return rule
-    until = datetime.strptime(match[1], "%Y%m%dT%H%M%S").replace(tzinfo=UTC)
-    return rule.replace(match[0], f"UNTIL={until.astimezone(zone):%Y%m%dT%H%M%S}")
-
-
-def _zone_of(start: datetime, timezone: str | None) -> ZoneInfo | None:
-    if timezone is None:
-        return None
     try:
-        zone = ZoneInfo(timezone)
-    except (ZoneInfoNotFoundError, ValueError):
+        rule = recurrence.parse(rule_text)
+        start = Due.stored(due)
+    except (InvalidInput, ValueError, OverflowError):
+        return None  # kept before it was refused
+    if rule.count == 1:
         return None
-    return zone if start.astimezone(zone).utcoffset() == start.utcoffset() else None
+    wall, zone = _wall_of(start, timezone)
+    day = recurrence.find_next(rule, wall.date())
+    if day is None:
+        return None
+    if start.is_date:
+        following, wall, displaced = Due.on(day), datetime.combine(day, time()), None
+    else:
+        wall = datetime.combine(day, rule.moved(wall.time()))
+        try:
+            moment = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+            following = Due(moment.isoformat(), moment.astimezone(UTC))
+        except OverflowError:
+            return None
+        displaced = None if moment.replace(tzinfo=None) == wall else wall.time()
+    if _is_over(rule.until, wall, following.at):
+        return None
+    return following, recurrence.advance(rule_text, displaced)
+
+
+def _wall_of(due: Due, timezone: str | None) -> tuple[datetime, tzinfo | None]:
+    """What a clock shows when it is due, and the zone that the clock is in."""
+    if due.is_date:
+        return due.at.replace(tzinfo=None), UTC
+    start = datetime.fromisoformat(due.text)
+    wall = start.replace(tzinfo=None)
+    try:
+        zone = ZoneInfo(timezone or "")
+        # The second is for a time that the clock skips: there the zone's offset is another than before the gap.
+        usual = (start.astimezone(zone).utcoffset(), wall.replace(tzinfo=zone).utcoffset())
+    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
+        return wall, start.tzinfo
+    return wall, zone if start.utcoffset() in usual else start.tzinfo
+
+
+def _is_over(until: date | datetime | None, wall: datetime, at: datetime) -> bool:
+    """Whether an occurrence is after the end: a moment, what the clock shows, or the whole last day."""
+    match until:
+        case None:
+            return False
+        case datetime():
+            return wall > until if until.tzinfo is None else at > until
+        case _:
+            return wall.date() > until

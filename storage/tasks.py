@@ -168,7 +168,7 @@ async def _repeat(transaction: Transaction, row: Row, scope: Scope) -> TaskBrief
     if not row["recurrence"] or not row["due"]:
         return None
     timezone = await users.timezone_of(transaction, row["owner"] or scope.user_id)
-    following = schedule.next_occurrence(schedule.parse_due(row["due"]), row["recurrence"], timezone)
+    following = schedule.next_occurrence(row["due"], row["recurrence"], timezone)
     if following is None:
         return None
     due, rule = following

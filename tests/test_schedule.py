@@ -28,6 +28,15 @@ async def course(somebody: Person, due: str, rule: str, times: int = 12) -> list
         ("2026-03-02", "RRULE:FREQ=MONTHLY;BYDAY=1MO", ["2026-04-06", "2026-05-04"]),
         ("2024-02-29", "FREQ=YEARLY", ["2028-02-29", "2032-02-29"]),
         ("2026-01-31", "FREQ=MONTHLY;BYMONTHDAY=-1", ["2026-02-28", "2026-03-31"]),
+        ("2026-03-02", "FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-1", ["2026-03-31", "2026-04-30"]),
+        ("2026-03-02", "FREQ=MONTHLY;BYMONTHDAY=13;BYDAY=FR", ["2026-03-13", "2026-11-13"]),
+        ("2026-03-02", "FREQ=MONTHLY;BYDAY=MO,1TU", ["2026-03-03", "2026-03-09"]),
+        ("2026-03-02", "FREQ=YEARLY;BYDAY=-1FR", ["2026-12-25", "2027-12-31"]),
+        ("2026-03-02", "FREQ=YEARLY;BYWEEKNO=1;BYDAY=MO", ["2027-01-04", "2028-01-03"]),
+        ("2026-03-02", "FREQ=YEARLY;BYYEARDAY=-1,60", ["2026-12-31", "2027-03-01"]),
+        ("2026-03-01", "FREQ=WEEKLY;INTERVAL=2;BYDAY=SU,MO;WKST=SU", ["2026-03-02", "2026-03-15"]),
+        ("2026-03-01", "FREQ=YEARLY;INTERVAL=1000", ["3026-03-01", "4026-03-01"]),
+        ("2028-02-29", "FREQ=YEARLY;INTERVAL=400", ["2428-02-29", "2828-02-29"]),
     ],
 )
 async def test_a_date_comes_again_as_a_date(alice: Person, due: str, rule: str, following: list[str]) -> None:
@@ -49,6 +58,37 @@ async def test_until_is_the_last_day(alice: Person) -> None:
     assert await course(alice, "2026-03-01", "FREQ=DAILY;UNTIL=20260303") == ["2026-03-02", "2026-03-03"]
     moments = await course(alice, "2026-03-01T12:00:00Z", "FREQ=DAILY;UNTIL=20260302T120000Z")
     assert moments == ["2026-03-02T12:00:00+00:00"]
+
+
+@pytest.mark.parametrize("due", ["2026-03-01T17:00:00+01:00", "2026-03-01T23:30:00-05:00", "2026-03-01T00:30:00+14:00"])
+async def test_a_day_as_the_end_counts_whole_where_the_task_is_due(alice: Person, due: str) -> None:
+    days = [moment[:10] for moment in await course(alice, due, "FREQ=DAILY;UNTIL=20260303")]
+    assert days == ["2026-03-02", "2026-03-03"]
+    by_the_clock = [moment[:10] for moment in await course(alice, due, "FREQ=DAILY;UNTIL=20260303T120000")]
+    assert by_the_clock == ["2026-03-02", "2026-03-03"][: 1 if due[11:13] > "12" else 2]
+
+
+async def test_a_time_that_the_clock_skips_comes_back_the_day_after(alice: Person) -> None:
+    """Berlin goes from 02:00+01:00 to 03:00+02:00 on 2026-03-29."""
+    assert await course(alice, "2026-03-28T02:30:00+01:00", "FREQ=DAILY;COUNT=4") == [
+        "2026-03-29T03:30:00+02:00",
+        "2026-03-30T02:30:00+02:00",
+        "2026-03-31T02:30:00+02:00",
+    ]
+    imaginary = await course(alice, "2026-03-29T02:30:00+01:00", "FREQ=DAILY", 1)
+    assert imaginary == ["2026-03-30T02:30:00+02:00"]
+
+
+async def test_the_rule_keeps_a_skipped_time_and_may_be_said_again(alice: Person) -> None:
+    task = await alice.call("add_task", title="x", due="2026-03-28T02:30:00+01:00", recurrence="FREQ=DAILY")
+    displaced = (await alice.call("complete_task", task_id=task["id"]))["next_occurrence"]["id"]
+    rule = (await alice.call("get_task", task_id=displaced))["recurrence"]
+    assert rule == "FREQ=DAILY;BYHOUR=2;BYMINUTE=30"
+    await alice.call("update_task", task_id=displaced, recurrence=rule, title="y")
+    usual = (await alice.call("complete_task", task_id=displaced))["next_occurrence"]
+    assert usual["due"] == "2026-03-30T02:30:00+02:00"
+    assert (await alice.call("get_task", task_id=usual["id"]))["recurrence"] == "FREQ=DAILY"
+    assert "need a due with a time" in await alice.refusal("add_task", title="x", due="2026-03-01", recurrence=rule)
 
 
 async def test_five_in_the_afternoon_stays_so_across_daylight_saving(alice: Person) -> None:
@@ -92,10 +132,35 @@ async def test_status_completed_repeats_as_completing_does(alice: Person) -> Non
             "FREQ=DAILY\nDTSTART=1",
         ),
         *("FREQ=DAILY;UNTIL=20260230", "FREQ=DAILY;FREQ=WEEKLY;COUNT=-1", "FREQ=YEARLY;BYEASTER=1", "FREQ=DAILY;"),
+        *("FREQ=MONTHLY;BYDAY=99MO", "FREQ=MONTHLY;BYDAY=54MO", "FREQ=MONTHLY;BYDAY=0MO", "FREQ=WEEKLY;BYDAY=1MO"),
+        *("FREQ=YEARLY;BYMONTH=0;BYDAY=1MO", "FREQ=YEARLY;BYMONTH=13", "FREQ=MONTHLY;BYMONTHDAY=32"),
+        *("FREQ=MONTHLY;BYMONTHDAY=0", "FREQ=YEARLY;BYYEARDAY=-367", "FREQ=YEARLY;BYWEEKNO=54", "FREQ=DAILY;WKST=1"),
+        *("FREQ=WEEKLY;BYYEARDAY=1", "FREQ=WEEKLY;BYMONTHDAY=1", "FREQ=MONTHLY;BYWEEKNO=1", "FREQ=DAILY;BYSETPOS=1"),
+        *("FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO", "FREQ=YEARLY;BYDAY=MO;BYSETPOS=0", "FREQ=YEARLY;BYMONTH=1;BYMONTH=2"),
+        *("FREQ=DAILY;UNTIL=JAN", "FREQ=DAILY;UNTIL=2026", "FREQ=DAILY;COUNT=2;UNTIL=20260401", "FREQ=DAILY;BYMONTH="),
+        *("FREQ=DAILY;FREQ=WEEKLY", "FREQ=DAILY;COUNT=1,2", "FREQ=DAILY;BYHOUR=9", "COUNT=3", "FREQ=DAILY;BYMONTH=٣"),
     ],
 )
 async def test_a_rule_that_is_none_is_refused(alice: Person, rule: str) -> None:
     assert (await alice.refusal("add_task", title="x", due="2026-03-01", recurrence=rule)).startswith("recurrence")
+
+
+@pytest.mark.parametrize(
+    ("due", "rule"),
+    [
+        ("9999-12-31T23:59:59Z", "FREQ=WEEKLY"),
+        ("9999-12-31T23:59:59Z", "FREQ=DAILY;INTERVAL=9999"),
+        ("9999-12-31T23:59:59+14:00", "FREQ=DAILY"),
+        ("2026-03-01", "FREQ=MONTHLY;BYDAY=53MO"),
+        ("2026-03-01", "FREQ=DAILY;BYMONTH=4;BYSETPOS=366"),
+        ("2026-03-01", "FREQ=WEEKLY;BYDAY=MO,TU;BYSETPOS=3"),
+    ],
+)
+async def test_a_task_whose_rule_gives_no_next_date_can_be_completed(alice: Person, due: str, rule: str) -> None:
+    task = await alice.call("add_task", title="x", due=due, recurrence=rule)
+    done = await alice.call("complete_task", task_id=task["id"])
+    assert done["status"] == "completed"
+    assert "next_occurrence" not in done
 
 
 async def test_a_recurring_task_needs_and_keeps_its_due_date(alice: Person) -> None:
@@ -105,3 +170,10 @@ async def test_a_recurring_task_needs_and_keeps_its_due_date(alice: Person) -> N
     found = await alice.call("update_task", task_id=task, clear=["due", "recurrence"])
     assert "due" not in found
     assert "recurrence" not in found
+
+
+async def test_an_offset_is_hours_and_minutes_and_a_date_has_none(alice: Person) -> None:
+    assert "+01:00" in await alice.refusal("add_task", title="x", due="2026-03-01T17:00:00+01:00:30")
+    for due in ("2026-03-01+01:00", "2026-03-01Z"):
+        assert "+01:00Z" not in (sentence := await alice.refusal("add_task", title="x", due=due))
+        assert sentence.startswith("due is not a date that can be read: write 2026-03-01")
