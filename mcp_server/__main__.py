@@ -11,7 +11,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
-from mcp.server.stdio import stdio_server
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
@@ -20,6 +19,7 @@ from mcp_server.app import open_app, open_deck
 from mcp_server.auth import caller_of_environment
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings, SettingsError, read_settings
+from mcp_server.stdio import speak
 from mcp_server.telemetry import configure_logs, start_tracing
 from mcp_server.tokens import Caller, Verifier
 from mcp_server.welcome import welcome
@@ -168,8 +168,8 @@ async def _stdio(settings: Settings) -> None:
 
 
 async def _speak(settings: Settings, database_url: str, caller: Caller) -> None:
-    async with open_deck(settings, database_url, local=caller) as deck, stdio_server() as (reading, writing):
-        await deck.server.run(reading, writing, deck.server.create_initialization_options())
+    async with open_deck(settings, database_url, local=caller) as deck:
+        await speak(deck.server)
 
 
 @command.command()

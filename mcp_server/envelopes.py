@@ -8,6 +8,11 @@ from pydantic import ValidationError
 
 Message = dict[str, object]
 
+NO_MESSAGE = (
+    'This is not a JSON-RPC message: send one object with "jsonrpc": "2.0", an id (a number or text), a method (text) '
+    "and params (an object). Batches are not taken: send each message by itself."
+)
+
 
 class Unfit(Exception):
     """This is no message. The text says what to send; `code` is of JSON-RPC 2.0 section 5.1."""
@@ -35,9 +40,5 @@ def read(text: str | bytes) -> Message:
     try:
         jsonrpc_message_adapter.validate_python(said, by_name=False)
     except ValidationError as error:
-        raise Unfit(
-            INVALID_REQUEST,
-            'This is not a JSON-RPC message: send one object with "jsonrpc": "2.0", an id (a number or text), a method '
-            "(text) and params (an object). Batches are not taken: send each message by itself.",
-        ) from error
+        raise Unfit(INVALID_REQUEST, NO_MESSAGE) from error
     return cast(Message, said)

@@ -84,6 +84,35 @@ async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir
             assert await process.wait() == 0
 
 
+async def test_every_line_that_is_no_message_is_answered(data_dir: Path) -> None:
+    surrogate = rpc("tools/call", 7, name="add_task", arguments={"title": "HALF"}).replace(b"HALF", b"a\\ud800b")
+    lines = {
+        b"no json": (None, -32700),
+        b"{": (None, -32700),
+        b"[" * 20_000: (None, -32700),
+        b"\xff": (None, -32700),
+        b"null": (None, -32600),
+        b"[" + rpc("ping", 8).strip() + b"]": (None, -32600),
+        rpc("ping", 9).strip().replace(b"2.0", b"1.0"): (None, -32600),
+        surrogate.strip(): (7, -32700),
+    }
+    async with started(data_dir, **somebody(data_dir, "dora")) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            assert json.loads(await process.stdout.readline())["id"] == 1
+            for line, (number, code) in lines.items():
+                process.stdin.write(line + b"\n")
+                answer = json.loads(await process.stdout.readline())
+                assert (answer["id"], answer["error"]["code"]) == (number, code), line[:80]
+                assert not any(word in str(answer) for word in ("pydantic", "JSONRPC", "input_value"))
+            process.stdin.write(rpc("tools/list", 10))
+            assert "result" in json.loads(await process.stdout.readline())
+            process.stdin.close()
+            assert await process.wait() == 0
+
+
 @pytest.mark.parametrize(
     ("variables", "said"),
     [
