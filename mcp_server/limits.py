@@ -1,4 +1,4 @@
-"""How much one user, and one address, may ask. Both by GCRA: a steady rate, and a burst of one minute's worth."""
+"""How much one user, and one address, may ask: so much in a minute that begins with the first request."""
 
 import hashlib
 import logging
@@ -28,30 +28,34 @@ STORE_SECONDS = 0.5
 
 
 class Allowance:
-    """Counts in this process: `rate` uses a minute for each key, all at once if need be.
+    """Counts in this process: `rate` uses for each key in a window of `period` seconds that begins with the first.
 
-    Memory is bounded: the keys used longest ago are forgotten.
+    Memory is bounded: the windows that began first are forgotten.
     """
 
     def __init__(self, rate: int, period: float = 60.0) -> None:
-        self._interval = period / rate
+        self._rate = rate
         self._period = period
-        self._arrivals: OrderedDict[str, float] = OrderedDict()
+        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
 
-    def left(self, key: str) -> bool:
-        """Whether one more use is allowed."""
-        arrival = self._arrivals.get(key, 0.0)
-        return max(arrival, time.monotonic()) + self._interval <= time.monotonic() + self._period
+    def wait(self, key: str) -> int:
+        """How many seconds until one more use is allowed; 0: it is."""
+        ending, used = self._windows.get(key, (0.0, 0))
+        return max(0, math.ceil(ending - time.monotonic())) if used >= self._rate else 0
 
-    def take(self, key: str) -> bool:
-        """Use it once, if allowed."""
-        if not self.left(key):
-            return False
-        self._arrivals[key] = max(self._arrivals.get(key, 0.0), time.monotonic()) + self._interval
-        self._arrivals.move_to_end(key)
-        if len(self._arrivals) > REMEMBERED:
-            self._arrivals.popitem(last=False)
-        return True
+    def take(self, key: str) -> int:
+        """Use it once, if `wait` says 0; gives what that says."""
+        if seconds := self.wait(key):
+            return seconds
+        ending, used = self._windows.get(key, (0.0, 0))
+        if ending > time.monotonic():
+            self._windows[key] = ending, used + 1
+            return 0
+        self._windows[key] = time.monotonic() + self._period, 1
+        self._windows.move_to_end(key)
+        if len(self._windows) > REMEMBERED:
+            self._windows.popitem(last=False)
+        return 0
 
 
 class Quota:
@@ -66,12 +70,12 @@ class Quota:
         self._callers = callers
         self._alone = Allowance(rate or 1)
 
-    async def take(self, caller: Caller) -> bool:
-        """Use one, if there is one."""
+    async def take(self, caller: Caller) -> int:
+        """Use one, if there is one: 0, or how many seconds to wait until there is."""
         if not self.rate:
-            return True
+            return 0
         try:
-            return await limits.take(await self._callers.scope(caller), self.rate, STORE_SECONDS)
+            return await limits.take(self._callers.bare(caller), self.rate, STORE_SECONDS)
         except Unavailable:
             return self._alone.take(caller.user_id)
 
@@ -85,11 +89,9 @@ class LimitUsers:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429 (RFC 6585 section 4)."""
-        if "caller" not in scope or await self._quota.take(scope["caller"]):
+        if "caller" not in scope or not (wait := await self._quota.take(scope["caller"])):
             return await self._app(scope, receive, send)
-        rate = self._quota.rate
-        wait = math.ceil(60 / rate)
-        detail = f"More than {rate} requests in a minute. Wait {wait} s, then go on"
+        detail = f"More than {self._quota.rate} requests in a minute. Wait {wait} s until the next one begins"
         return await _refuse(detail, wait, scope, receive, send)
 
 
@@ -114,9 +116,9 @@ class LimitAddresses:
         if bearer in self._known:
             return await self._app(scope, receive, send)
         address = _network(scope)
-        if not self._failures.left(address) or not self._requests.take(address):
-            detail = "Too many requests without a good token from this address. Wait a minute"
-            return await _refuse(detail, 60, scope, receive, send)
+        if wait := self._failures.wait(address) or self._requests.take(address):
+            detail = f"Too many requests without a good token from this address. Wait {wait} s"
+            return await _refuse(detail, wait, scope, receive, send)
         outcome = await self._watch(scope, receive, send)
         if outcome == "refused":
             self._failures.take(address)

@@ -14,13 +14,11 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from mcp_server.issuer import SCOPES
 from mcp_server.keys import KeysUnavailable
 from mcp_server.limits import Allowance
-from mcp_server.tokens import Caller, InvalidToken, Verifier
+from mcp_server.tokens import RECHECK_SECONDS, Caller, InvalidToken, Verifier
 from storage.changes import Feed, Resync, TaskChange, TooSlow, Watch
 from storage.errors import Unavailable
 
 AUTHENTICATION_SECONDS = 5.0
-RECHECK_SECONDS = 30.0
-"""How long a token that was withdrawn may keep a socket open."""
 CLOSE_SECONDS = 5.0
 MAX_SOCKETS = 5
 MESSAGES_A_SECOND = 10
@@ -56,7 +54,7 @@ class LiveSocket:
         session = _Session(websocket, self._verifier)
         with suppress(WebSocketDisconnect):
             try:
-                caller = await session.begin(scope.get("caller"))
+                caller = await session.begin(proven="caller" in scope)
                 scope["caller"] = caller
                 with self._counted(caller.user_id), self._feed.watch(caller.user_id) as watch:
                     await session.serve(watch)
@@ -91,19 +89,22 @@ class _Session:
         self._token = websocket.headers.get("authorization", "").partition(" ")[2].strip()
         self._caller: Caller
 
-    async def begin(self, caller: Caller | None) -> Caller:
-        """Who it is, by the token of the request or of the first message."""
-        if caller is None:
-            try:
-                async with asyncio.timeout(AUTHENTICATION_SECONDS):
-                    message = await self._receive()
-            except TimeoutError:
-                raise _Close(UNAUTHORIZED, f"No token came within {AUTHENTICATION_SECONDS:g} seconds") from None
-            if message.get("type") != "authenticate":
-                raise _Close(UNAUTHORIZED, 'Send {"type": "authenticate", "token": "..."} first')
-            caller = await self._authenticate(message)
-        self._caller = caller
-        return caller
+    async def begin(self, *, proven: bool) -> Caller:
+        """Who it is, by the token of the request if that was proven, else of the first message."""
+        self._caller = await self._authenticate({"token": self._token} if proven else await self._introduction())
+        return self._caller
+
+    async def _introduction(self) -> dict[str, Any]:
+        try:
+            async with asyncio.timeout(AUTHENTICATION_SECONDS):
+                message = await self._receive()
+        except TimeoutError:
+            raise _Close(UNAUTHORIZED, f"No token came within {AUTHENTICATION_SECONDS:g} seconds") from None
+        except _Close:  # whoever cannot be understood has not said who it is either
+            message = dict[str, Any]()
+        if message.get("type") != "authenticate":
+            raise _Close(UNAUTHORIZED, 'Send {"type": "authenticate", "token": "..."} first')
+        return message
 
     async def serve(self, watch: Watch) -> None:
         """Send changes, answer messages, and end when the token does."""
@@ -178,6 +179,9 @@ class _Session:
             caller = await self._verifier.verify(token, "api")
         except InvalidToken as error:
             raise _Close(UNAUTHORIZED, str(error)) from error
+        # Requests may come a little late, but a socket would end as soon as it began.
+        if caller.expires_at <= time.time():
+            raise _Close(UNAUTHORIZED, "The token has expired")
         if SCOPES[0] not in caller.scopes:
             raise _Close(FORBIDDEN, f"This takes a token with the scope {SCOPES[0]}")
         return caller
@@ -186,7 +190,7 @@ class _Session:
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
-        if not self._allowance.take(""):
+        if self._allowance.take(""):
             raise _Close(TOO_MANY, f"More than {MESSAGES_A_SECOND} messages in a second")
         try:
             parsed: object = json.loads(message.get("text") or "")

@@ -31,15 +31,13 @@ from mcp.types import (
 
 from mcp_server.keys import KeysUnavailable
 from mcp_server.resources import STATISTICS
-from mcp_server.tokens import Caller, InvalidToken
+from mcp_server.tokens import RECHECK_SECONDS, Caller, InvalidToken
 from storage.changes import Change, ConversationChange, Feed, Resync, TaskChange
 from storage.errors import Unavailable
 
 MAX_STREAMS = 1000
 MAX_STREAMS_A_USER = 20
 MAX_URIS = 100
-RECHECK_SECONDS = 30.0
-"""How long a token that was withdrawn may keep a stream open."""
 
 Context = ServerRequestContext[Any, Any]
 Verify = Callable[[str], Awaitable[object]]

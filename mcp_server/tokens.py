@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import jwt
 from jwt.utils import base64url_decode
-from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
 from mcp_server.addresses import addresses
 from mcp_server.issuer import EMAIL_LENGTH, MAX_LIFETIME_SECONDS, NAME_LENGTH, SUBJECT, Audience, LocalIssuer, plain
@@ -29,8 +29,11 @@ MAX_CLIENT_LENGTH = 320
 LEEWAY_SECONDS = 30
 CACHE_ENTRIES = 1024
 PERSONAL_PREFIX = "tdp_"
-PERSONAL_CACHE_SECONDS = 30.0
-"""A withdrawn personal token may work this long."""
+PERSONAL_CACHE_SECONDS = 15.0
+"""How long a personal token that was found good is believed."""
+RECHECK_SECONDS = 10.0
+"""How often a connection that stays open looks at its token again. With PERSONAL_CACHE_SECONDS, and some time to ask,
+at most the 30 s that a withdrawn token may work (docs/security.md)."""
 
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PERSONAL = re.compile(r"tdp_[A-Za-z0-9_-]{20,200}")
@@ -68,10 +71,15 @@ class Keys(Protocol):
     async def ready(self) -> bool: ...  # noqa: D102
 
 
+def _shorten(typ: object) -> object:
+    """A media type as RFC 7515 section 4.1.9 has it: the letters' case means nothing, nor does `application/`."""
+    return typ.lower().removeprefix("application/") if isinstance(typ, str) else typ
+
+
 class _Header(BaseModel):
     model_config = ConfigDict(strict=True)
 
-    typ: Literal["JWT", "at+jwt"] = "JWT"
+    typ: Annotated[Literal["jwt", "at+jwt"], BeforeValidator(_shorten)] = "jwt"
     kid: Annotated[str, Field(max_length=MAX_KID_LENGTH)] = ""
 
 

@@ -108,9 +108,10 @@ class PersonalAccessToken(Row, table=True):
 
 
 class RateLimit(Row, table=True):
-    """GCRA state: the theoretical arrival time of a user's next request, shared by all replicas."""
+    """A user's window of a minute: when it began, and how many requests were counted in it, by all replicas."""
 
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     user_id: str = Stored(sa_type=Text, primary_key=True)
-    arrival: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
+    started: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
+    used: int = Stored(sa_type=BigInteger)

@@ -31,6 +31,12 @@ MAX_TOGETHER = 100
 EventType = Literal["task_created", "task_updated", "task_deleted", "task_completed"]
 _audience = func.task_audience(bindparam("ids", type_=ARRAY(BigInteger))).table_valued("task_id", "user_id")
 _AUDIENCE = compiled(select(_audience))
+_moved = func.move_audience(
+    bindparam("ids", type_=ARRAY(BigInteger)),
+    bindparam("before", type_=BigInteger),
+    bindparam("after", type_=BigInteger),
+)
+_MOVED = compiled(select(_moved.table_valued("user_id")))
 
 
 @dataclass(frozen=True)
@@ -55,11 +61,14 @@ class Resync:
     """Anything may have changed: read again what is shown."""
 
 
+_Id = Annotated[int, Field(ge=1, lt=2**63)]
+
+
 class _Tasks(BaseModel):
     type: Literal["task_created", "task_updated", "task_deleted", "task_completed", "task_restored"]
     by: str
     at: str
-    ids: list[Annotated[int, Field(ge=1, lt=2**63)]]
+    ids: list[_Id]
 
     def changes(self, audience: dict[int, frozenset[str]]) -> "list[_Addressed]":
         event_type: EventType = "task_updated" if self.type == "task_restored" else self.type
@@ -77,6 +86,18 @@ class _Access(BaseModel):
         return [(Resync(), frozenset(self.users))]
 
 
+class _Move(BaseModel):
+    """Tasks that left a team, entered one, or both; or that are gone with their owner."""
+
+    type: Literal["move"]
+    ids: list[_Id]
+    before: _Id | None
+    after: _Id | None
+
+    def changes(self, _: object) -> "list[_Addressed]":
+        return []
+
+
 class _Conversation(BaseModel):
     type: Literal["conversation"]
     id: int
@@ -88,7 +109,7 @@ class _Conversation(BaseModel):
 
 Change = TaskChange | ConversationChange | Resync
 _Addressed = tuple[Change, frozenset[str]]
-_Announcement = _Tasks | _Access | _Conversation
+_Announcement = _Tasks | _Access | _Move | _Conversation
 _ANNOUNCEMENT: TypeAdapter[_Announcement] = TypeAdapter(Annotated[_Announcement, Field(discriminator="type")])
 Subscriber = Callable[[Change, frozenset[str] | None], None]
 """Takes a change and the users who may know of it; None means everybody."""
@@ -200,6 +221,8 @@ class Feed:
         ids = {task_id for said in announcements if isinstance(said, _Tasks) for task_id in said.ids}
         audience = await _find_audience(self._database, sorted(ids)) if ids else {}
         changes = [addressed for said in announcements for addressed in said.changes(audience)]
+        if moves := [said for said in announcements if isinstance(said, _Move)]:
+            changes.append((Resync(), await _find_moved(self._database, moves)))
         for subscriber in tuple(self._subscribers):
             for change, users in changes:
                 subscriber(change, users)
@@ -248,6 +271,20 @@ async def _find_audience(database: Database, ids: list[int]) -> dict[int, frozen
     for row in rows:
         audience[row["task_id"]].add(row["user_id"])
     return {task_id: frozenset(users) for task_id, users in audience.items()}
+
+
+@verb
+async def _find_moved(database: Database, moves: list[_Move]) -> frozenset[str]:
+    """Who sees a task no more since it moved, or sees it only now."""
+    ids: defaultdict[tuple[int | None, int | None], set[int]] = defaultdict(set)
+    for move in moves:
+        ids[move.before, move.after] |= set(move.ids)
+    users: set[str] = set()
+    async with database.nobody().transaction() as transaction:
+        for (before, after), moved in ids.items():
+            rows = await transaction.fetch_all(_MOVED, ids=sorted(moved), before=before, after=after)
+            users |= {row["user_id"] for row in rows}
+    return frozenset(users)
 
 
 def _parse(text: str) -> _Announcement | None:

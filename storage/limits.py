@@ -3,39 +3,29 @@
 import asyncio
 from functools import lru_cache
 
-from sqlalchemy import Interval, Text, cast, func, literal
-from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col
+from sqlalchemy import func, select
 
-from storage.bookkeeping import RateLimit
 from storage.database import Scope, literally
 from storage.errors import Unavailable
 
 
-async def take(scope: Scope, rate: int, seconds: float) -> bool:
-    """Whether the user may make one more request, of `rate` a minute; if so it is counted.
+async def take(scope: Scope, rate: int, seconds: float) -> int:
+    """Count one more request of the user's, of at most `rate` in a minute that begins with the first of them.
 
-    By GCRA: the theoretical arrival time of the next request moves on by 60/rate seconds with each, and may be a
-    minute ahead at most. One statement in one round trip, so replicas cannot both take the last one.
+    Gives 0 if it is counted, else how many seconds to wait until that minute ends (1 to 60). One statement in one
+    round trip, so replicas cannot both take the last one.
 
     Raises:
         Unavailable: the count cannot be reached within `seconds`.
     """
     try:
         async with asyncio.timeout(seconds):
-            return await scope.run_alone(_take(rate)) == "INSERT 0 1"
+            return int((await scope.run_alone(_take(rate))).removeprefix("SELECT "))
     except TimeoutError as error:
         raise Unavailable("The count of requests cannot be reached. Try again.") from error
 
 
 @lru_cache(maxsize=8)
 def _take(rate: int) -> str:
-    now = func.clock_timestamp()
-    step, minute = (cast(literal(f"{seconds:.6f} seconds", Text), Interval) for seconds in (60 / rate, 60))
-    following = func.greatest(col(RateLimit.arrival), now) + step
-    taken = insert(RateLimit).values(user_id=func.current_user_id(), arrival=now + step).inline()
-    return literally(
-        taken.on_conflict_do_update(
-            index_elements=["user_id"], set_={"arrival": following}, where=following <= now + minute
-        )
-    )
+    # A row for each second to wait: the number of rows is all that such a statement tells.
+    return literally(select().select_from(func.generate_series(1, func.take_request(rate)).alias("second")))

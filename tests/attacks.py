@@ -26,7 +26,7 @@ INSERT INTO idempotency_keys VALUES ('alice', 'key', 'print');
 INSERT INTO cached_statistics VALUES ('alice', 0, 1, 0, 0, '1:1:');
 INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at)
 VALUES ('alice', 'laptop', repeat('0', 64), 'tdp_', 'mcp:read', now() + interval '1 day');
-INSERT INTO rate_limits VALUES ('alice', now());
+INSERT INTO rate_limits VALUES ('alice', now(), 1);
 """
 
 TABLES = (
@@ -48,7 +48,7 @@ READING = {
 }
 NOBODY = {f"nobody reads {table}": Attack("", f"SELECT 1 FROM {table}") for table in TABLES} | {
     "nobody is somebody": Attack("", "SELECT 1 WHERE current_user_id() IS NOT NULL"),
-    "nobody writes": Attack("", "INSERT INTO rate_limits VALUES ('', now())"),
+    "nobody writes": Attack("", "INSERT INTO rate_limits VALUES ('', now(), 1)"),
     "nobody makes a team": Attack("", "SELECT create_team('ghosts')"),
 }
 FORGING = {
@@ -68,7 +68,7 @@ FORGING = {
     ),
     "an idempotency key is forged": Attack("bob", "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'p')"),
     "numbers are forged": Attack("bob", "INSERT INTO cached_statistics VALUES ('alice', 1, 9, 9, 9, '1:1:')"),
-    "a rate limit is forged": Attack("bob", "INSERT INTO rate_limits VALUES ('carol', now() + interval '1 year')"),
+    "a rate limit is forged": Attack("bob", "INSERT INTO rate_limits VALUES ('carol', now(), 1000000)"),
     "a token is forged": Attack(
         "bob",
         "INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at) "

@@ -21,6 +21,7 @@ FOR_VERBS = {
     "create_team(text)",
     "repeat_task(bigint,text,timestamp with time zone,text)",
     "task_audience(bigint[])",
+    "move_audience(bigint[],bigint,bigint)",
     "statistics_current(bigint,text)",
     "count_shared_tasks(bigint)",
     "my_last_changes(integer)",
@@ -40,6 +41,8 @@ TRIGGERS = {
     "tasks_place",
     "tasks_record_created",
     "tasks_record_changed",
+    "tasks_announce_moves",
+    "tasks_announce_loss",
     "task_shares_record",
     "team_members_announce",
     "team_members_keep_owner",
@@ -94,6 +97,7 @@ QUESTIONS = {
         SELECT c.relname || ' ' || g.command FROM pg_class c
         CROSS JOIN (VALUES ('SELECT', 'r'), ('INSERT', 'a'), ('UPDATE', 'w'), ('DELETE', 'd')) g (command, letter)
         WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
+        AND (c.relname, g.command) <> ('alembic_version', 'SELECT')
         AND CASE WHEN g.command = 'DELETE' THEN has_table_privilege('taskdeck_app', c.oid, 'DELETE')
             ELSE has_any_column_privilege('taskdeck_app', c.oid, g.command) END
         AND 1 <> (SELECT count(*) FROM pg_policy p WHERE p.polrelid = c.oid AND p.polpermissive

@@ -162,7 +162,10 @@ REFUSED: dict[str, Make] = {
     "J25 kid missing among several keys": head("kid"),
     "J27 jwk of the attacker": lambda aud: sign(header("kid", jwk=to_jwk("ed", OTHER)), claims(aud=aud), OTHER),
     "J27 x5c of the attacker": lambda aud: sign(header(x5c=["MIIB"]), claims(aud=aud), OTHER),
-    **{f"J28 typ {typ!r}": head(typ=typ) for typ in ("dpop+jwt", "logout+jwt", "id_token", "", None, 1)},
+    **{
+        f"J28 typ {typ!r}": head(typ=typ)
+        for typ in ("dpop+jwt", "application/dpop+jwt", "text/jwt", "application/", "id_token", "", None, 1)
+    },
     "J29 a session cookie": lambda _: "hT5kq2J8s0mWb.K1v0ZtX9%2FpQ%3D",
     "J29 an opaque token": lambda _: "f" * 43,
     **{f"J30 {count} segments": lambda _, count=count: ".".join(["e30"] * count) for count in (1, 2, 4, 5)},
@@ -203,7 +206,10 @@ ACCEPTED: dict[str, Make] = {
     "J15 aud list with the issuer's userinfo": lambda aud: say(aud=[aud, f"{ISSUER}/oauth2/userinfo"])(aud),
     "J15 aud list with Better Auth's userinfo": lambda aud: say(aud=[aud, f"{ISSUER}/api/auth/oauth2/userinfo"])(aud),
     "J15 aud list of one": lambda aud: say(aud=[aud])(aud),
-    "J28 typ at+jwt": head(typ="at+jwt"),
+    **{
+        f"J28 typ {typ}": head(typ=typ)
+        for typ in ("at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT", "jwt", "application/jwt")
+    },
     "J28 typ missing": head("typ"),
     "sub of every kind of character": say(sub="aZ09_.:@|-"),
     "sub of 128": say(sub="a" * 128),
