@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 from alembic import context
-from sqlalchemy import pool, text
+from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.bookkeeping import Row
@@ -35,6 +35,18 @@ DO $$ BEGIN
 END $$
 """
 
+# Printed SQL does not know what it meets, so it does everything again, as each migration may. What is newer it would
+# undo in part.
+BEGIN_AGAIN = """
+DO $$ BEGIN
+    IF to_regclass('alembic_version') IS NULL THEN RETURN; END IF;
+    IF EXISTS (SELECT FROM alembic_version WHERE version_num > '{newest}') THEN
+        RAISE EXCEPTION 'this database is newer than {newest}: use the SQL of a newer Taskdeck';
+    END IF;
+    DROP TABLE alembic_version;
+END $$
+"""
+
 
 def migrate(connection: "Connection | None" = None) -> None:
     """Run the migrations in one transaction; the lock goes with it, also when the process dies."""
@@ -47,8 +59,9 @@ def migrate(connection: "Connection | None" = None) -> None:
         dialect_opts={"paramstyle": "named"} if connection is None else None,
     )
     with context.begin_transaction():
-        if connection is not None:
-            connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+        context.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
+        if connection is None:
+            context.execute(BEGIN_AGAIN.format(newest=context.get_head_revision()))
         context.execute(JOIN)
         context.run_migrations()
         context.execute(LEAVE)

@@ -11,6 +11,7 @@ from storage import schema
 from storage.changes import Feed
 from storage.database import Database
 from storage.errors import StorageError
+from storage.faults import Unprepared
 
 _HEADERS = {"Cache-Control": "no-store"}
 
@@ -23,7 +24,6 @@ class Health:
         self._database = database
         self._verifier = verifier
         self._feed = feed
-        self._newest = schema.newest()
 
     def routes(self) -> list[Route]:
         """The two addresses; they need no token."""
@@ -42,10 +42,9 @@ class Health:
     async def _reasons(self) -> list[str]:
         reasons: list[str] = []
         try:
-            async with self._database.connection() as connection:
-                found = await schema.current(connection)
-            if found != self._newest:
-                reasons.append(f"The schema is at {found}, this release needs {self._newest}: run `taskdeck migrate`")
+            await schema.check(self._database)
+        except Unprepared as error:
+            reasons.append(error.mend)
         except StorageError as error:
             reasons.append(str(error))
         if not await self._verifier.ready():

@@ -67,7 +67,10 @@ def _version(connection: "Connection") -> Finding:
 
 
 async def _schema(connection: "Connection") -> Finding:
-    current = await schema.current(connection)
+    try:
+        current = await schema.current(connection)
+    except asyncpg.InsufficientPrivilegeError:
+        return Finding("schema", "may not be read by this login", "GRANT taskdeck_app TO the role of DATABASE_URL")
     mend = None if current == schema.newest() else f"Run taskdeck migrate: this release needs {schema.newest()}"
     return Finding("schema", f"at {current}" if current else "not there", mend)
 

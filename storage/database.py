@@ -252,7 +252,7 @@ class Database:
         except TimeoutError as error:
             raise Unavailable("The database is busy. Nothing was changed; try again in 2 seconds.") from error
         except _OF_THE_DATABASE as error:
-            logger.warning("the database cannot be reached: %s", type(error).__name__)
+            logger.warning("The database cannot be reached (%s)", type(error).__name__)
             raise Transient("The database cannot be reached. Nothing was changed; try again.") from error
         try:
             yield connection

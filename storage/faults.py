@@ -24,7 +24,7 @@ RETRY_SECONDS = 1.0
 retries: Counter[str] = Counter()
 """How often each verb was started again since this process began; for /metrics."""
 
-NO_SCHEMA = "the database has no schema, or an older one: run taskdeck migrate"
+NO_SCHEMA = "The database has no schema, or an older one: run taskdeck migrate"
 
 SEVERED = (
     OSError,
@@ -87,7 +87,7 @@ def _meaning(error: Exception) -> Exception:
 def unidentified(error: asyncpg.PostgresError) -> Unprepared:
     """What it means that PostgreSQL does not let us say who asks. The caller has no part in it."""
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
-        return Unprepared("the login may not work for users: GRANT taskdeck_app TO the role of DATABASE_URL")
+        return Unprepared("The login may not work for users: GRANT taskdeck_app TO the role of DATABASE_URL")
     return Unprepared(NO_SCHEMA)
 
 

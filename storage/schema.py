@@ -1,6 +1,7 @@
 """The schema's version: bring a database to the newest one, or say how far it is."""
 
 import asyncio
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
@@ -10,7 +11,11 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
-from storage.errors import StorageError
+from storage.database import Database, Statement
+from storage.errors import NotAllowed, StorageError
+from storage.faults import NO_SCHEMA, Unprepared
+
+_VERSION = Statement("SELECT version_num FROM alembic_version", (), {})
 
 
 class SchemaError(StorageError):
@@ -27,6 +32,7 @@ def _config(url: str = "") -> Config:
     return config
 
 
+@cache
 def newest() -> str:
     """The revision that this release of the code needs."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
@@ -37,9 +43,25 @@ async def current(
 ) -> str | None:
     """The revision of a database, None when nothing was migrated yet."""
     try:
-        return await connection.fetchval("SELECT version_num FROM alembic_version")
+        return await connection.fetchval(_VERSION.sql)
     except asyncpg.UndefinedTableError:
         return None
+
+
+async def check(database: Database) -> None:
+    """Look at the schema as a request would.
+
+    Raises:
+        Unprepared: requests cannot work with it; `mend` says why.
+        Unavailable: the database cannot be reached.
+    """
+    try:
+        async with database.nobody().transaction() as transaction:
+            found = await transaction.fetch_value(_VERSION)
+    except NotAllowed as error:
+        raise Unprepared(NO_SCHEMA) from error
+    if found != newest():
+        raise Unprepared(f"The schema is at {found}, this release needs {newest()}: run taskdeck migrate")
 
 
 async def migrate(url: str) -> None:
@@ -59,5 +81,8 @@ async def migrate(url: str) -> None:
 
 
 def script() -> None:
-    """Print the migrations as SQL, for databases that only an administrator may change."""
+    """Print the migrations as SQL, for databases that only an administrator may change.
+
+    It may run on a database of any version up to `newest()`, and again.
+    """
     command.upgrade(_config(), "head", sql=True)

@@ -170,3 +170,21 @@ async def test_the_wheel_brings_its_migrations_along(tmp_path: Path) -> None:
     told = await run(sys.executable, "-c", ask, folder=tmp_path, packages=installed)
     assert told.split()[:2] == [str(installed / "storage" / "schema.py"), REVISIONS[-1]]
     assert "CREATE TABLE IF NOT EXISTS tasks" in told
+
+
+async def test_the_printed_sql_may_meet_any_older_version_but_no_newer_one(
+    server: Cluster, empty: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    schema.script()
+    script = tmp_path / "schema.sql"
+    script.write_text(capsys.readouterr().out, "utf-8")
+    apply = (PROGRAMS / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script, empty)
+    await run(*apply)
+    once = await describe(server)
+    for version in ("001", "009", schema.newest()):
+        await execute(empty, f"UPDATE alembic_version SET version_num = '{version}'")
+        await run(*apply)
+        assert await describe(server) == once
+    await execute(empty, "UPDATE alembic_version SET version_num = '999'")
+    with pytest.raises(AssertionError, match="this database is newer than"):
+        await run(*apply)

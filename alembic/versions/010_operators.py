@@ -1,4 +1,6 @@
-"""What the login role of a server may read of the schema's state."""
+"""A login that serves and has made nothing here may read how far the schema is."""
+
+from alembic import op
 
 revision = "010"
 down_revision = "009"
@@ -7,8 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    pass
+    op.execute("GRANT SELECT ON alembic_version TO taskdeck_app")
 
 
 def downgrade() -> None:
-    pass
+    op.execute("REVOKE SELECT ON alembic_version FROM taskdeck_app")
