@@ -1,4 +1,6 @@
-"""Who hears of a change on the live socket while shares and memberships change: those who may see it, nobody else."""
+"""Who hears of a change on the live socket while shares and memberships change and tasks move into and out of a team:
+those who may see it, nobody else.
+"""
 
 import asyncio
 import json
@@ -39,7 +41,7 @@ async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.Tem
 
 @dataclass
 class Crew:
-    """Five people, a team of the first of them, and two tasks of each: one of the team's and one of their own."""
+    """Five people, a team of the first of them, and two tasks of each: at first one of the team's, one of their own."""
 
     people: list[Person]
     dice: random.Random
@@ -73,20 +75,31 @@ class Crew:
         return user_id == owner.user_id or (task_id, user_id) in self.shares or (together and user_id in self.members)
 
     async def rearrange(self) -> None:
-        """Share a task or take that back, or let somebody join or leave the team."""
-        owner = self.people[0]
-        if self.dice.random() < 0.5:
-            person = self.dice.choice(self.people[1:]).user_id
-            change = teams.remove_member if person in self.members else teams.add_member
-            await change(owner.scope, self.team_id, person)
-            self.members ^= {person}
-        else:
-            task_id = self.dice.choice(sorted(self.tasks))
-            lender = self.tasks[task_id][0]
-            person = self.dice.choice([one.user_id for one in self.people if one is not lender])
-            change = sharing.unshare if (task_id, person) in self.shares else sharing.share
-            await change(lender.scope, task_id, person)
-            self.shares ^= {(task_id, person)}
+        """Let somebody join or leave the team, share a task or take that back, or move one into or out of the team."""
+        await self.dice.choice((self._join_or_leave, self._share_or_not, self._move))()
+
+    async def _join_or_leave(self) -> None:
+        person = self.dice.choice(self.people[1:]).user_id
+        change = teams.remove_member if person in self.members else teams.add_member
+        await change(self.people[0].scope, self.team_id, person)
+        self.members ^= {person}
+
+    async def _share_or_not(self) -> None:
+        task_id = self.dice.choice(sorted(self.tasks))
+        lender = self.tasks[task_id][0]
+        person = self.dice.choice([one.user_id for one in self.people if one is not lender])
+        change = sharing.unshare if (task_id, person) in self.shares else sharing.share
+        await change(lender.scope, task_id, person)
+        self.shares ^= {(task_id, person)}
+
+    async def _move(self) -> None:
+        """Out of the team, or into it if the task's owner is a member: neither is for anybody else."""
+        movable = [id for id, (lender, together) in self.tasks.items() if together or lender.user_id in self.members]
+        task_id = self.dice.choice(sorted(movable))
+        lender, together = self.tasks[task_id]
+        fields = TaskFields.model_validate({} if together else {"team_id": self.team_id})
+        await tasks.change(lender.scope, task_id, fields, clear=("team_id",) if together else ())
+        self.tasks[task_id] = lender, not together
 
     async def disturb(self) -> None:
         """Rearrange, change tasks, and wait until everybody heard what they should."""
@@ -97,7 +110,7 @@ class Crew:
         async with asyncio.timeout(30):
             while any(expected - self.heard[name] for name, expected in self.expected.items()):  # noqa: ASYNC110 - a log raises no event
                 await asyncio.sleep(0.005)
-        # Sharing is a change of the task as well; when it was, its owner has heard by now.
+        # Sharing and moving are changes of the task as well; when it was, its owner has heard by now.
         for owner in self.people:
             mine = {task_id for task_id, (lender, _) in self.tasks.items() if lender is owner}
             unexpected = self.heard[owner.user_id] - self.expected[owner.user_id]
