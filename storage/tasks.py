@@ -7,7 +7,7 @@ from sqlmodel import col
 
 from storage import fields, idempotency, schedule, users
 from storage.database import Row, Scope, Transaction, compiled
-from storage.errors import Conflict, NotAllowed, NotFound, StorageError
+from storage.errors import Conflict, InvalidInput, NotAllowed, NotFound, StorageError
 from storage.faults import verb
 from storage.fields import ACCESS, LIVE, TASK_ID, WHOLE, find_one, view
 from storage.inputs import NewTask, TaskFields
@@ -68,21 +68,25 @@ async def insert_task(transaction: Transaction, new: NewTask) -> Row:
 
 @verb
 async def add_many(
-    scope: Scope, new: list[NewTask], *, atomic: bool = True, key: str | None = None
+    scope: Scope, new: Sequence[NewTask | InvalidInput], *, atomic: bool = True, key: str | None = None
 ) -> list[TaskView | StorageError]:
     """Add tasks in one transaction; not atomic: those that can be, with the refusal in the place of the others.
+
+    In the place of one that no task can be made of stands what is wrong with it.
 
     Raises:
         StorageError: atomic, and one was refused; the text tells which. Conflict: as in `add`.
     """
     async with scope.transaction() as transaction:
-        said = [task.model_dump(exclude_unset=True) for task in new]
+        said = [str(task) if isinstance(task, InvalidInput) else task.model_dump(exclude_unset=True) for task in new]
         kept = await idempotency.recall(transaction, key, "add_many", [said, atomic])
         if kept is not None:
             return [_recalled(outcome) for outcome in kept["outcomes"]]
         outcomes: list[TaskView | StorageError] = []
         for index, task in enumerate(new):
             try:
+                if isinstance(task, InvalidInput):
+                    raise task
                 outcomes.append(view(await insert_task(transaction, task)))
             except StorageError as error:
                 if atomic:

@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mcp_server.tools.refusals import NoNulls
 from mcp_server.tools.registry import Call, tool
 from storage import budget, conversations, messages
-from storage.inputs import Count, Id, Key, Line, NewMessage, Said, Text
+from storage.inputs import Count, Id, Key, Line, NewMessage, Said
 from storage.views import (
     ConversationDeleted,
     ConversationList,
@@ -18,8 +19,8 @@ from storage.views import (
 
 Limit = Annotated[Count, Field(ge=1, le=100)]
 Cursor = Annotated[Line, Field(max_length=500)]
-Query = Annotated[Text, Field(min_length=1, max_length=500)]
-Messages = Annotated[list[NewMessage], Field(max_length=100)]
+Query = Annotated[Line, Field(max_length=500)]
+Messages = Annotated[list[Annotated[NewMessage, NoNulls]], Field(max_length=100)]
 
 
 class StartConversation(Said):

@@ -17,6 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
+from mcp_server.tools.refusals import explain, find_nulls
 from storage.errors import InvalidInput
 from storage.inputs import MAX_ID, Said
 from storage.views import View
@@ -66,10 +67,13 @@ class Tool:
         Raises:
             StorageError: refused, with a sentence for the model.
         """
+        schema = self.wire.input_schema
+        if nulls := list(find_nulls(arguments, schema)):
+            raise InvalidInput(" ".join(nulls))
         try:
             said = self.arguments.model_validate(arguments)
         except ValidationError as error:
-            raise InvalidInput(explain(error, self)) from error
+            raise InvalidInput(explain(error, self.name, schema)) from error
         facts = (await self.run(call, said)).facts()
         return CallToolResult(content=[TextContent(type="text", text=as_text(facts))], structured_content=facts)
 
@@ -135,33 +139,6 @@ def scope_needed(name: str) -> str:
 def as_text(facts: object) -> str:
     """Compact JSON: the same facts for a third fewer tokens than indented."""
     return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-
-
-def explain(error: ValidationError, tool: Tool) -> str:
-    """What is wrong with the arguments, one sentence a field, without echoing values."""
-    sentences: list[str] = []
-    for problem in error.errors(include_url=False, include_input=False)[:5]:
-        field = ".".join(str(part) for part in problem["loc"] if not str(part).startswith("function-"))
-        context: dict[str, Any] = problem.get("ctx", {})
-        match problem["type"]:
-            case "missing":
-                sentences.append(f"{field} is required.")
-            case "extra_forbidden":
-                taken = ", ".join(tool.arguments.model_fields) or "no arguments"
-                sentences.append(f"{field} is not an argument of {tool.name}, which takes {taken}.")
-            case "too_long" | "string_too_long":
-                sentences.append(f"{field} is too long: at most {context['max_length']}.")
-            case "greater_than_equal" | "less_than_equal" if field in tool.arguments.model_fields:
-                schema = tool.wire.input_schema["properties"][field]
-                least, most = schema.get("minimum"), schema.get("maximum", MAX_ID)
-                sentences.append(f"{field} must be between {least} and {most}.")
-            case "value_error":
-                sentences.append(f"{field} {problem['msg'].removeprefix('Value error, ')}.")
-            case "string_unicode":
-                sentences.append(f"{field} contains half of a surrogate pair, which cannot be stored; remove it.")
-            case _:
-                sentences.append(f"{field}: {problem['msg']}.")
-    return " ".join(sentences)
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:

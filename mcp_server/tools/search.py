@@ -8,7 +8,7 @@ from mcp_server.tools.registry import Call, tool
 from storage import budget, conversations, history, listing
 from storage.database import Scope
 from storage.errors import NotFound
-from storage.inputs import MAX_ID, Line, Said, Text
+from storage.inputs import MAX_ID, Line, Said
 from storage.listing import Filter
 from storage.views import View
 
@@ -21,7 +21,7 @@ TITLE_TOKENS = 130
 class Search(Said):
     """Arguments of search."""
 
-    query: Annotated[Text, Field(min_length=1, max_length=500)]
+    query: Annotated[Line, Field(max_length=500)]
 
 
 class Fetch(Said):

@@ -2,12 +2,13 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from mcp_server.tools.registry import Call, tool
+from mcp_server.tools.refusals import MOST, NoNulls, explain
+from mcp_server.tools.registry import TOOLS, Call, tool
 from storage import budget, history, listing, tasks
 from storage.errors import InvalidInput, StorageError
-from storage.inputs import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields, Text
+from storage.inputs import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields
 from storage.listing import Filter, ListedScope, ListedStatus, Sort
 from storage.views import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
 
@@ -16,6 +17,17 @@ MOST_UNASKED = 5
 MOST_NAMED = 10
 
 Clearable = Literal["description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence"]
+
+
+def _keep(value: object, check: ValidatorFunctionWrapHandler) -> object:
+    try:
+        return check(value)
+    except ValidationError as error:
+        return error
+
+
+EachByItself = WrapValidator(_keep)
+"""What is wrong with one is found in its place, for the others may be fine."""
 
 
 class AddTask(NewTask):
@@ -27,7 +39,7 @@ class AddTask(NewTask):
 class AddTasks(Said):
     """Arguments of add_tasks."""
 
-    tasks: Annotated[list[NewTask], Field(min_length=1, max_length=50)]
+    tasks: Annotated[list[Annotated[NewTask, NoNulls, EachByItself]], Field(min_length=1, max_length=50)]
     atomic: bool = Field(True, description="All or none")
     idempotency_key: Key | None = None
 
@@ -53,7 +65,7 @@ class ListTasks(Said):
     status: ListedStatus = Field("pending", description="pending = not completed")
     scope: ListedScope = Field("all", description="mine = what I own")
     team_id: Id | None = None
-    search: Annotated[Text, Field(max_length=500)] | None = Field(None, description='Whole words; "a phrase", or, -not')
+    search: Annotated[Line, Field(max_length=500)] | None = Field(None, description='Whole words; "a phrase", or, -not')
     tag: Tag | None = None
     priority: Priority | None = None
     due_before: Moment | None = Field(None, description="Exclusive")
@@ -112,7 +124,11 @@ async def add_task(call: Call, said: AddTask) -> TaskView:
 @tool("tasks", "Add several tasks")
 async def add_tasks(call: Call, said: AddTasks) -> AddedTasks:
     """Add up to 50 tasks in one call. With atomic=false each result tells what became of that task."""
-    outcomes = await tasks.add_many(call.scope, said.tasks, atomic=said.atomic, key=said.idempotency_key)
+    items = [_misfit(task, f"tasks.{index}." if said.atomic else "") for index, task in enumerate(said.tasks)]
+    wrong = [item for item in items if isinstance(item, InvalidInput)]
+    if wrong and said.atomic:
+        raise InvalidInput(" ".join([*map(str, wrong[:MOST]), "Nothing was added."]))
+    outcomes = await tasks.add_many(call.scope, items, atomic=said.atomic, key=said.idempotency_key)
     return AddedTasks(
         results=[
             Added(index=index, ok=False, error=str(outcome))
@@ -121,6 +137,13 @@ async def add_tasks(call: Call, said: AddTasks) -> AddedTasks:
             for index, outcome in enumerate(outcomes)
         ]
     )
+
+
+def _misfit(task: NewTask | ValidationError, at: str) -> NewTask | InvalidInput:
+    if isinstance(task, NewTask):
+        return task
+    schema = TOOLS["add_tasks"].wire.input_schema["properties"]["tasks"]["items"]
+    return InvalidInput(explain(task, "add_tasks", schema, at))
 
 
 @tool("tasks", "List tasks", reads=True)

@@ -1,0 +1,125 @@
+"""Arguments that cannot be: the refusal says in plain words what to give instead, and names nothing of our insides."""
+
+from typing import Any
+
+import pytest
+
+from mcp_server.tools.registry import TOOLS
+from tests.conftest import Person
+
+INSIDES = ("Input should", "NewTask", "NewMessage", "pydantic", "instance of", "validation", "dictionary", "valid ")
+
+
+WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
+    ("add_tasks", {"tasks": [{"title": "x"}, "y"]}, "tasks.1 must be an object. Nothing was added."),
+    ("add_tasks", {"tasks": {"title": "x"}}, "tasks must be a list."),
+    ("add_tasks", {"tasks": []}, "tasks must not be empty."),
+    ("add_tasks", {"tasks": [{"title": "x"}], "atomic": "perhaps"}, "atomic must be true or false."),
+    ("add_tasks", {"tasks": [{"title": 7}]}, "tasks.0.title must be text. Nothing was added."),
+    ("add_tasks", {"tasks": [{}]}, "tasks.0.title is required. Nothing was added."),
+    (
+        "add_tasks",
+        {"tasks": [{"title": "x", "team_id": 0}]},
+        f"tasks.0.team_id must be between 1 and {2**63 - 1}. Nothing was added.",
+    ),
+    ("add_task", {"title": "x", "priority": "high!"}, "priority must be one of low, medium, high, urgent."),
+    ("add_task", {"title": "x", "tags": "work"}, "tags must be a list."),
+    ("list_tasks", {"limit": "many"}, "limit must be a whole number between 1 and 100."),
+    ("list_tasks", {"limit": 2.5}, "limit must be a whole number between 1 and 100."),
+    ("list_tasks", {"limit": True}, "limit must be a whole number between 1 and 100."),
+    ("list_tasks", {"limit": 0}, "limit must be between 1 and 100."),
+    ("list_tasks", {"search": ""}, "search must not be empty."),
+    ("list_conversations", {"search": " \n"}, "search must not be empty."),
+    ("search_messages", {"query": " "}, "query must not be empty."),
+    ("search", {"query": ""}, "query must not be empty."),
+    ("get_statistics", {"days": "week"}, "days must be a whole number between 1 and 366."),
+    ("append_messages", {"conversation_id": 1, "messages": ["hello"]}, "messages.0 must be an object."),
+    (
+        "append_messages",
+        {"conversation_id": 1, "messages": [{"role": "robot", "content": ""}]},
+        "messages.0.role must be one of user, assistant, system, tool.",
+    ),
+    (
+        "start_conversation",
+        {"messages": [{"role": "tool", "content": "", "tool_calls": [7]}]},
+        "messages.0.tool_calls.0 must be an object.",
+    ),
+)
+
+
+@pytest.mark.parametrize(("tool", "arguments", "said"), WRONG)
+async def test_a_refusal_says_what_to_give_instead(
+    alice: Person, tool: str, arguments: dict[str, Any], said: str
+) -> None:
+    assert await alice.refusal(tool, **arguments) == said
+
+
+@pytest.mark.parametrize("bad", ["x", 7, 1.5, True, [], {}, [7], {"a": 1}, "\ud800"], ids=repr)
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_no_value_of_another_kind_is_refused_in_the_words_of_our_insides(
+    alice: Person, tool: str, bad: object
+) -> None:
+    async with alice.client() as client:
+        for name in TOOLS[tool].wire.input_schema.get("properties", {}):
+            said = str((await client.call_tool(tool, {name: bad})).content)
+            assert not any(word in said for word in INSIDES), said
+
+
+async def test_an_argument_in_the_wrong_place_is_told_what_goes_there(alice: Person) -> None:
+    sentence = await alice.refusal("add_tasks", tasks=[{"title": "x"}, {"title": "y", "idempotency_key": "k"}])
+    assert sentence == (
+        "tasks.1.idempotency_key is not known there: tasks.1 takes title, description, priority, due, tags, team_id, "
+        "parent_id, assignee, recurrence. Nothing was added."
+    )
+
+
+async def test_null_is_refused_and_not_ignored(alice: Person) -> None:
+    task = await alice.call("add_task", title="x", due="2027-03-01")
+    assert await alice.refusal("update_task", task_id=task["id"], due=None) == (
+        "due is null: leave it out. To empty the field, name it in clear."
+    )
+    assert (await alice.call("get_task", task_id=task["id"]))["due"] == "2027-03-01"
+    assert await alice.refusal("update_task", task_id=task["id"], title=None) == "title is null: leave it out."
+    assert await alice.refusal("get_task", task_id=None) == "task_id is required."
+    assert (
+        await alice.refusal("list_tasks", limit=None, tag=None)
+        == "limit is null: leave it out. tag is null: leave it out."
+    )
+    assert await alice.refusal("add_tasks", tasks=[{"title": "x", "due": None}]) == (
+        "tasks.0 has null for due: leave it out. Nothing was added."
+    )
+    said = {"role": "user", "content": "x", "model": None}
+    assert await alice.refusal("start_conversation", messages=[said]) == "messages.0 has null for model: leave it out."
+    calls = [{"name": "x", "arguments": {"due": None}}]
+    chat = await alice.call("start_conversation", messages=[{"role": "tool", "content": "", "tool_calls": calls}])
+    page = await alice.call("get_conversation", conversation_id=chat["id"])
+    assert page["messages"][0]["tool_calls"] == calls, "what is only kept may hold nulls"
+
+
+async def test_of_a_batch_that_is_not_atomic_the_good_ones_are_added(alice: Person) -> None:
+    said = [
+        {"title": "Good"},
+        {"title": " "},
+        {"title": "x", "priority": "soon"},
+        "y",
+        {"title": "z", "due": "tomorrow"},
+        {"title": "z", "tags": None},
+        {"title": "Good as well", "tags": ["a"]},
+    ]
+    batch = {"tasks": said, "atomic": False, "idempotency_key": "batch"}
+    results = (await alice.call("add_tasks", **batch))["results"]
+    assert [(row["index"], row["ok"]) for row in results] == [(n, n in (0, 6)) for n in range(7)]
+    assert [row["error"] for row in results[1:6]][:3] == [
+        "title must not be empty.",
+        "priority must be one of low, medium, high, urgent.",
+        "The item must be an object.",
+    ]
+    assert results[4]["error"].startswith("due ")
+    assert results[5]["error"] == "The item has null for tags: leave it out."
+    assert (await alice.call("list_tasks"))["total_count"] == 2
+    assert (await alice.call("add_tasks", **batch))["results"] == results, "a repeated call changes nothing"
+    assert "other arguments" in await alice.refusal("add_tasks", **batch | {"tasks": said[:6]})
+    sentence = await alice.refusal("add_tasks", tasks=said)
+    assert sentence.startswith("tasks.1.title must not be empty. tasks.2.priority must be one of")
+    assert sentence.endswith("Nothing was added.")
+    assert (await alice.call("list_tasks"))["total_count"] == 2
