@@ -1,9 +1,11 @@
 """Subscriptions across replicas: two server processes on one database, and one that shares the test's process."""
 
 import asyncio
+import hashlib
 import json
 import os
 import random
+import secrets
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -31,11 +33,13 @@ from mcp.types import (
 )
 
 from mcp_server import subscriptions as module
+from mcp_server import tokens
 from mcp_server.app import Deck, open_deck
 from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings
 from storage.database import Database
 from tests.conftest import Person
+from tests.doors import standing
 
 SECONDS = 2.0
 """By when a change has to be told, on whatever replica."""
@@ -202,6 +206,31 @@ async def test_a_stream_ends_with_its_token(replicas: tuple[Replica, Replica], a
         client.listen(resource_subscriptions=["statistics://me"]) as stream,
     ):
         await ending(stream)
+
+
+async def test_a_withdrawn_personal_token_ends_its_stream(
+    tmp_path: Path, database_url: str, direct_url: str, alice: Person, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
+    token = f"tdp_{secrets.token_urlsafe(32)}"
+    owner = await asyncpg.connect(direct_url)
+    created = await owner.fetchval(
+        "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')",
+        alice.user_id,
+        hashlib.sha256(token.encode()).hexdigest(),
+    )
+    known = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0})
+    async with (
+        standing(known, database_url, direct_url) as house,
+        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=30) as http,
+        Client(streamable_http_client(f"{house.url}/mcp", http_client=http), cache=None) as client,
+        client.listen(resource_subscriptions=["statistics://me"]) as stream,
+    ):
+        await owner.fetchval("SELECT taskdeck_pat_revoke($1, $2)", alice.user_id, created)
+        await owner.close()
+        await ending(stream)
+        assert (await http.post(f"{house.url}/mcp", json={})).status_code == 401
 
 
 async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
