@@ -49,7 +49,7 @@ _KINDS: dict[str, Callable[[Scope, int], Awaitable[View]]] = {
     "conversation": _read_conversation,
     "task": _read_task,
 }
-_URI = re.compile(r"(conversation|task)://(\d{1,19})")
+_URI = re.compile(r"(conversation|task)://([1-9][0-9]{0,18})")
 
 
 def read_view(uri: str) -> TextResourceContents | None:

@@ -44,7 +44,6 @@ from storage.views import (
 R = TypeVar("R")
 ME = func.current_user_id()
 
-
 _VIEW = tuple(getattr(Conversation, name) for name in ConversationView.model_fields)
 _MINE = (col(Conversation.id) == bindparam("conversation_id", type_=BigInteger), col(Conversation.user_id) == ME)
 _SIZE = bindparam("size", type_=Integer)
@@ -133,11 +132,12 @@ async def start(
     """Start a conversation, with its first messages. With a key, starting again gives the same conversation.
 
     Raises:
-        Conflict: the key was used with other arguments.
+        Conflict: the key was used with other arguments; NotFound: that conversation was deleted.
     """
     async with scope.transaction() as transaction:
         kept = await idempotency.recall(transaction, key, "start", [title, _fingerprint(messages)])
         if kept is not None:
+            await _check_there(transaction, kept["id"])
             return ConversationView.model_validate(kept)
         row = await transaction.fetch_one(_START, title_=title, **_columns(messages))
         if row is None:
@@ -158,6 +158,7 @@ async def append(
     async with scope.transaction() as transaction:
         kept = await idempotency.recall(transaction, key, "append", [conversation_id, _fingerprint(messages)])
         if kept is not None:
+            await _check_there(transaction, conversation_id)
             return MessagesAppended.model_validate(kept)
         appended = await record(transaction, conversation_id, messages)
         await idempotency.keep(transaction, key, appended.facts())
@@ -199,13 +200,8 @@ async def find(
     listing = f"conversations {search}"
     position = cursors.read(cursor, listing, datetime, int) if cursor else [None, None]
     async with scope.transaction() as transaction:
-        rows = await transaction.fetch_all(
-            _find(search is not None, cursor is not None),
-            search=search,
-            page_size=limit + 1,
-            after_time=position[0],
-            after_id=position[1],
-        )
+        given = {"search": search, "page_size": limit + 1, "after_time": position[0], "after_id": position[1]}
+        rows = await transaction.fetch_all(_find(search is not None, cursor is not None), **given)
     found = [row for row in rows if row["id"] is not None]
     shown = budget.fill([view(row) for row in found[:limit]], max_tokens)
     following = cursors.following(listing, found, len(shown), "updated_at", "id")
@@ -275,6 +271,13 @@ def view(row: Row) -> ConversationView:
 def missing(conversation_id: int) -> NotFound:
     """What is said of a conversation that does not exist, or that is somebody else's."""
     return NotFound(f"No conversation {conversation_id}. Use list_conversations to find its id.")
+
+
+async def _check_there(transaction: Transaction, conversation_id: int) -> None:
+    if await transaction.fetch_one(_GET, conversation_id=conversation_id) is None:
+        raise NotFound(
+            f"Conversation {conversation_id} of this idempotency_key was deleted. Use a new key for another."
+        )
 
 
 def _fingerprint(messages: Sequence[NewMessage]) -> list[dict[str, Any]]:

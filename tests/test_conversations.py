@@ -128,3 +128,14 @@ async def test_a_deleted_conversation_is_gone(alice: Person, chat: int) -> None:
         assert "No conversation" in await alice.refusal(tool, conversation_id=chat, **arguments)
     assert (await alice.call("list_conversations"))["total_count"] == 0
     assert (await alice.call("search_messages", query="1"))["matches"] == []
+
+
+async def test_what_a_key_wrote_into_a_deleted_conversation_is_not_told_again(alice: Person) -> None:
+    started = {"title": "Short", "idempotency_key": "start"}
+    chat = (await alice.call("start_conversation", **started))["id"]
+    appended = {"conversation_id": chat, "messages": [message("x")], "idempotency_key": "append"}
+    await alice.call("append_messages", **appended)
+    await alice.call("delete_conversation", conversation_id=chat)
+    for tool, arguments in (("start_conversation", started), ("append_messages", appended)):
+        sentence = await alice.refusal(tool, **arguments)
+        assert sentence == (f"Conversation {chat} of this idempotency_key was deleted. Use a new key for another.")

@@ -77,3 +77,24 @@ async def test_an_id_that_cannot_be_is_refused_in_words(alice: Person, wrong: st
         await alice.refusal("fetch", id=wrong)
         == f"There is nothing with the id {wrong}. Use search to find ids, such as task:42."
     )
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("zzzz -milk", set[str]()),
+        ("zzzz bread -milk", {"Bake bread"}),
+        ('"buy milk" nothing', {"Buy milk and bread"}),
+        ('"buy bread" nothing', set[str]()),
+        ("nothing -zzzz milk or", {"Buy milk and bread", "Drink the milk"}),
+        ('nothing "drink', {"Drink the milk"}),
+        ('" - "', set[str]()),
+        ("it's a milk-man", set[str]()),
+    ],
+)
+async def test_any_of_the_words_keeps_phrases_together_and_leaves_out_what_is_unwanted(
+    alice: Person, query: str, found: set[str]
+):
+    for title in ("Buy milk and bread", "Drink the milk", "Bake bread", "Call Ann"):
+        await alice.call("add_task", title=title)
+    assert {row["title"] for row in (await alice.call("search", query=query))["results"]} == found

@@ -1,5 +1,6 @@
 """search and fetch in the shape that ChatGPT connectors and deep research expect, over tasks and conversations."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -11,6 +12,8 @@ from storage.errors import NotFound
 from storage.inputs import MAX_ID, Line, Said
 from storage.listing import Filter
 from storage.views import View
+
+_TERM = re.compile(r'-?"[^"]*\w[^"]*"|[^\s"]*\w[^\s"]*')
 
 MOST = 10
 """How many of each kind are found."""
@@ -58,9 +61,17 @@ class Document(View):
 async def search(call: Call, said: Search) -> Results:
     """Find tasks and conversations by their words: those with all of them, else those with any. Read one with fetch."""
     found = await _find(call.scope, said.query)
-    if not found:
-        found = await _find(call.scope, " or ".join(said.query.split()))
+    if not found and (wider := _widen(said.query)):
+        found = await _find(call.scope, wider)
     return Results(results=found)
+
+
+def _widen(query: str) -> str:
+    """A query for any of the words and phrases, each still without what is unwanted; empty if it would be the same."""
+    terms = [term for term in _TERM.findall(query) if term.lower() != "or"]
+    unwanted = [term for term in terms if term.startswith("-")]
+    wanted = [term for term in terms if not term.startswith("-")]
+    return " or ".join(" ".join([term, *unwanted]) for term in wanted) if len(wanted) > 1 else ""
 
 
 async def _find(scope: Scope, words: str) -> list[Found]:

@@ -1,13 +1,15 @@
 """Tools on tasks."""
 
 from typing import Annotated, Literal
+from unicodedata import category
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from mcp_server.tools.refusals import MOST, NoNulls, explain
 from mcp_server.tools.registry import TOOLS, Call, tool
 from storage import budget, history, listing, tasks
-from storage.errors import InvalidInput, StorageError
+from storage.database import Scope
+from storage.errors import InvalidInput, NotFound, StorageError
 from storage.inputs import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields
 from storage.listing import Filter, ListedScope, ListedStatus, Sort
 from storage.views import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
@@ -15,6 +17,10 @@ from storage.views import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskVi
 MOST_UNASKED = 5
 """How many tasks are deleted at once without asking."""
 MOST_NAMED = 10
+MOST_SHOWN = 60
+"""Characters of a title."""
+
+_QUOTES = dict.fromkeys(map(ord, '"“”„‟«»\uff02〝〞'), "'")
 
 Clearable = Literal["description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence"]
 
@@ -195,15 +201,32 @@ async def delete_task(call: Call, said: DeleteTask) -> TaskView | TasksDeleted:
         return await tasks.remove(call.scope, said.task_id)
     chosen = list(dict.fromkeys(said.task_ids or ()))
     if len(chosen) > MOST_UNASKED and not said.confirm:
-        titles = [(await tasks.get(call.scope, task_id)).title for task_id in chosen]
-        call.confirm(f"Delete {len(chosen)} tasks: {_enumerate(titles)}?", f"Delete {len(chosen)} tasks")
+        titles = [title for task_id in chosen if (title := await _title_of_live(call.scope, task_id)) is not None]
+        if len(titles) > MOST_UNASKED:
+            call.confirm(f"Delete {len(titles)} tasks: {_enumerate(titles)}?", f"Delete {len(titles)} tasks")
     return TasksDeleted(tasks=await tasks.remove_many(call.scope, chosen))
 
 
+async def _title_of_live(scope: Scope, task_id: int) -> str | None:
+    try:
+        return (await tasks.get(scope, task_id)).title
+    except NotFound:
+        # Of one that was deleted before this changes nothing; one that never was is refused.
+        await tasks.remove(scope, task_id)
+        return None
+
+
 def _enumerate(titles: list[str]) -> str:
-    named = [f'"{title[:60]}"' for title in titles[:MOST_NAMED]]
+    named = [_quote(title) for title in titles[:MOST_NAMED]]
     more = len(titles) - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
+
+
+def _quote(title: str) -> str:
+    """A title that cannot step out of its quotes, for it stands in a question and may be somebody else's."""
+    shown = "".join(char for char in title if char.isspace() or category(char)[0] != "C")
+    words = " ".join(shown.split()).translate(_QUOTES)
+    return f'"{words if len(words) <= MOST_SHOWN else words[:MOST_SHOWN] + "…"}"'
 
 
 @tool("tasks", "Restore a task", repeatable=True)
