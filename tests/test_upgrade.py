@@ -40,10 +40,12 @@ async def alembic(step: Any, url: str, revision: str) -> None:
 async def test_counting_by_minutes_comes_and_goes_with_rows_in_the_tables(cluster: Cluster, used: str) -> None:
     administrator = await asyncpg.connect(cluster.address("used"))
     events: list[str] = []
-    await administrator.add_listener("taskdeck", lambda *heard: events.append(str(heard[-1])))
-    everything = (
-        "SELECT ARRAY[(SELECT count(*) FROM tasks), (SELECT count(*) FROM task_events), (SELECT count(*) FROM users)]"
-    )
+
+    def hear(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        events.append(str(payload))
+
+    await administrator.add_listener("taskdeck", hear)
+    everything = "SELECT ARRAY[(SELECT count(*) FROM tasks), (SELECT count(*) FROM task_events)]"
     before = await administrator.fetchval(everything)
     await alembic(command.upgrade, used, "011")
     async with administrator.transaction():
@@ -63,5 +65,5 @@ async def test_counting_by_minutes_comes_and_goes_with_rows_in_the_tables(cluste
     assert (sorted(said[:2]), said[2:]) == (["move", "task_updated"], ["task_updated", "access"])
     await alembic(command.upgrade, used, "head")
     after = await administrator.fetchval(everything)
-    assert after == [before[0], before[1] + 2, before[2]]
+    assert after == [before[0], before[1] + 2]
     await administrator.close()
