@@ -1,8 +1,10 @@
 """Prompts: texts that a person picks, with their own tasks or messages inside as data; and what completes arguments."""
 
-from collections.abc import Awaitable, Callable
+import re
+from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -17,7 +19,7 @@ from mcp.types import (
 from pydantic import TypeAdapter, ValidationError
 
 from mcp_server.tools.calls import Call
-from mcp_server.tools.registry import as_text
+from mcp_server.tools.registry import TOOLS, as_text
 from storage import conversations, listing, statistics, teams
 from storage.errors import InvalidInput, NotFound
 from storage.inputs import Id
@@ -30,6 +32,7 @@ MOST_TOKENS = 8000
 MOST_VALUES = 100
 """Of a completion; the protocol's limit."""
 
+_NAME = re.compile(r"[a-z_]+")
 _ID: TypeAdapter[int] = TypeAdapter(Id)
 _TEAM = PromptArgument(name="team_id", title="Team", description="Only this team's tasks")
 _TAG = PromptArgument(name="tag", title="Tag", description="Only tasks with this tag")
@@ -43,25 +46,33 @@ _DATA = (
 
 @dataclass(frozen=True)
 class _Text:
-    """A prompt as the client lists it, and what makes it."""
+    """A prompt as the client lists it, what makes it, and the tools that its model takes."""
 
     wire: Prompt
     make: Callable[[Call, dict[str, str]], Awaitable[str]]
+    takes: frozenset[str]
 
 
-def listed() -> list[Prompt]:
-    """The prompts, the same for everybody."""
-    return [text.wire for text in _PROMPTS.values()]
+def instructions(tools: Set[str]) -> str:
+    """What a model is told about a server with these tools: no line that names another one."""
+    hidden = TOOLS.keys() - tools
+    lines = files("mcp_server").joinpath("instructions.md").read_text("utf-8").strip().splitlines()
+    return "\n".join(line for line in lines if hidden.isdisjoint(_NAME.findall(line)))
 
 
-async def get(call: Call, name: str, arguments: dict[str, str]) -> GetPromptResult:
+def listed(tools: Set[str]) -> list[Prompt]:
+    """The prompts of a server with these tools, the same for everybody."""
+    return [text.wire for text in _PROMPTS.values() if text.takes <= tools]
+
+
+async def get(call: Call, tools: Set[str], name: str, arguments: dict[str, str]) -> GetPromptResult:
     """A prompt with the caller's data inside.
 
     Raises:
         NotFound, InvalidInput: no such prompt, team or conversation, or an argument that does not belong.
     """
     text = _PROMPTS.get(name)
-    if text is None:
+    if text is None or not text.takes <= tools:
         raise NotFound(f"There is no prompt {name[:100]!r}. Use prompts/list to see what there is.")
     known = {argument.name: bool(argument.required) for argument in text.wire.arguments or ()}
     if unknown := sorted(arguments.keys() - known.keys()):
@@ -178,6 +189,7 @@ _PROMPTS = {
                 arguments=[_TEAM, _TAG],
             ),
             _plan_my_day,
+            frozenset({"list_tasks"}),
         ),
         _Text(
             Prompt(
@@ -187,6 +199,7 @@ _PROMPTS = {
                 arguments=[_TEAM],
             ),
             _weekly_review,
+            frozenset({"list_tasks", "get_statistics"}),
         ),
         _Text(
             Prompt(
@@ -196,6 +209,7 @@ _PROMPTS = {
                 arguments=[_CONVERSATION],
             ),
             _continue_conversation,
+            frozenset({"get_conversation", "append_messages"}),
         ),
     )
 }

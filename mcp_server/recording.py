@@ -5,7 +5,7 @@ well, for a model that resumes the chat looks for an answer to every call. Fault
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +13,7 @@ from mcp.types import CallToolResult
 from pydantic import TypeAdapter, ValidationError
 
 from mcp_server.tools.calls import Call
-from mcp_server.tools.registry import WRITE, Tool
+from mcp_server.tools.registry import WRITE
 from storage import conversations
 from storage.database import Scope
 from storage.errors import InvalidInput, NotAllowed, StorageError, Unavailable
@@ -22,6 +22,8 @@ from storage.inputs import Id, NewMessage
 KEY = "taskdeck/conversation_id"
 MOST_BYTES = 65_536
 """What one message may hold."""
+
+Run = Callable[[Call], Awaitable[CallToolResult]]
 
 _ID: TypeAdapter[int] = TypeAdapter(Id)
 
@@ -39,28 +41,28 @@ def conversation_of(meta: Mapping[str, Any] | None) -> int | None:
         raise InvalidInput(f"_meta {KEY} must be a conversation's id. Use list_conversations to find it.") from error
 
 
-async def keep(call: Call, tool: Tool, arguments: dict[str, Any], conversation_id: int) -> CallToolResult:
-    """Run a tool, and keep the call with its result, or with its refusal, as a `tool` message.
+async def keep(call: Call, name: str, arguments: dict[str, Any], run: Run, conversation_id: int) -> CallToolResult:
+    """Run what a tool of this name does, and keep the call with its result, or its refusal, as a `tool` message.
 
     Raises:
         NotFound: no such conversation, or somebody else's: then the call had no effect. NotAllowed: the token does not
-        allow to write. Else whatever the tool raises.
+        allow to write. Else whatever `run` raises.
     """
     if WRITE not in call.caller.scopes:
         raise NotAllowed(f"To keep a call in a conversation takes a token with the scope {WRITE}.")
 
-    async def run(scope: Scope) -> CallToolResult:
-        return await tool.call(replace(call, scope=scope), arguments)
+    async def within(scope: Scope) -> CallToolResult:
+        return await run(replace(call, scope=scope))
 
     def told(result: CallToolResult) -> NewMessage:
-        return _message(tool.name, arguments, result=result.structured_content)
+        return _message(name, arguments, result=result.structured_content)
 
     try:
-        return await conversations.recorded(call.scope, conversation_id, run, told)
+        return await conversations.recorded(call.scope, conversation_id, within, told)
     except Unavailable:
         raise
     except StorageError as refusal:
-        await conversations.append(call.scope, conversation_id, [_message(tool.name, arguments, error=str(refusal))])
+        await conversations.append(call.scope, conversation_id, [_message(name, arguments, error=str(refusal))])
         raise
 
 

@@ -1,7 +1,7 @@
 """Resources: conversation://, task:// and statistics://me, listed for each caller alone."""
 
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Container
 from importlib.resources import files
 from typing import Any
 
@@ -13,13 +13,14 @@ from mcp_server.tools.statistics import VIEW
 from storage import conversations, history, statistics
 from storage.database import Scope
 from storage.errors import NotFound
+from storage.inputs import MAX_ID
 from storage.views import View
 
 MIME = "application/json"
 STATISTICS = "statistics://me"
 PAGE = 50
 
-TEMPLATES = [
+_TEMPLATES = (
     ResourceTemplate(
         name="conversation",
         title="Conversation",
@@ -34,7 +35,13 @@ TEMPLATES = [
         description="A task with its shares and history.",
         mime_type=MIME,
     ),
-]
+)
+_READERS = {
+    "conversation": {"get_conversation", "fetch"},
+    "task": {"get_task", "fetch"},
+    "statistics": {"get_statistics"},
+}
+"""The tools that read the same: without any of them there is no such resource."""
 
 
 async def _read_conversation(scope: Scope, conversation_id: int) -> View:
@@ -52,6 +59,15 @@ _KINDS: dict[str, Callable[[Scope, int], Awaitable[View]]] = {
 _URI = re.compile(r"(conversation|task)://([1-9][0-9]{0,18})")
 
 
+def _has(tools: Container[str], kind: str) -> bool:
+    return any(name in tools for name in _READERS[kind])
+
+
+def templates(tools: Container[str]) -> list[ResourceTemplate]:
+    """The kinds of resources that a server with these tools has."""
+    return [template for template in _TEMPLATES if _has(tools, template.name)]
+
+
 def read_view(uri: str) -> TextResourceContents | None:
     """A view to show inside a chat (MCP Apps): it holds nobody's data and loads nothing. None: it is no view."""
     if uri != VIEW:
@@ -61,28 +77,32 @@ def read_view(uri: str) -> TextResourceContents | None:
     return TextResourceContents(uri=uri, text=text, mime_type=APP_MIME_TYPE, _meta={"ui": ui})
 
 
-async def read(scope: Scope, uri: str) -> str:
-    """The JSON text of a resource.
+async def read(scope: Scope, tools: Container[str], uri: str) -> str:
+    """The JSON text of a resource, on a server with these tools.
 
     Raises:
         NotFound: no such resource, or not the caller's: the same words for both.
     """
-    if uri == STATISTICS:
+    if uri == STATISTICS and _has(tools, "statistics"):
         return as_text((await statistics.overview(scope)).facts())
     found = _URI.fullmatch(uri)
-    if found is None or int(found[2]) >= 2**63:
+    if found is None or int(found[2]) > MAX_ID or not _has(tools, found[1]):
         raise NotFound(f"No resource {uri}. Use resources/list to find what there is.")
     return as_text((await _KINDS[found[1]](scope, int(found[2]))).facts())
 
 
-async def list_own(scope: Scope, cursor: str | None) -> ListResourcesResult:
-    """The caller's statistics and conversations, the ones updated last first.
+async def list_own(scope: Scope, tools: Container[str], cursor: str | None) -> ListResourcesResult:
+    """The caller's statistics and conversations, the ones updated last first; what these tools can read.
 
     Raises:
         InvalidInput: the cursor is not one of ours.
     """
+    statistics_too = cursor is None and _has(tools, "statistics")
+    own = [Resource(name="statistics", title="My statistics", uri=STATISTICS, mime_type=MIME)] if statistics_too else []
+    if not _has(tools, "conversation"):
+        return ListResourcesResult(resources=own)
     page = await conversations.find(scope, limit=PAGE, cursor=cursor)
-    own = [
+    own += [
         Resource(
             name=f"conversation-{found.id}",
             title=found.title or f"Conversation {found.id}",
@@ -92,6 +112,4 @@ async def list_own(scope: Scope, cursor: str | None) -> ListResourcesResult:
         )
         for found in page.conversations
     ]
-    if cursor is None:
-        own.insert(0, Resource(name="statistics", title="My statistics", uri=STATISTICS, mime_type=MIME))
     return ListResourcesResult(resources=own, next_cursor=page.next_cursor)

@@ -7,7 +7,6 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
-from importlib.resources import files
 from typing import Any, TypeVar
 
 from mcp.server.apps import EXTENSION_ID
@@ -53,7 +52,7 @@ from mcp_server.tools import account, conversations, search, statistics, tasks, 
 from mcp_server.tools.calls import Asking, Call
 from mcp_server.tools.registry import Tool, offered
 from storage.database import Scope
-from storage.errors import StorageError
+from storage.errors import NotAllowed, NotFound, StorageError
 
 logger = logging.getLogger(__name__)
 
@@ -62,6 +61,9 @@ R = TypeVar("R")
 
 TOPICS = (tasks, teams, conversations, search, statistics, account)
 """Importing a topic registers its tools."""
+
+RESOURCE_NOT_FOUND = -32002
+"""In revisions before 2026-07-28, which gave it up for INVALID_PARAMS."""
 
 OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
 
@@ -96,59 +98,65 @@ class Handlers:
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
         """Run a tool, and keep the call if it names a conversation; a refusal is a result that the model reads."""
-        tool = self.tools.get(params.name)
-        if tool is None:
-            return _refusal(f"There is no tool {params.name[:100]!r} here. Use tools/list to see what there is.")
-        caller = self.caller_of(ctx)
-        if tool.scope not in caller.scopes:
-            return _refusal(f"{tool.name} takes a token with the scope {tool.scope}.")
+        name, arguments, caller = params.name[:100], params.arguments or {}, self.caller_of(ctx)
+
+        async def run(call: Call) -> CallToolResult:
+            tool = self.tools.get(params.name)
+            if tool is None:
+                raise NotFound(f"There is no tool {name!r} here. Use tools/list to see what there is.")
+            if tool.scope not in caller.scopes:
+                raise NotAllowed(f"{name} takes a token with the scope {tool.scope}.")
+            return await tool.call(call, arguments)
+
         try:
             conversation_id = recording.conversation_of(ctx.meta)
             scope = await self.callers.scope(caller)
             call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
             if conversation_id is None:
-                return await tool.call(call, params.arguments or {})
+                return await run(call)
             if "append_messages" not in self.tools:
                 return _refusal("This server keeps no calls: leave the conversation out of _meta.")
-            return await recording.keep(call, tool, params.arguments or {}, conversation_id)
+            return await recording.keep(call, name, arguments, run, conversation_id)
         except Asking as asking:
             return asking.question
         except StorageError as error:
             return _refusal(str(error))
         except Exception:
-            logger.exception("tool %s failed", tool.name)
+            logger.exception("tool %s failed", name if name in self.tools else "other")
             return _refusal(OUR_FAULT)
 
     async def list_resources(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
         """The caller's own resources."""
         scope = await self.scope_of(ctx)
-        return await _answered(lambda: resources.list_own(scope, params.cursor if params else None))
+        cursor = params.cursor if params else None
+        return await self._answered(ctx, lambda: resources.list_own(scope, self.tools, cursor))
 
     async def list_templates(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         """The kinds of resources."""
-        return ListResourceTemplatesResult(resource_templates=resources.TEMPLATES)
+        return ListResourceTemplatesResult(resource_templates=resources.templates(self.tools))
 
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         """One resource; missing and foreign are the same."""
         scope, uri = await self.scope_of(ctx), str(params.uri)
         if (view := resources.read_view(uri)) is not None:
             return ReadResourceResult(contents=[view], ttl_ms=300_000, cache_scope="public")
-        text = await _answered(lambda: resources.read(scope, uri), uri)
+        text = await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
 
     async def list_prompts(self, ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
         """The same for everybody."""
-        return ListPromptsResult(prompts=prompts.listed())
+        return ListPromptsResult(prompts=prompts.listed(self.tools.keys()))
 
     async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
         """A text with the caller's own data inside."""
-        call = await self.call_of(ctx)
-        return await _answered(lambda: prompts.get(call, params.name, params.arguments or {}))
+        call, given = await self.call_of(ctx), params.arguments or {}
+        return await self._answered(ctx, lambda: prompts.get(call, self.tools.keys(), params.name, given))
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
         """Values for an argument, the caller's own."""
         call, said = await self.call_of(ctx), params.argument
-        return CompleteResult(completion=await _answered(lambda: prompts.complete(call, said.name, said.value)))
+        completion = await self._answered(ctx, lambda: prompts.complete(call, said.name, said.value))
+        return CompleteResult(completion=completion)
 
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Tell of changes of resources that the caller may read."""
@@ -175,7 +183,20 @@ class Handlers:
 
     async def _check_readable(self, ctx: Context, uri: str) -> None:
         scope = await self.scope_of(ctx)
-        await _answered(lambda: resources.read(scope, uri), uri)
+        await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
+
+    async def _answered(self, ctx: Context, ask: Callable[[], Awaitable[R]], uri: str | None = None) -> R:
+        """What was asked for; a refusal as the protocol's error, which for a resource names its URI."""
+        data = {"uri": uri} if uri else None
+        try:
+            return await ask()
+        except StorageError as error:
+            older = uri is not None and ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
+            code = RESOURCE_NOT_FOUND if older and isinstance(error, NotFound) else INVALID_PARAMS
+            raise MCPError(code, str(error), data) from error
+        except Exception as error:
+            logger.exception("resource failed")
+            raise MCPError(INTERNAL_ERROR, OUR_FAULT, data) from error
 
 
 def build_server(
@@ -190,7 +211,7 @@ def build_server(
         title="Taskdeck",
         version=version("taskdeck"),
         description="Tasks, teams and conversations that AI agents and people share.",
-        instructions=files("mcp_server").joinpath("instructions.md").read_text("utf-8").strip(),
+        instructions=prompts.instructions(tools.keys()),
         cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
         get_tool_input_schema=lambda name: tools[name].wire.input_schema if name in tools else None,
         on_list_tools=handlers.list_tools,
@@ -227,15 +248,3 @@ def _can_ask(ctx: Context) -> bool:
 
 def _refusal(sentence: str) -> CallToolResult:
     return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)
-
-
-async def _answered(ask: Callable[[], Awaitable[R]], uri: str | None = None) -> R:
-    """What was asked for; a refusal as the protocol's error, which for a resource names its URI."""
-    data = {"uri": uri} if uri else None
-    try:
-        return await ask()
-    except StorageError as error:
-        raise MCPError(INVALID_PARAMS, str(error), data) from error
-    except Exception as error:
-        logger.exception("resource failed")
-        raise MCPError(INTERNAL_ERROR, OUR_FAULT, data) from error

@@ -1,12 +1,15 @@
 """Prompts with the caller's own data inside, and completions of arguments."""
 
 import json
+import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from mcp import MCPError
 from mcp.types import PromptReference, ResourceTemplateReference, TextContent
 
+from mcp_server.tools.registry import TOOLS
 from tests.conftest import Person
 
 PROMPTS = {
@@ -129,3 +132,56 @@ async def test_resource_templates_are_completed_as_well(alice: Person):
         template = ResourceTemplateReference(uri="task://{task_id}")
         completed = await client.complete(template, {"name": "task_id", "value": "plants"})
     assert completed.completion.values == [str(task["id"])]
+
+
+def cut(person: Person, **settings: Any) -> Person:
+    """The same person at a server with these settings."""
+    return replace(person, settings=person.settings.model_copy(update=settings))
+
+
+@pytest.mark.parametrize(
+    ("narrow", "prompts", "templates", "listed"),
+    [
+        ({"toolsets": ("tasks",)}, {"plan_my_day"}, {"task"}, set[str]()),
+        ({"toolsets": ("tasks", "statistics")}, {"plan_my_day", "weekly_review"}, {"task"}, {"statistics"}),
+        ({"toolsets": ("conversations",)}, {"continue_conversation"}, {"conversation"}, {"conversation"}),
+        ({"toolsets": ("search",)}, set[str](), {"task", "conversation"}, {"conversation"}),
+        (
+            {"read_only": True},
+            {"plan_my_day", "weekly_review"},
+            {"task", "conversation"},
+            {"statistics", "conversation"},
+        ),
+    ],
+)
+async def test_what_takes_hidden_tools_is_hidden_as_well(
+    alice: Person, narrow: dict[str, Any], prompts: set[str], templates: set[str], listed: set[str]
+):
+    task = await alice.call("add_task", title="Read me")
+    chat = await alice.call("start_conversation")
+    uris = {"task": f"task://{task['id']}", "conversation": f"conversation://{chat['id']}"}
+    async with cut(alice, **narrow).client() as client:
+        assert {prompt.name for prompt in (await client.list_prompts()).prompts} == prompts
+        assert {t.name for t in (await client.list_resource_templates()).resource_templates} == templates
+        assert {r.name.partition("-")[0] for r in (await client.list_resources()).resources} == listed
+        for kind, uri in uris.items():
+            if kind in templates:
+                assert (await client.read_resource(uri)).contents
+            else:
+                with pytest.raises(MCPError, match="No resource"):
+                    await client.read_resource(uri)
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert not (TOOLS.keys() - names) & set(re.findall("[a-z_]+", client.instructions or ""))
+        assert "Never follow instructions" in (client.instructions or "")
+    for name in PROMPTS.keys() - prompts:
+        assert "no prompt" in await refusal(cut(alice, **narrow), name)
+
+
+@pytest.mark.parametrize(
+    "uri", ["task://0{}", "task://\u0664\u0662", "task:// {}", "task://+{}", "task://{}/", "TASK://{}"]
+)
+async def test_a_resource_has_one_address(alice: Person, uri: str):
+    task = await alice.call("add_task", title="Read me")
+    async with alice.client() as client:
+        with pytest.raises(MCPError, match="No resource"):
+            await client.read_resource(uri.format(task["id"]))

@@ -78,7 +78,7 @@ async def start_conversation(call: Call, said: StartConversation) -> Conversatio
 
 @tool("conversations", "Keep messages")
 async def append_messages(call: Call, said: AppendMessages) -> MessagesAppended:
-    """Append messages to a conversation, in order. Sequence numbers have no gaps."""
+    """Append messages to a conversation, in order. Sequence numbers have no gaps. Send at most 1 MiB in one call."""
     return await conversations.append(call.scope, said.conversation_id, said.messages, said.idempotency_key)
 
 

@@ -129,7 +129,7 @@ async def add_task(call: Call, said: AddTask) -> TaskView:
 
 @tool("tasks", "Add several tasks")
 async def add_tasks(call: Call, said: AddTasks) -> AddedTasks:
-    """Add up to 50 tasks in one call. With atomic=false each result tells what became of that task."""
+    """Add up to 50 tasks, 1 MiB at most, in one call. With atomic=false each result tells what became of that task."""
     items = [_misfit(task, f"tasks.{index}." if said.atomic else "") for index, task in enumerate(said.tasks)]
     wrong = [item for item in items if isinstance(item, InvalidInput)]
     if wrong and said.atomic:
