@@ -106,14 +106,15 @@ async def _pooled(url: str, folder: Path) -> AsyncGenerator[str]:
     host, port = query["host"][0], query.get("port", ["5432"])[0]
     _let_through(Path(host))
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    (folder / "users.txt").write_text(f'"{user}" "{password}"\n')
+    # Who comes in is trusted: one password takes PgBouncer's only thread 10 ms, and each server begins with a dozen.
+    (folder / "users.txt").write_text(f'"{user}" ""\n')
     (folder / "pgbouncer.ini").write_text(
         f"""[databases]
 * = host={host} port={port} user={user} password={password}
 [pgbouncer]
 listen_port = 6432
 unix_socket_dir = {folder}
-auth_type = scram-sha-256
+auth_type = trust
 auth_file = {folder}/users.txt
 pool_mode = transaction
 default_pool_size = 20
