@@ -6,8 +6,8 @@ import os
 import re
 import socket
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from typing import Annotated, Literal, NoReturn, TypeVar
 
 import typer
@@ -73,7 +73,8 @@ async def _database(settings: Settings) -> AsyncGenerator[str]:
     if settings.database_url:
         yield settings.database_url
         return
-    settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with _in_data_dir(settings):
+        pass
     async with embedded.running(settings.data_dir) as url:
         await schema.migrate(url)
         yield url
@@ -134,10 +135,20 @@ async def _answer(
     draining = asyncio.Event()
     async with open_app(settings, database_url, dashboard_url, draining) as app:
         if settings.loopback:
-            settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-            (settings.data_dir / "address").write_text(settings.address, "utf-8")
-        print(greeting, flush=True)
-        await httpd.build_server(app, draining.set).serve([listening])
+            with _in_data_dir(settings):
+                (settings.data_dir / "address").write_text(settings.address, "utf-8")
+        server = httpd.build_server(app, draining.set, lambda: print(greeting, flush=True))
+        await server.serve([listening])
+
+
+@contextmanager
+def _in_data_dir(settings: Settings) -> Generator[None]:
+    """The folder is there, made if need be. What goes wrong in it is a bad setting."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise SettingsError(f"TASKDECK_DATA_DIR: {error.filename or settings.data_dir}: {error.strerror}") from error
 
 
 def _listen(variable: str, host: str, port: int) -> socket.socket:
@@ -229,9 +240,10 @@ def token(
     """Print a token of the built-in issuer, for servers on this machine."""
     settings = _at_running_server(_configure())
     try:
-        issued = LocalIssuer(settings).mint(
-            user, email=email, name=name, scopes=scope.split(), ttl=_seconds(ttl), audience=audience
-        )
+        with _in_data_dir(settings):
+            issued = LocalIssuer(settings).mint(
+                user, email=email, name=name, scopes=scope.split(), ttl=_seconds(ttl), audience=audience
+            )
     except ValueError as error:
         _fail(str(error))
     print(issued)

@@ -2,7 +2,7 @@
 
 from urllib.parse import urlsplit
 
-from mcp_server.settings import Settings
+from mcp_server.settings import Settings, origin_of
 
 LOOPBACK_NAMES = ("localhost", "127.0.0.1", "::1")
 
@@ -33,8 +33,7 @@ def known_origins(settings: Settings, dashboard_url: str | None) -> set[str]:
     """Every Origin header of pages that may ask: our own, the issuer's, and TASKDECK_ALLOWED_ORIGINS."""
     issuer = settings.issuer or dashboard_url
     urls = [*addresses(settings), *(aliases(issuer) if issuer else [])]
-    origins = {f"{parts.scheme}://{parts.netloc}" for parts in map(urlsplit, urls)}
-    return origins | set(settings.allowed_origins)
+    return {origin_of(url) for url in urls} | set(settings.allowed_origins)
 
 
 def aliases(url: str) -> list[str]:

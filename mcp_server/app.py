@@ -1,7 +1,7 @@
 """The composition root: everything is built here once, and passed down."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -11,12 +11,13 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.auth import Authenticate, GuardHost, metadata_routes
 from mcp_server.bodies import MAX_BODY_BYTES, only_messages
-from mcp_server.bridge import allow_origins, build_bridge, explain
+from mcp_server.bridge import allow_origins, build_bridge, explain, read_heads
 from mcp_server.callers import Callers
 from mcp_server.health import Health
 from mcp_server.limits import LimitAddresses, LimitUsers, Quota
@@ -30,6 +31,7 @@ from mcp_server.tools.registry import TOOLS, scope_needed
 from storage import users
 from storage.changes import Feed, listen
 from storage.database import Database
+from storage.errors import StorageError
 from storage.retention import purge_for_ever
 
 
@@ -106,21 +108,21 @@ async def open_app(
         bridge = build_bridge(deck.callers)
         speaking = only_messages(_forget_events(StreamableHTTPASGIApp(manager)))
         mcp = Authenticate(limited(speaking), deck.verifier, "mcp", scope_needed)
-        api = allow_origins(Authenticate(limited(bridge), deck.verifier, "api"), settings)
+        api = Authenticate(limited(read_heads(bridge)), deck.verifier, "api")
         live = LiveSocket(deck.feed, deck.verifier)
         metrics = Metrics(deck.database, deck.feed, lambda: live.count, lambda: deck.subscriptions.count)
-        routes: list[BaseRoute] = [
-            *metadata_routes(deck.verifier),
-            *Health(deck.database, deck.verifier, deck.feed, draining).routes(),
-            metrics.route(),
+        doors: list[BaseRoute] = [
             Route("/mcp", endpoint=mcp),
             WebSocketRoute("/api/ws", endpoint=Authenticate(live, deck.verifier, "api")),
             Route("/api/openapi.json", endpoint=bridge),
             Route("/api/{path:path}", endpoint=api),
         ]
-        rooms = Starlette(routes=routes, exception_handlers={HTTPException: explain})
-        rooms.router.redirect_slashes = False
-        app = GuardHost(LimitAddresses(rooms), settings, dashboard_url)
+        open_to_all = metadata_routes(deck.verifier)
+        watched = [*Health(deck.database, deck.verifier, deck.feed, draining).routes(), metrics.route()]
+        # Whoever watches the server, or looks up where to sign in, must not suffer from a stranger at the same address.
+        inner = _house(open_to_all, LimitAddresses(_house(doors, _nowhere)))
+        app = GuardHost(_house(watched, allow_origins(inner, settings)), settings, dashboard_url)
+        routes = [*watched, *open_to_all, *doors]
         paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
         yield Measure(app, metrics, paths, TOOLS)
 
@@ -129,6 +131,22 @@ async def _see_off(subscriptions: Subscriptions, draining: asyncio.Event) -> Non
     """End the streams when the server is asked to stop: it waits for requests in flight, and these have no end."""
     await draining.wait()
     await subscriptions.close()
+
+
+def _house(routes: Sequence[BaseRoute], default: ASGIApp) -> ASGIApp:
+    """Routes, and what answers all else. Whatever fails is answered in the form that the bridge documents."""
+    house = Starlette(
+        routes=routes, exception_handlers=dict.fromkeys((HTTPException, StorageError, Exception), explain)
+    )
+    house.router.redirect_slashes = False
+    house.router.default = default
+    return house
+
+
+async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
+    """There is no such address, for sockets either."""
+    answer = await explain(Request({**scope, "type": "http"}), HTTPException(404))
+    await answer(scope, receive, send)
 
 
 def _forget_events(app: ASGIApp) -> ASGIApp:

@@ -32,6 +32,7 @@ logger = logging.getLogger(__name__)
 READ, WRITE = SCOPES
 LOCAL_USER = "local"
 _ALL = " ".join(SCOPES)
+ANY_HOST = frozenset({"/healthz", "/readyz", "/metrics"})
 _METADATA = "/.well-known/oauth-protected-resource"
 
 
@@ -131,7 +132,8 @@ class GuardHost:
     """Keeps out requests by names that are not ours and from pages that are not ours (DNS rebinding).
 
     The MCP specification asks for this at the MCP endpoint; here it covers every route and the WebSocket.
-    Names are compared as a whole: no wildcards, no prefixes.
+    Names are compared as a whole: no wildcards, no prefixes. What watches the server (ANY_HOST) calls it by whatever
+    name or address it has there, and reads nothing that belongs to anybody.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, dashboard_url: str | None = None) -> None:
@@ -145,7 +147,8 @@ class GuardHost:
             headers = Headers(scope=scope)
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             refusal = None
-            if len(hosts) != 1 or hosts[0].lower() not in self._hosts:
+            known = len(hosts) == 1 and hosts[0].lower() in self._hosts
+            if not known and scope["path"] not in ANY_HOST:
                 detail = "This server has another name: see TASKDECK_PUBLIC_URL"
                 refusal = Refusal(421, "misdirected_request", detail)
             elif len(origins) > 1 or not self._origins.issuperset(origins):

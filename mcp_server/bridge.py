@@ -3,15 +3,19 @@
 A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authenticate put it.
 """
 
+import re
+from dataclasses import replace
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, FastAPI, Query, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Asked
 
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
@@ -24,10 +28,21 @@ from storage.views import DayCount, TaskBrief, Totals
 HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
 
+def within(low: int, high: int) -> BeforeValidator:
+    """Digits only, and what is refused names both bounds."""
+
+    def check(said: object) -> object:
+        if isinstance(said, str) and not (re.fullmatch("[0-9]{1,19}", said) and low <= int(said) <= high):
+            raise ValueError(f"write a whole number between {low} and {high}")
+        return said
+
+    return BeforeValidator(check)
+
+
 class Whose(Said):
     """Whose tasks."""
 
-    team_id: int | None = Field(
+    team_id: Annotated[int | None, within(1, MAX_ID)] = Field(
         None, ge=1, le=MAX_ID, description="A team that the caller is in, instead of the caller's own tasks"
     )
 
@@ -35,13 +50,13 @@ class Whose(Said):
 class HowLong(Whose):
     """Whose tasks, and how many days back."""
 
-    days: int = Field(14, ge=1, le=366, description="How many UTC days, today included")
+    days: Annotated[int, within(1, 366)] = Field(14, ge=1, le=366, description="How many UTC days, today included")
 
 
 class HowMany(Whose):
     """Whose tasks, and how many of them."""
 
-    limit: int = Field(8, ge=1, le=100, description="How many tasks at most")
+    limit: Annotated[int, within(1, 100)] = Field(8, ge=1, le=100, description="How many tasks at most")
 
 
 class Trend(BaseModel):
@@ -106,8 +121,16 @@ _STATUS: dict[type[StorageError], tuple[int, str]] = {
     Unavailable: (503, "unavailable"),
 }
 
+
+def _check_said_once(request: Request) -> None:
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidInput(f"{name}: say it once")
+
+
 router = APIRouter(
     prefix="/api/dashboard",
+    dependencies=[Depends(_check_said_once)],
     tags=["dashboard"],
     responses={status: {"model": Problem} | said for status, said in _PROBLEMS.items()},
 )
@@ -178,19 +201,52 @@ def build_bridge(callers: Callers) -> FastAPI:
 
 
 def allow_origins(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Let pages of the origins in TASKDECK_ALLOWED_ORIGINS read every answer; stands before Authenticate."""
-    return CORSMiddleware(
+    """Let pages of the origins in TASKDECK_ALLOWED_ORIGINS read every answer; stands before Authenticate.
+
+    What they may send and read besides is what MCP takes (transports, "Streamable HTTP").
+    """
+    return _AllowOrigins(
         app,
         allow_origins=settings.allowed_origins,
-        allow_methods=["GET"],
-        allow_headers=["Authorization"],
-        expose_headers=["Retry-After", "Server-Timing", "WWW-Authenticate"],
+        allow_methods=["GET", "POST"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Last-Event-ID",
+            "Mcp-Method",
+            "Mcp-Name",
+            "MCP-Protocol-Version",
+            "Mcp-Session-Id",
+        ],
+        expose_headers=["MCP-Protocol-Version", "Mcp-Session-Id", "Retry-After", "Server-Timing", "WWW-Authenticate"],
     )
+
+
+class _AllowOrigins(CORSMiddleware):
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """As Starlette's, with a refusal in our form."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == 200:
+            return answer
+        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        content = {"error": "forbidden_preflight", "detail": f"{bytes(answer.body).decode()}: see /api/openapi.json"}
+        return JSONResponse(content, answer.status_code, headers | {"Cache-Control": "no-store"})
+
+
+def read_heads(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD like GET; the server leaves the body out (RFC 9110 section 9.3.2)."""
+
+    async def run(scope: Asked, receive: Receive, send: Send) -> None:
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await app(scope, receive, send)
+
+    return run
 
 
 async def _scope(request: Request) -> Scope:
     callers: Callers = request.app.state.callers
-    return await callers.scope(request.scope["caller"])
+    return replace(await callers.scope(request.scope["caller"]), reading=True)
 
 
 def _answer(content: BaseModel) -> Response:
@@ -203,7 +259,8 @@ async def explain(_: Request, error: Exception) -> Response:
     match error:
         case RequestValidationError():
             found: dict[str, Any] = error.errors()[0]
-            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {found['msg']}"
+            told = str(found["msg"]).removeprefix("Value error, ")
+            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {told}"
         case HTTPException():
             status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
             if status == 405:

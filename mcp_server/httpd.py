@@ -144,10 +144,15 @@ class _WebSocket(WebSocketsSansIOProtocol):
 class _Server(uvicorn.Server):
     """Gives notice before it stops, and then ends like any program that has done its work: with exit code 0."""
 
-    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None], on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_drain = on_drain
+        self._on_ready = on_ready
         self._asked = False
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self._asked and sig == signal.SIGINT:
@@ -174,8 +179,12 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def build_server(app: ASGIApp, on_drain: Callable[[], None]) -> uvicorn.Server:
+def build_server(
+    app: ASGIApp, on_drain: Callable[[], None], on_ready: Callable[[], None] = lambda: None
+) -> uvicorn.Server:
     """A server for `app`; run it with `await server.serve([listen(...)])`.
+
+    It calls `on_ready` once it answers requests and signals.
 
     SIGTERM and SIGINT call `on_drain` and end it within 15 seconds: requests in flight are answered, sockets closed
     with 1012. Behind a proxy FORWARDED_ALLOW_IPS names whose X-Forwarded-For is believed (uvicorn; default loopback).
@@ -197,4 +206,4 @@ def build_server(app: ASGIApp, on_drain: Callable[[], None]) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    return _Server(config, on_drain)
+    return _Server(config, on_drain, on_ready)

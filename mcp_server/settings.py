@@ -1,5 +1,6 @@
 """The environment, read once at start and passed down. docs/quickstart.md lists every variable."""
 
+import re
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal
@@ -22,7 +23,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Everything that can be configured. Names are fixed by the design, section 8."""
 
-    model_config = SettingsConfigDict(env_prefix="TASKDECK_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="TASKDECK_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
     database_url_unpooled: str | None = Field(None, validation_alias="DATABASE_URL_UNPOOLED")
@@ -55,7 +56,10 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _absolute(cls, value: Path) -> Path:
-        return value.expanduser().absolute()
+        try:
+            return value.expanduser().absolute()
+        except RuntimeError as error:
+            raise ValueError(f"{value} is in the home of nobody") from error
 
     @field_validator("database_url", "database_url_unpooled")
     @classmethod
@@ -64,28 +68,32 @@ class Settings(BaseSettings):
             cleaned(value)
         return value or None
 
-    @field_validator("public_url", "issuer", "jwks_url")
+    @field_validator("issuer", "jwks_url")
     @classmethod
     def _http(cls, value: str | None) -> str | None:
-        if value and (urlsplit(value).scheme not in ("http", "https") or not urlsplit(value).hostname):
+        if value and not origin_of(value):
             raise ValueError("must be an http:// or https:// address")
         return value
 
     @field_validator("public_url")
     @classmethod
     def _root(cls, value: str) -> str:
-        if urlsplit(value).path.strip("/") or urlsplit(value).query:
-            raise ValueError("must be an address without a path, such as https://tasks.example.com")
-        return value
+        if value and not _is_root(value):
+            raise ValueError("must be an http:// or https:// address without a path, such as https://tasks.example.com")
+        return origin_of(value)
 
     @field_validator("allowed_origins")
     @classmethod
     def _origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for origin in value:
-            parts = urlsplit(origin)
-            if parts.scheme not in ("http", "https") or not parts.netloc or parts.path or "*" in origin:
+            if not _is_root(origin):
                 raise ValueError(f"{origin!r} is not an origin such as https://app.example.com")
-        return value
+        return tuple(map(origin_of, value))
+
+    @field_validator("toolsets")
+    @classmethod
+    def _some(cls, value: tuple[Toolset, ...]) -> tuple[Toolset, ...]:
+        return value or TOOLSETS
 
     @model_validator(mode="after")
     def _together(self) -> "Settings":
@@ -121,6 +129,25 @@ class Settings(BaseSettings):
     def with_port(self, port: int) -> "Settings":
         """The same settings, once a free port was chosen for port 0."""
         return self.model_copy(update={"port": port})
+
+
+def origin_of(url: str) -> str:
+    """Scheme, host and port as browsers write them (RFC 6454 section 6.2); empty if the address leads nowhere."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname or "", parts.port
+    except ValueError:
+        return ""
+    usual = {"http": 80, "https": 443}.get(parts.scheme)
+    if usual is None or port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+        return ""
+    name = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{name}" + ("" if port in (None, usual) else f":{port}")
+
+
+def _is_root(url: str) -> bool:
+    """Whether it is nothing but an origin, with or without a slash at the end."""
+    return bool(origin_of(url)) and urlsplit(url).path in ("", "/") and not re.search(r"[?#@\s\\]", url)
 
 
 def read_settings() -> Settings:

@@ -9,6 +9,8 @@ import httpx2
 import pytest
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
 
 from mcp_server.settings import Settings
 from storage import statistics, tasks, teams
@@ -120,6 +122,10 @@ async def test_the_newest_tasks_come_first_and_all_are_counted(house: House, ali
         (PATHS[1], "days=0"),
         (PATHS[1], "days=367"),
         (PATHS[1], "days=ten"),
+        (PATHS[1], "days=1.0"),
+        (PATHS[1], "days=1_0"),
+        (PATHS[1], "days=%2B7"),
+        (PATHS[1], "days=1&days=2"),
         (PATHS[1], "days=" + "9" * 5000),
         (PATHS[2], "limit=101"),
         (PATHS[3], "limit=5"),
@@ -130,6 +136,43 @@ async def test_a_parameter_that_is_unknown_or_out_of_range_is_refused(
 ) -> None:
     async with house.client(alice.user_id) as client:
         assert is_problem(await client.get(f"{path}?{query}"), 422, "invalid_input")
+
+
+async def test_what_is_out_of_range_is_told_both_bounds(house: House, alice: Person) -> None:
+    async with house.client(alice.user_id) as client:
+        for days in (0, 367, -1):
+            answer = await client.get(PATHS[1], params={"days": days})
+            assert answer.json()["detail"] == "days: write a whole number between 1 and 366"
+
+
+async def test_head_is_answered_like_get_without_the_body(house: House, alice: Person) -> None:
+    async with house.client(alice.user_id) as client:
+        for path in PATHS:
+            answer = await client.head(path)
+            assert (answer.status_code, answer.content) == (200, b"")
+
+
+async def test_a_socket_at_an_unknown_address_is_not_found(house: House) -> None:
+    for path in ("/api/elsewhere", "/elsewhere"):
+        with pytest.raises(InvalidStatus) as refused:
+            await connect(house.socket_url.replace("/api/ws", path)).__aenter__()
+        assert refused.value.response.status_code == 404
+
+
+async def test_whoever_watches_the_server_calls_it_by_any_name_and_shares_no_strangers_fate(house: House) -> None:
+    origin = {"origin": "https://board.example"}
+    async with house.client(x_forwarded_for="192.0.2.7") as client:
+        tries = [await client.get(STATISTICS, headers=origin | {"authorization": "Bearer bad"}) for _ in range(25)]
+        refused = tries[-1]
+        assert refused.status_code == 429
+        assert refused.headers["access-control-allow-origin"] == "https://board.example"
+        for path in ("/healthz", "/readyz", "/metrics"):
+            assert (await client.get(path, headers={"host": "10.0.0.7:8000"})).status_code == 200
+            assert (await client.get(path, headers={"origin": "https://evil.example"})).status_code == 403
+            assert "access-control-allow-origin" not in (await client.get(path, headers=origin)).headers
+        metadata = "/.well-known/oauth-protected-resource/mcp"
+        assert (await client.get(metadata)).status_code == 200
+        assert (await client.get(metadata, headers={"host": "10.0.0.7:8000"})).status_code == 421
 
 
 async def test_whoever_may_not_read_is_told_why(house: House, alice: Person) -> None:
@@ -172,6 +215,24 @@ async def test_pages_of_configured_origins_may_read_answers_and_refusals(house: 
         assert "access-control-allow-credentials" not in refused.headers
     async with house.client(alice.user_id) as client:
         assert "access-control-allow-origin" not in (await client.get(STATISTICS)).headers
+
+
+async def test_pages_of_configured_origins_may_speak_mcp(house: House, alice: Person) -> None:
+    origin = {"origin": "https://board.example"}
+    asked = origin | {"access-control-request-method": "POST"}
+    wanted = "authorization,content-type,mcp-protocol-version,mcp-session-id,mcp-method,mcp-name"
+    async with house.client(x_forwarded_for="192.0.2.3") as stranger:
+        allowed = await stranger.options("/mcp", headers=asked | {"access-control-request-headers": wanted})
+        assert allowed.status_code == 200, allowed.text
+        for path in ("/mcp", "/api/openapi.json", "/.well-known/oauth-protected-resource", "/elsewhere"):
+            answer = await stranger.get(path, headers=origin)
+            assert answer.headers["access-control-allow-origin"] == "https://board.example"
+            exposed = answer.headers["access-control-expose-headers"]
+            assert {"Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate"} <= set(exposed.split(", "))
+        for refused in ({"access-control-request-method": "DELETE"}, {"access-control-request-headers": "x-evil"}):
+            answer = await stranger.options("/mcp", headers=asked | refused)
+            assert is_problem(answer, 400, "forbidden_preflight")
+        assert (await stranger.options("/mcp", headers=asked | {"origin": "https://evil.example"})).status_code == 403
 
 
 async def test_answers_are_not_kept_and_say_how_long_they_took(house: House, alice: Person) -> None:

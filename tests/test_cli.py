@@ -19,6 +19,8 @@ import httpx2
 import pytest
 
 from mcp_server import dashboard
+from mcp_server.addresses import known_origins
+from mcp_server.settings import Settings, read_settings
 from tests.conftest import POOLED, Cluster
 from tests.postgres import pooled
 from tests.processes import PATIENCE, Server, children, postgres_processes, run, serving, structured, typed, until
@@ -178,7 +180,20 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"TASKDECK_ISSUER": "https://issuer.example"}, "TASKDECK_ISSUER and TASKDECK_JWKS_URL go together"),
     ({"DATABASE_URL_UNPOOLED": "postgresql://h/d"}, "DATABASE_URL_UNPOOLED goes with DATABASE_URL"),
     ({"TASKDECK_PUBLIC_URL": "taskdeck.example"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a:abc"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a:99999"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a#f"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://u:p@a"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a b"}, "TASKDECK_PUBLIC_URL: must be an http"),
     ({"TASKDECK_ALLOWED_ORIGINS": "*"}, "TASKDECK_ALLOWED_ORIGINS: '*' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "https://a?x"}, "TASKDECK_ALLOWED_ORIGINS: 'https://a?x' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "https://a#x"}, "TASKDECK_ALLOWED_ORIGINS: 'https://a#x' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "https://u@a"}, "TASKDECK_ALLOWED_ORIGINS: 'https://u@a' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "http://a:99999"}, "TASKDECK_ALLOWED_ORIGINS: 'http://a:99999' is not an origin"),
+    ({"TASKDECK_ISSUER": "https://a:abc", "TASKDECK_JWKS_URL": "https://a"}, "TASKDECK_ISSUER: must be an http"),
+    ({"TASKDECK_DATA_DIR": "/proc/nowhere"}, "TASKDECK_DATA_DIR: /proc/nowhere: "),
+    ({"TASKDECK_DATA_DIR": "/dev/null/data"}, "TASKDECK_DATA_DIR: /dev/null/data: "),
+    ({"TASKDECK_DATA_DIR": "~nobody-here/data"}, "TASKDECK_DATA_DIR: "),
     ({"TASKDECK_TOOLSETS": "tasks,magic"}, "TASKDECK_TOOLSETS: "),
     ({"TASKDECK_LOG_LEVEL": "loud"}, "TASKDECK_LOG_LEVEL: "),
     ({"TASKDECK_RATE_LIMIT": "-1"}, "TASKDECK_RATE_LIMIT: "),
@@ -193,6 +208,32 @@ def test_a_bad_setting_is_one_line_that_names_it(variables: dict[str, str], said
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"taskdeck: {said}")
     assert ended.stderr.count("\n") == 1
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("TASKDECK_", "DATABASE_")):
+            monkeypatch.delenv(name)
+    default = read_settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper() if name.startswith("database") else f"TASKDECK_{name.upper()}", "")
+    assert read_settings() == default
+    monkeypatch.setenv("TASKDECK_TOOLSETS", " , ")
+    assert read_settings() == default
+
+
+def test_addresses_are_known_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKDECK_PUBLIC_URL", "https://Tasks.Example:443/")
+    monkeypatch.setenv("TASKDECK_ALLOWED_ORIGINS", "https://App.Example:443,http://[::1]:80/, http://a:8080")
+    settings = read_settings()
+    assert settings.address == "https://tasks.example"
+    assert settings.allowed_origins == ("https://app.example", "http://[::1]", "http://a:8080")
+    assert "https://tasks.example" in known_origins(settings, None)
+
+
+async def test_a_server_that_has_greeted_ends_in_order(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as server:
+        assert await server.stop(signal.SIGTERM) == 0
 
 
 def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path: Path) -> None:

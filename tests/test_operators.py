@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import asyncpg
 import pytest
@@ -115,7 +116,7 @@ async def test_without_a_schema_callers_are_told_to_wait_and_operators_what_to_d
         ready = await client.get("/readyz")
         assert ready.status_code == 503
         assert any(told in reason for reason in ready.json()["reasons"])
-        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_tasks", "arguments": {}}}
+        call: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_tasks", "arguments": {}}}
         answer = await client.post("/mcp", json=call, headers={"accept": "application/json, text/event-stream"})
         assert answer.json()["result"]["isError"]
         assert "is not set up" in answer.text
