@@ -20,6 +20,16 @@ test("a server on this machine is known by both of its names", () => {
   expect(local.dashboardOrigins).toEqual(["http://127.0.0.1:3000", "http://localhost:3000"]);
 });
 
+test("sslmode=require means what it means to the server", () => {
+  const url = (query: string) =>
+    readSettings({ ...enough, DATABASE_URL: `postgresql://h/d${query}` }).databaseUrl;
+  expect(url("?sslmode=require&channel_binding=require")).toBe(
+    "postgresql://h/d?sslmode=require&channel_binding=require&uselibpqcompat=true",
+  );
+  for (const query of ["", "?sslmode=verify-full", "?sslmode=require&uselibpqcompat=false"])
+    expect(url(query)).toBe(`postgresql://h/d${query}`);
+});
+
 test("a public server has one name", () => {
   const remote = readSettings({ ...enough, TASKDECK_PUBLIC_URL: "https://tasks.example.org" });
   expect(remote.mcpResources).toEqual(["https://tasks.example.org/mcp"]);

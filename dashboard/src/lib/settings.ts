@@ -41,7 +41,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   if (!Number.isInteger(signInLimit) || signInLimit < 1)
     throw new SettingsError("TASKDECK_SIGN_IN_LIMIT must be a whole number of at least 1.");
   return {
-    databaseUrl: required(env, "DATABASE_URL"),
+    databaseUrl: asLibpq(required(env, "DATABASE_URL")),
     secret,
     dashboardUrl,
     dashboardOrigins: namesOf(dashboardUrl),
@@ -62,6 +62,12 @@ function namesOf(url: string): [string, ...string[]] {
   if (!["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return [url];
   const others = ["127.0.0.1", "localhost"].filter((name) => name !== hostname);
   return [url, ...others.map((name) => url.replace(hostname, name))];
+}
+
+/** node-postgres takes sslmode=require for verify-full, unless told to read it as PostgreSQL's own library and our server. */
+function asLibpq(url: string): string {
+  if (!/[?&]sslmode=require(&|$)/.test(url) || url.includes("uselibpqcompat=")) return url;
+  return `${url}&uselibpqcompat=true`;
 }
 
 function required(env: Record<string, string | undefined>, name: string): string {

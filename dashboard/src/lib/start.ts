@@ -1,5 +1,5 @@
 import { subscribe } from "node:diagnostics_channel";
-import type { IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { migrate } from "./migrations";
 import { settings, SettingsError } from "./settings";
@@ -8,6 +8,7 @@ import { settings, SettingsError } from "./settings";
 export async function start(): Promise<void> {
   try {
     believeSocketAddresses(settings().trustedProxies.length > 0);
+    callByName(settings().bridgeUrl, settings().publicUrl);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     console.error(`dashboard: ${error.message}`);
@@ -37,5 +38,14 @@ function believeSocketAddresses(behindProxy: boolean): void {
     const { headers, socket } = (message as { request: IncomingMessage }).request;
     const given = behindProxy ? headers["x-forwarded-for"] : undefined;
     headers["x-forwarded-for"] = [given, socket.remoteAddress].filter(Boolean).join(", ");
+  });
+}
+
+/** The server answers to its public name alone (DNS rebinding). Next would call it by the one that leads to it. */
+export function callByName(bridgeUrl: string, publicUrl: string): void {
+  const [way, name] = [new URL(bridgeUrl).host, new URL(publicUrl).host];
+  subscribe("http.client.request.created", (message) => {
+    const { request } = message as { request: ClientRequest };
+    if (request.getHeader("host") === way) request.setHeader("host", name);
   });
 }
