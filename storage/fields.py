@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from storage import schedule, users
@@ -30,6 +31,11 @@ ACCESS = case(
     (col(Task.id) == func.any(func.my_editable_task_ids()), "edit"),
     else_="view",
 ).label("access")
+_Parent = aliased(Task)
+PARENT = (
+    select(col(_Parent.id)).where(col(_Parent.id) == col(Task.parent_id)).correlate(Task).scalar_subquery()
+).label("parent_id")
+"""The parent, if the caller sees it."""
 BRIEF = (
     col(Task.id),
     col(Task.title),
@@ -43,7 +49,7 @@ WHOLE = (
     *BRIEF,
     col(Task.description),
     col(Task.team_id),
-    col(Task.parent_id),
+    PARENT,
     col(Task.assignee_id),
     col(Task.recurrence),
     case((col(Task.user_id) != ME, col(Task.user_id))).label("owner"),
@@ -54,7 +60,7 @@ WHOLE = (
 )
 TASK_ID = bindparam("task_id", type_=BigInteger)
 LIVE = (col(Task.id) == TASK_ID, col(Task.deleted_at).is_(None))
-_GET = compiled(select(*WHOLE).where(*LIVE))
+GET = compiled(select(*WHOLE).where(*LIVE))
 
 
 def view(row: Row) -> TaskView:
@@ -87,7 +93,7 @@ async def find_one(transaction: Transaction, task_id: int) -> Row:
     Raises:
         NotFound: no such task, or not visible.
     """
-    row = await transaction.fetch_one(_GET, task_id=task_id)
+    row = await transaction.fetch_one(GET, task_id=task_id)
     if row is None:
         raise missing(task_id)
     return row
@@ -127,7 +133,7 @@ async def _check_parent(transaction: Transaction, parent_id: int, row: Row | Non
     while ancestor is not None:
         if row is not None and ancestor == row["id"]:
             raise InvalidInput(f"Task {row['id']} cannot be below itself: choose another parent_id.")
-        above = await transaction.fetch_one(_GET, task_id=ancestor)
+        above = await transaction.fetch_one(GET, task_id=ancestor)
         if above is None and ancestor == parent_id:
             raise missing(parent_id)
         ancestor = above["parent_id"] if above is not None and row is not None else None
@@ -152,11 +158,19 @@ def cleared(fields: TaskFields, clear: tuple[str, ...], row: Row) -> dict[str, A
     return values
 
 
+def different(values: dict[str, Any], row: Row) -> dict[str, Any]:
+    """The columns that get another value than the task has: without any, it is not changed at all."""
+    changed = {name: value for name, value in values.items() if name != "due_at" and row[name] != value}
+    return changed | ({"due_at": values["due_at"]} if "due" in changed else {})
+
+
 @lru_cache(maxsize=256)
 def insertion(names: frozenset[str]) -> Statement:
     """Insert a task of the caller's with these columns."""
     values = {name: bindparam(name, type_=TYPES.get(name, Text)) for name in sorted(names)}
-    return compiled(insert(Task).values(user_id=ME, **values).returning(*WHOLE))
+    # An insert cannot look the parent up, and need not: the caller sees a parent that may be given.
+    told = (col(Task.parent_id) if column is PARENT else column for column in WHOLE)
+    return compiled(insert(Task).values(user_id=ME, **values).returning(*told))
 
 
 @lru_cache(maxsize=256)

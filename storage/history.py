@@ -1,16 +1,19 @@
 """What happened to tasks, and taking it back. Triggers write the events; no verb can forget or rewrite them."""
 
 import json
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, cast
 
 import asyncpg
-from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, func, select
+from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, func, literal_column, or_, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from storage import fields, schedule, sharing, tasks, users
 from storage.bookkeeping import TaskEvent
 from storage.database import Row, Scope, Transaction, compiled
-from storage.errors import Conflict, NotAllowed, NotFound
+from storage.errors import Conflict, NotAllowed, NotFound, StorageError
 from storage.faults import verb
 from storage.models import Task, TaskShare
 from storage.views import HistoryEntry, Reverted, TaskDetail, Undone
@@ -34,14 +37,20 @@ _EVENTS = compiled(
         bindparam("all_shares", type_=Boolean)
         | col(TaskEvent.target_user_id).is_(None)
         | (col(TaskEvent.target_user_id) == func.current_user_id()),
+        # What changed nothing is a mark for undo.
+        or_(col(TaskEvent.event_type) != "task_updated", col(TaskEvent.changes) != literal_column("'{}'::jsonb")),
     )
     .order_by(col(TaskEvent.id).desc())
     .limit(EVENTS)
 )
+_VISIBLE = compiled(select(col(Task.id)).where(col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger)))))
 _mine = func.my_last_changes(bindparam("number", type_=Integer)).table_valued(
-    "transaction_id", "task_id", "event_type", "target_user_id", "changes"
+    "id", "transaction_id", "task_id", "event_type", "target_user_id", "changes"
 )
 _MINE = compiled(select(_mine))
+_event = bindparam("event", type_=BigInteger)
+_WITHDRAW = compiled(select(func.withdraw_task(bindparam("task_id", type_=BigInteger), _event)))
+_PASS_OVER = compiled(select(func.pass_over_change(_event)))
 _UNDOING = compiled(select(func.set_config("app.undoes", bindparam("undone", type_=Text), True)))
 _STATE = compiled(select(col(Task.deleted_at).is_not(None).label("deleted")).where(col(Task.id) == fields.TASK_ID))
 _PERMISSION = compiled(
@@ -56,7 +65,8 @@ _PERMISSION = compiled(
 async def detail(scope: Scope, task_id: int) -> TaskDetail:
     """A task with its shares and its last events, newest first.
 
-    Whoever may not share the task sees only what was shared with themselves. Long texts in events are clipped.
+    Its owner sees them all, its team those of the team's time, others those since their share began; and whoever may
+    not share the task only what was shared with themselves. Long texts in events are clipped.
 
     Raises:
         NotFound.
@@ -65,46 +75,90 @@ async def detail(scope: Scope, task_id: int) -> TaskDetail:
         row = await fields.find_one(transaction, task_id)
         shares = await sharing.shares_of(transaction, row)
         events = await transaction.fetch_all(_EVENTS, task_id=task_id, all_shares=row["access"] == "owner")
-    return TaskDetail.model_construct(**fields.facts(row), shares=shares, history=[_entry(event) for event in events])
+        history = [_entry(event) for event in events]
+        await _forget_hidden_parents(transaction, (entry.changes for entry in history))
+    return TaskDetail.model_construct(**fields.facts(row), shares=shares, history=history)
+
+
+async def _forget_hidden_parents(transaction: Transaction, changes: Iterable[dict[str, Any]]) -> None:
+    moves = [
+        (change, {task_id for task_id in change["parent_id"] if task_id}) for change in changes if "parent_id" in change
+    ]
+    if not moves:
+        return
+    ids = sorted(set[int]().union(*(parents for _, parents in moves)))
+    visible = {row["id"] for row in await transaction.fetch_all(_VISIBLE, ids=ids)}
+    for change, parents in moves:
+        if not parents <= visible:
+            del change["parent_id"]
+
+
+class _Stuck(Exception):
+    """A change that cannot be undone: the refusal is its cause."""
+
+    def __init__(self, event: Row, refusal: StorageError) -> None:
+        super().__init__(str(refusal))
+        self.event_id: int = event["id"]
+        self.refusal = refusal
 
 
 @verb
 async def undo(scope: Scope, count: int = 1) -> Undone:
     """Take back the caller's last changes, newest first: all that one call did is one change. All or nothing.
 
-    What was undone is not undone again: the next undo goes on before it.
+    What was undone is not undone again: the next undo goes on before it. A change that cannot be undone is told once,
+    and the next undo goes on before it as well.
 
     Raises:
         NotFound: nothing is left to undo; Conflict: a task changed meanwhile; NotAllowed: no longer the caller's.
     """
-    async with scope.transaction() as transaction:
-        events = await transaction.fetch_all(_MINE, number=count)
-        if not events:
-            raise NotFound("You have changed nothing that is left to undo. Use get_task to see a task's history.")
-        added = {(e["transaction_id"], e["task_id"]) for e in events if e["event_type"] == "task_created"}
-        reverted: list[Reverted] = []
-        for event in events:
-            task_id, kind = event["task_id"], event["event_type"]
-            if kind != "task_created" and (event["transaction_id"], task_id) in added:
-                continue  # it goes with the task itself
-            await transaction.run(_UNDOING, undone=str(event["transaction_id"]))
+    try:
+        async with scope.transaction() as transaction:
+            return Undone(reverted=await _undo(transaction, count))
+    except _Stuck as stuck:
+        # Aside, because all that the call did is undone, also where it is a part of a longer transaction.
+        async with replace(scope, joined=None).transaction() as aside:
+            await aside.run(_PASS_OVER, event=stuck.event_id)
+        raise type(stuck.refusal)(f"{stuck} Nothing was undone. Undo again to go on before this change.") from stuck
+
+
+async def _undo(transaction: Transaction, count: int) -> list[Reverted]:
+    events = await transaction.fetch_all(_MINE, number=count)
+    if not events:
+        raise NotFound("You have changed nothing that is left to undo. Use get_task to see a task's history.")
+    added = {(e["transaction_id"], e["task_id"]) for e in events if e["event_type"] == "task_created"}
+    reverted: list[Reverted] = []
+    for event in events:
+        task_id, kind = event["task_id"], event["event_type"]
+        if kind != "task_created" and (event["transaction_id"], task_id) in added:
+            continue  # it goes with the task itself
+        await transaction.run(_UNDOING, undone=str(event["transaction_id"]))
+        try:
             await _revert(transaction, event)
-            reverted.append(Reverted(event_type=kind, task_id=task_id))
-        return Undone(reverted=reverted)
+        except StorageError as refusal:
+            raise _Stuck(event, refusal) from refusal
+        reverted.append(Reverted(event_type=kind, task_id=task_id))
+    return reverted
 
 
 async def _revert(transaction: Transaction, event: Row) -> None:
     task_id, kind = event["task_id"], event["event_type"]
     row = await transaction.fetch_one(_STATE, task_id=task_id)
     if row is None:
-        raise NotAllowed(f"Task {task_id} is no longer yours to change, so nothing was undone.")
+        raise _lost(task_id)
     if row["deleted"] != (kind == "task_deleted"):
         raise _changed(task_id, "it was deleted" if row["deleted"] else "it was restored")
     match kind:
         case "task_deleted":
             await tasks.restore_task(transaction, task_id)
         case "task_created" | "task_restored":
-            await tasks.remove_task(transaction, task_id)
+            match await transaction.fetch_value(_WITHDRAW, task_id=task_id, event=event["id"]):
+                case None:
+                    raise _lost(task_id)
+                case False:
+                    raise _changed(task_id, "somebody has worked on it since")
+                case _:
+                    pass
         case "task_shared" | "task_unshared":
             await _revert_share(transaction, event)
         case _:
@@ -116,7 +170,7 @@ async def _revert_share(transaction: Transaction, event: Row) -> None:
     before, after = json.loads(event["changes"])["permission"]
     row = await fields.find_one(transaction, task_id)
     if row["access"] != "owner":
-        raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it. Nothing was undone.")
+        raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it.")
     present = await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
     if present != after:
         raise _changed(task_id, f"the share of {user_id} is {present or 'gone'} now, not {after or 'gone'}")
@@ -129,7 +183,7 @@ async def _revert_share(transaction: Transaction, event: Row) -> None:
 async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[str, list[Any]]) -> None:
     row = await fields.find_one(transaction, task_id)
     if row["access"] == "view" or ("team_id" in changes and row["access"] != "owner"):
-        raise NotAllowed(f"You may no longer change task {task_id} in this way, so nothing was undone.")
+        raise _lost(task_id)
     values: dict[str, Any] = {}
     for name, (before, after) in changes.items():
         column = "assignee_id" if name == "assignee" else name
@@ -153,9 +207,11 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
 
 
 def _changed(task_id: int, what: str) -> Conflict:
-    return Conflict(
-        f"Task {task_id} changed meanwhile ({what}), so nothing was undone. Use get_task to see its history."
-    )
+    return Conflict(f"Task {task_id} changed meanwhile ({what}); get_task shows its history.")
+
+
+def _lost(task_id: int) -> NotAllowed:
+    return NotAllowed(f"Task {task_id} is no longer yours to change in this way.")
 
 
 def _entry(event: Row) -> HistoryEntry:

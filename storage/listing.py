@@ -40,7 +40,7 @@ Sort = Literal["created", "due", "priority", "updated"]
 ListedStatus = Literal["pending", "in_progress", "completed", "all"]
 ListedScope = Literal["mine", "shared", "team", "all"]
 
-NEVER = datetime(9999, 12, 31, tzinfo=UTC)
+NEVER = datetime.max.replace(tzinfo=UTC)
 """Where an undated task sorts among the dated ones: after them all."""
 
 

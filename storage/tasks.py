@@ -129,13 +129,10 @@ async def change(
     async with scope.transaction() as transaction:
         row = await find_one(transaction, task_id)
         _check_version(row, expected_version)
-        _check_may_change(row, changes, clear)
+        await _check_may_change(transaction, row, changes, clear)
         values = await fields.columns(transaction, changes, row)
-        values |= fields.cleared(changes, clear, row)
-        if status == "completed" and row["status"] != "completed":
-            values |= {"status": "completed"}
-        elif status is not None and status != row["status"]:
-            values |= {"status": status}
+        values |= fields.cleared(changes, clear, row) | ({} if status is None else {"status": status})
+        values = fields.different(values, row)
         if not values:
             return view(row)
         statement = fields.change(frozenset(values), expected_version is not None)
@@ -160,15 +157,14 @@ async def complete(scope: Scope, task_id: int) -> TaskCompleted:
         row = await transaction.fetch_one(_COMPLETE, task_id=task_id)
         if row is None:
             row = await find_one(transaction, task_id)
-            if row["access"] == "view":
-                raise NotAllowed(f"Task {task_id} is shared with you for viewing only. Ask its owner for edit access.")
+            await _check_may_edit(transaction, row)
             return TaskCompleted.model_construct(**fields.facts(row))
         following = await _repeat(transaction, row, scope)
         return TaskCompleted.model_construct(**fields.facts(row), next_occurrence=following)
 
 
 async def _repeat(transaction: Transaction, row: Row, scope: Scope) -> TaskBrief | None:
-    """Add the next occurrence of a task that was just completed."""
+    """Add the next occurrence of a task that was just completed, unless it is there already."""
     if not row["recurrence"] or not row["due"]:
         return None
     timezone = await users.timezone_of(transaction, row["owner"] or scope.user_id)
@@ -177,8 +173,9 @@ async def _repeat(transaction: Transaction, row: Row, scope: Scope) -> TaskBrief
         return None
     due, rule = following
     task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
-    added = await find_one(transaction, task_id)
-    return fields.brief(added)
+    # It may be there since the task was completed before, and the caller may have lost sight of it.
+    found = await transaction.fetch_one(fields.GET, task_id=task_id)
+    return None if found is None else fields.brief(found)
 
 
 @verb
@@ -248,9 +245,19 @@ def _check_version(row: Row, expected: int | None) -> None:
         )
 
 
-def _check_may_change(row: Row, changes: TaskFields, clear: tuple[str, ...]) -> None:
-    if row["access"] == "view":
-        raise NotAllowed(f"Task {row['id']} is shared with you for viewing only. Ask its owner for edit access.")
+async def _check_may_edit(transaction: Transaction, row: Row) -> None:
+    if row["access"] != "view":
+        return
+    if row["team_id"] and await users.role_in(transaction, row["team_id"], transaction.user_id):
+        raise NotAllowed(
+            f"You are a viewer of team {row['team_id']}, so you may read task {row['id']} but not change it. "
+            "Ask an owner or admin of the team to make you a member."
+        )
+    raise NotAllowed(f"Task {row['id']} is shared with you for viewing only. Ask its owner for edit access.")
+
+
+async def _check_may_change(transaction: Transaction, row: Row, changes: TaskFields, clear: tuple[str, ...]) -> None:
+    await _check_may_edit(transaction, row)
     moves = "team_id" in clear or (changes.team_id is not None and changes.team_id != row["team_id"])
     if moves and row["access"] != "owner":
         raise NotAllowed(f"Only the owner of task {row['id']} or an admin of its team may move it between teams.")

@@ -25,6 +25,8 @@ FOR_VERBS = {
     "statistics_current(bigint,text)",
     "count_shared_tasks(bigint)",
     "my_last_changes(integer)",
+    "withdraw_task(bigint,bigint)",
+    "pass_over_change(bigint)",
     "find_personal_token(text)",
     "purge_expired()",
 }

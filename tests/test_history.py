@@ -60,6 +60,61 @@ async def test_a_task_tells_who_changed_what_with_which_client(alice: Person, bo
     assert (shared["event_type"], created["event_type"]) == ("task_shared", "task_created")
 
 
+async def test_a_share_shows_nothing_that_was_there_before_it(alice: Person, bob: Person):
+    (task_id,) = await add(alice, "Plan")
+    await alice.call("update_task", task_id=task_id, description="the secret")
+    await alice.call("update_task", task_id=task_id, description="all is public")
+    await alice.call("share_task", task_id=task_id, user=bob.email)
+    await alice.call("update_task", task_id=task_id, description="and more")
+    seen = (await bob.call("get_task", task_id=task_id))["history"]
+    assert [event["event_type"] for event in seen] == ["task_updated", "task_shared"]
+    assert "secret" not in json.dumps(seen)
+    assert len((await alice.call("get_task", task_id=task_id))["history"]) == 5
+    await alice.call("unshare_task", task_id=task_id, user=bob.email)
+    await alice.call("share_task", task_id=task_id, user=bob.email)
+    (again,) = (await bob.call("get_task", task_id=task_id))["history"]
+    assert again["event_type"] == "task_shared"
+
+
+async def test_a_team_reads_the_history_of_its_time(alice: Person, bob: Person):
+    team = (await alice.call("create_team", name="Crew"))["id"]
+    other = (await alice.call("create_team", name="Other"))["id"]
+    (task_id,) = await add(alice, "Plan")
+    await alice.call("update_task", task_id=task_id, description="the secret")
+    await alice.call("update_task", task_id=task_id, description="public", team_id=team)
+    await alice.call("update_task", task_id=task_id, title="Our plan")
+    await alice.call("add_team_member", team_id=team, user=bob.email, role="admin")
+    (seen,) = (await bob.call("get_task", task_id=task_id))["history"]
+    assert seen["changes"] == {"title": ["Plan", "Our plan"]}
+    await alice.call("update_task", task_id=task_id, team_id=other, title="Their plan")
+    await alice.call("update_task", task_id=task_id, team_id=team, title="Ours again")
+    assert (await bob.call("get_task", task_id=task_id))["history"] == [seen]
+
+
+async def test_a_parent_that_one_does_not_see_is_named_nowhere(alice: Person, bob: Person):
+    hidden, shown, task_id = await add(alice, "Hidden", "Shown", "Plan")
+    for below in (shown, task_id):
+        await alice.call("share_task", task_id=below, user=bob.email, permission="edit")
+    await alice.call("update_task", task_id=task_id, parent_id=shown)
+    await alice.call("update_task", task_id=task_id, parent_id=hidden, title="The plan")
+    seen = await bob.call("get_task", task_id=task_id)
+    assert "parent_id" not in seen
+    assert [event["changes"] for event in seen["history"][:2]] == [
+        {"title": ["Plan", "The plan"]},
+        {"parent_id": [None, shown]},
+    ]
+    for changed in (
+        await bob.call("update_task", task_id=task_id, title="A plan"),
+        await bob.call("update_task", task_id=task_id, clear=["parent_id"]),
+        await bob.call("complete_task", task_id=task_id),
+        (await bob.call("list_tasks", status="completed", detail="full"))["tasks"][0],
+    ):
+        assert "parent_id" not in changed
+    mine = await alice.call("get_task", task_id=task_id)
+    assert mine["parent_id"] == hidden
+    assert {"parent_id": [shown, hidden], "title": ["Plan", "The plan"]} in [e["changes"] for e in mine["history"]]
+
+
 async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_itself(alice: Person):
     server = build_server(alice.settings, Callers(alice.database), replace(alice.caller, client=None))
     for mode in ("auto", "legacy"):

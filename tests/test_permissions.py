@@ -205,5 +205,16 @@ async def test_access_says_what_one_may_do(cast: Cast, role: str, access: str):
     assert (await cast.people[role].call("get_task", task_id=made.id))["access"] == access
 
 
+async def test_who_may_only_read_is_told_why(cast: Cast):
+    owner, viewer, guest = (cast.people[role] for role in ("owner", "viewer", "shared_view"))
+    made = await tasks.add(owner.scope, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
+    await sharing.share(owner.scope, made.id, guest.email)
+    for arguments in ({"title": "x"}, {"status": "completed"}):
+        assert f"viewer of team {cast.team}" in await viewer.refusal("update_task", task_id=made.id, **arguments)
+        assert "shared with you for viewing only" in await guest.refusal("update_task", task_id=made.id, **arguments)
+    assert f"viewer of team {cast.team}" in await viewer.refusal("complete_task", task_id=made.id)
+    assert "shared with you for viewing only" in await guest.refusal("complete_task", task_id=made.id)
+
+
 def test_no_tool_is_left_out():
     assert {action.split()[0] for action in TABLE if "://" not in action} | OWN_ROWS_ONLY == set(TOOLS)

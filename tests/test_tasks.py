@@ -156,8 +156,33 @@ async def test_a_change_sets_what_is_given_and_clears_what_is_named(alice: Perso
 
 
 async def test_a_change_that_changes_nothing_is_none(alice: Person) -> None:
-    task = await alice.call("add_task", title="x")
-    assert await alice.call("update_task", task_id=task["id"], status="pending") == task
+    said = {"title": "x", "priority": "low", "tags": ["a"], "due": "2026-03-01", "recurrence": "FREQ=DAILY"}
+    task = await alice.call("add_task", **said, assignee=alice.email)
+    same: list[dict[str, Any]] = [
+        {"status": "pending"},
+        {**said, "assignee": alice.user_id},
+        {"recurrence": "freq=daily"},
+        {"clear": ["description", "team_id", "parent_id"]},
+        {"title": "x", "expected_version": 1},
+    ]
+    for changes in same:
+        assert await alice.call("update_task", task_id=task["id"], **changes) == task
+    bare = await alice.call("add_task", title="y")
+    assert await alice.call("update_task", task_id=bare["id"], clear=["tags", "due", "assignee"]) == bare
+    assert len((await alice.call("get_task", task_id=task["id"]))["history"]) == 1
+
+
+async def test_undated_tasks_are_last_behind_the_last_moment_of_all(alice: Person) -> None:
+    for title, due in (("end", "9999-12-31T23:59:59Z"), ("undated", None), ("day", "9999-12-31")):
+        await alice.call("add_task", title=title, **({"due": due} if due else {}))
+    assert await titles(alice, sort="due") == ["day", "end", "undated"]
+    first = await alice.call("list_tasks", sort="due", limit=2)
+    rest = await alice.call("list_tasks", sort="due", limit=2, cursor=first["next_cursor"])
+    assert [task["title"] for task in rest["tasks"]] == ["undated"]
+    undated = await alice.call("add_task", title="later")
+    page = await alice.call("list_tasks", sort="due", limit=3)
+    rest = await alice.call("list_tasks", sort="due", limit=3, cursor=page["next_cursor"])
+    assert [task["id"] for task in rest["tasks"]] == [undated["id"]]
 
 
 async def test_an_old_version_is_refused(alice: Person) -> None:
