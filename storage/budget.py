@@ -46,7 +46,10 @@ def cost(view: View) -> int:
 
 def fitting(views: Sequence[Viewed], most: int) -> list[Viewed]:
     """The first of them, as many as fit into so many tokens."""
-    sizes = accumulate(map(cost, views))
+    said = [view.model_dump_json(exclude_none=True) for view in views]
+    if sum(len(text.encode()) for text in said) <= most:
+        return list(views)  # A token has one byte at least: what is short need not be counted.
+    sizes = accumulate(map(tokens, said))
     return [view for view, _ in zip(views, takewhile(lambda size: size <= most, sizes), strict=False)]
 
 
