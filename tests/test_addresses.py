@@ -1,13 +1,19 @@
 """The addresses of databases, as hosts and other tools write them, lead to the database by every command."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
 import asyncpg
+import httpx2
 import pytest
+from websockets.asyncio.client import connect
 
+from mcp_server import dashboard
+from mcp_server.settings import Settings
 from tests.conftest import Cluster
 from tests.doors import succeeds
 from tests.postgres import debian, pooled
@@ -110,3 +116,52 @@ async def test_a_pooler_that_nobody_told_of_is_worked_through(cluster: Cluster, 
                     answers = await asyncio.gather(*(client.get(path, headers=headers) for path in paths))
                 assert {answer.status_code for answer in answers} == {200}
     await cluster.drop("crowded")
+
+
+@asynccontextmanager
+async def leading_to(port: int) -> AsyncGenerator[int]:
+    """Another port of this machine that leads to one: the server does not go by its name."""
+
+    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        there, back = await asyncio.open_connection("127.0.0.1", port)
+        await asyncio.gather(copy(reader, back), copy(there, writer))
+
+    server = await asyncio.start_server(lead, "127.0.0.1", 0)
+    yield server.sockets[0].getsockname()[1]
+    server.close()
+
+
+@pytest.mark.skipif(not dashboard.SERVER.exists(), reason="the dashboard is not built: make run")
+async def test_a_dashboard_on_a_hosted_database_reaches_the_server_by_another_name(
+    hosted: Cluster, tmp_path: Path
+) -> None:
+    await hosted.create("office")
+    url = by_tls(hosted, "office", "sslmode=require&channel_binding=require")
+    named = {"DATABASE_URL": url, "TASKDECK_PUBLIC_URL": "https://tasks.example.com"}
+    with socket.create_server(("127.0.0.1", 0)) as tried:
+        port = str(tried.getsockname()[1])
+    assert (await run("migrate", data_dir=tmp_path / "data", **named)).status == 0
+    async with AsyncExitStack() as stack:
+        stack.push_async_callback(hosted.drop, "office")
+        server = await stack.enter_async_context(serving(tmp_path / "data", TASKDECK_PORT=port, **named))
+        settings = Settings.model_validate({"data_dir": tmp_path / "data", "public_url": "https://tasks.example.com"})
+        with socket.create_server(("127.0.0.1", 0)) as tried:
+            page = f"http://127.0.0.1:{tried.getsockname()[1]}"
+        way = await stack.enter_async_context(leading_to(int(port)))
+        shown = dashboard.Dashboard(settings.with_port(way), url, page)
+        await stack.enter_async_context(shown.running())
+        bearer = {"authorization": f"Bearer {server.token('alice', 'api')}"}
+        async with httpx2.AsyncClient(base_url=page, headers=bearer, timeout=20, trust_env=False) as client:
+            assert (await client.get("/api/auth/jwks")).status_code == 200
+            answer = await client.get("/api/dashboard/statistics")
+            assert (answer.status_code, answer.json()["total_tasks"]) == (200, 0)
+        async with connect(page.replace("http", "ws") + "/api/ws") as live:
+            await live.send(json.dumps({"type": "authenticate", "token": server.token("alice", "api")}))
+            assert json.loads(await live.recv()) == {"type": "ready"}

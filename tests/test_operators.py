@@ -4,14 +4,19 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from sqlalchemy import func, select
 
-from tests.conftest import Cluster
+from storage.database import Scope, compiled
+from storage.errors import Unavailable
+from storage.faults import verb
+from tests.conftest import Cluster, Person
 from tests.doors import succeeds
 from tests.postgres import Connection, debian
 from tests.processes import ROOT, Server, run, serving
@@ -116,7 +121,12 @@ async def test_without_a_schema_callers_are_told_to_wait_and_operators_what_to_d
         ready = await client.get("/readyz")
         assert ready.status_code == 503
         assert any(told in reason for reason in ready.json()["reasons"])
-        call: dict[str, Any] = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_tasks", "arguments": {}}}
+        call: dict[str, Any] = {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "tools/call",
+            "params": {"name": "list_tasks", "arguments": {}},
+        }
         answer = await client.post("/mcp", json=call, headers={"accept": "application/json, text/event-stream"})
         assert answer.json()["result"]["isError"]
         assert "is not set up" in answer.text
@@ -136,3 +146,36 @@ async def test_a_locked_table_is_told_as_busy_and_the_log_says_why(cluster: Clus
         assert "LockNotAvailableError" in logged(served)
         assert await statistics(served) == 200
     await cluster.drop("locked")
+
+
+async def test_a_listening_address_that_was_never_reached_is_not_resting(cluster: Cluster, tmp_path: Path) -> None:
+    url = await cluster.create("deaf", "blank")
+    unreachable = {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": "postgresql://u:p@127.0.0.1:1/deaf"}
+    async with serving(tmp_path / "data", **unreachable) as served, served.http() as client:
+        while "cannot listen" not in served.log.read_text():  # noqa: ASYNC110 - a log raises no event
+            await asyncio.sleep(0.05)
+        for _ in range(3):
+            ready = await client.get("/readyz")
+            assert ready.status_code == 503
+            assert ready.json()["reasons"] == ["Changes are not heard: the listening connection is away"]
+    await cluster.drop("deaf")
+
+
+async def test_a_read_whose_connection_breaks_at_the_end_is_read_again(alice: Person, cluster: Cluster) -> None:
+    attempts = 0
+
+    @verb
+    async def read(scope: Scope) -> int:
+        nonlocal attempts
+        attempts += 1
+        async with scope.transaction() as transaction:
+            found = await transaction.fetch_all(compiled(select(func.pg_backend_pid())))
+            if attempts == 1:
+                async with administrator(cluster.address("tests")) as root:
+                    await root.fetchval("SELECT pg_terminate_backend($1, 5000)", found[0][0])
+        return attempts
+
+    assert await read(replace(alice.scope, reading=True)) == 2
+    attempts = 0
+    with pytest.raises(Unavailable, match="broke while saving"):
+        await read(alice.scope)
