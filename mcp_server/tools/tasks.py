@@ -239,6 +239,6 @@ async def restore_task(call: Call, said: OneTask) -> TaskView:
 async def undo(call: Call, said: Undo) -> Undone:
     """Take back your last changes of tasks and shares, newest first: what one call did counts as one, all or nothing.
 
-    Undoing again goes on before what was undone. get_task shows a task's history.
+    Undoing again goes on before what was undone, or could not be. get_task shows a task's history.
     """
     return await history.undo(call.scope, said.count)
