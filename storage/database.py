@@ -198,7 +198,7 @@ async def _roll_back(connection: "Connection") -> None:
     """End the transaction whatever happened; a connection that cannot is thrown away."""
     try:
         if not connection.is_closed():
-            await asyncio.shield(connection.execute("ROLLBACK", timeout=2))
+            await connection.execute("ROLLBACK", timeout=2)
     except (OSError, asyncio.CancelledError, asyncpg.InterfaceError, asyncpg.PostgresError):
         connection.terminate()
 

@@ -9,10 +9,15 @@ import pytest
 from storage.database import Scope
 from storage.errors import Unavailable
 from storage.faults import verb
+from storage.inputs import NewTask
+from storage.tasks import insert_task
 from tests.conftest import Cluster, Person
 from tests.postgres import Connection
 
 Facts = dict[str, object]
+
+WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+"""Whether anybody waits for a lock of whoever asks: it raises no event here."""
 
 
 async def at_once(times: int, somebody: Person, tool: str, **arguments: object) -> list[Facts | Exception]:
@@ -124,6 +129,46 @@ async def test_two_owners_who_leave_at_once_leave_one_behind(alice: Person, bob:
     assert sorted(len(found) for found in teams) == [0, 1]
 
 
+async def test_calls_that_are_given_up_change_nothing_and_give_their_connections_back(
+    alice: Person, cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, second = [(await alice.call("add_task", title=title))["id"] for title in ("first", "second")]
+    rival = await administrator(cluster)
+    async with rival.transaction():
+        await rival.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", second)
+        for _ in range(12):  # more than there are connections
+            deleting = asyncio.create_task(alice.call("delete_task", task_ids=[first, second]))
+            while not deleting.done() and not await rival.fetchval(WAITING):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            deleting.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await deleting
+    await rival.close()
+    assert [task["id"] for task in (await alice.call("list_tasks"))["tasks"]] == [second, first]
+    assert not caplog.messages, "the pool had to clear up"
+
+
+async def test_what_is_given_up_between_two_statements_is_undone(
+    alice: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    halfway = asyncio.Event()
+
+    @verb
+    async def write(scope: Scope) -> None:
+        async with scope.transaction() as transaction:
+            await insert_task(transaction, NewTask.model_validate({"title": "Half"}))
+            halfway.set()
+            await asyncio.Event().wait()
+
+    writing = asyncio.ensure_future(write(alice.scope))
+    await halfway.wait()
+    writing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await writing
+    assert (await alice.call("list_tasks"))["total_count"] == 0
+    assert not caplog.messages, "the pool had to clear up"
+
+
 async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster) -> None:
     first, second = [(await alice.call("add_task", title=title))["id"] for title in ("first", "second")]
     rival = await administrator(cluster)
@@ -132,8 +177,7 @@ async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster) -> Non
     await rival.execute("SET LOCAL deadlock_timeout = '1min'")
     await rival.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", second)
     deleting = asyncio.create_task(alice.call("delete_task", task_ids=[first, second]))
-    waiting = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
-    while not await rival.fetchval(waiting):  # noqa: ASYNC110 - a lock that is waited for raises no event here
+    while not await rival.fetchval(WAITING):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await rival.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", first)
     await transaction.rollback()
