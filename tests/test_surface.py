@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 from mcp.types import Tool, ToolAnnotations
 
+from mcp_server.resources import STATISTICS
 from mcp_server.settings import TOOLSETS
 from mcp_server.tools.registry import TOOLS
+from mcp_server.tools.statistics import VIEW
 from tests.conftest import Person
 
 ROOT = Path(__file__).parents[1]
@@ -26,9 +28,6 @@ UPDATE = os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1"
 MOST_TOKENS = 9000
 MOST_INSTRUCTION_TOKENS = 600
 MOST_CHARACTERS = 1000
-INVISIBLE = re.compile(
-    "[\u00ad\u061c\u180e\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\U000e0000-\U000e0fff]"
-)
 COLUMNS = ("tool", "arguments (? optional)", "result", "takes", "hints")
 
 
@@ -71,15 +70,30 @@ async def test_everything_fits_into_the_tokens_of_the_ratchet(alice: Person, too
     assert 0 < tokens(instructions) <= MOST_INSTRUCTION_TOKENS
 
 
-async def test_every_tool_says_what_it_is_in_few_plain_words(alice: Person, tools: dict[str, Tool]):
-    async with alice.client() as client:
-        texts = [client.instructions or ""]
+async def test_every_tool_says_what_it_is_in_few_words(tools: dict[str, Tool]):
     for tool in tools.values():
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", tool.name)
         assert tool.title
         assert 20 <= len(tool.description or "") <= MOST_CHARACTERS
-        texts.append(json.dumps(wire(tool), ensure_ascii=False))
-    assert [text for text in texts if INVISIBLE.search(text)] == []
+
+
+async def test_nothing_hides_in_what_models_read(alice: Person, tools: dict[str, Tool]):
+    async with alice.client() as client:
+        listed = [await client.list_prompts(), await client.list_resource_templates()]
+        texts = [client.instructions, *map(wire, tools.values()), *(found.model_dump(mode="json") for found in listed)]
+    # JSON escapes whatever is not plain ASCII: invisible, turned round, or a letter that looks like another.
+    assert [text for text in map(json.dumps, texts) if "\\u" in text] == []
+
+
+async def test_caches_may_share_what_is_the_same_for_everybody_and_nothing_else(alice: Person):
+    task = (await alice.call("add_task", title="Renew the passport"))["id"]
+    chat = (await alice.call("start_conversation"))["id"]
+    async with alice.client() as client:
+        public = [await client.list_tools(), await client.read_resource(VIEW)]
+        uris = (f"task://{task}", f"conversation://{chat}", STATISTICS)
+        own = [await client.list_resources(), *[await client.read_resource(uri) for uri in uris]]
+    assert [(found.cache_scope, found.ttl_ms) for found in public] == [("public", 300_000)] * 2
+    assert [(found.cache_scope, found.ttl_ms) for found in own] == [("private", 0)] * 4
 
 
 async def test_every_hint_is_explicit_and_fits_the_scope(tools: dict[str, Tool]):
