@@ -45,7 +45,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from mcp_server import prompts, recording, resources
 from mcp_server.callers import Callers
 from mcp_server.settings import Settings
-from mcp_server.subscriptions import Subscriptions
+from mcp_server.subscriptions import Subscriptions, distinct
 from mcp_server.telemetry import trace_messages
 from mcp_server.tokens import Caller
 from mcp_server.tools import account, conversations, search, statistics, tasks, teams
@@ -160,7 +160,7 @@ class Handlers:
 
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Tell of changes of resources that the caller may read."""
-        for uri in params.notifications.resource_subscriptions or ():
+        for uri in distinct(params.notifications):
             await self._check_readable(ctx, uri)
         return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
 

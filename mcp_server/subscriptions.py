@@ -85,6 +85,18 @@ class _Stream:
         self._news.set()
 
 
+def distinct(wanted: SubscriptionFilter) -> frozenset[str]:
+    """The resources that a stream is asked to tell of.
+
+    Raises:
+        MCPError: too many, whether or not the caller may read them: to find that out costs a query each.
+    """
+    uris = frozenset(wanted.resource_subscriptions or ())
+    if len(uris) > MAX_URIS:
+        raise MCPError(INVALID_PARAMS, f"A stream takes at most {MAX_URIS} resources: open several.")
+    return uris
+
+
 class Subscriptions:
     """The open streams of this process. `verify` says whether a token still holds."""
 
@@ -104,9 +116,7 @@ class Subscriptions:
         Raises:
             MCPError: too many streams or resources.
         """
-        uris = frozenset(wanted.resource_subscriptions or ())
-        if len(uris) > MAX_URIS:
-            raise MCPError(INVALID_PARAMS, f"A stream takes at most {MAX_URIS} resources: open several.")
+        uris = distinct(wanted)
         meta: dict[str, Any] = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
         honored = wanted.model_copy(update={"resource_subscriptions": sorted(uris) or None})
         acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=honored, _meta=meta)
