@@ -118,9 +118,9 @@ class Visitor:
         assert response.ok, await response.text()
         return await response.json()
 
-    async def type_credentials(self, password: str = PASSWORD) -> None:
+    async def type_credentials(self, password: str = PASSWORD, email: str = "") -> None:
         """Fill in the sign-in form and send it."""
-        await self.page.get_by_label("E-mail").fill(self.email)
+        await self.page.get_by_label("E-mail").fill(email or self.email)
         await self.page.get_by_label("Password").fill(password)
         await self.page.get_by_role("button", name="Sign in").click()
 

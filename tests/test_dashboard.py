@@ -165,9 +165,22 @@ async def test_titles_are_text_whatever_they_say(visit: Visit):
         shown = await ada.page.get_by_role("region", name="Latest tasks").locator("bdi[title]").all_inner_texts()
         assert len(shown) == 8
         assert {" ".join(title.split()) for title in batch} <= {" ".join(title.split()) for title in shown}
+        await expect(ada.page.get_by_text("#<b>x</b>", exact=True)).to_have_count(8)
     await ada.page.reload()
     await ada.sees(total=len(HOSTILE))
     assert await ada.page.evaluate("window.pwned") is None
+
+
+async def test_a_page_runs_no_script_but_its_own(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    await ada.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", HOSTILE[1])
+    await until(lambda: any("Content Security Policy" in said for said in ada.complaints))
+    assert await ada.page.evaluate("window.pwned") is None
+    ada.forgive("Content Security Policy", "Failed to load resource")
+    answer = await ada.context.request.get(f"{ada.deck.dashboard}/dashboard")
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'", "object-src 'none'"} <= set(policy)
 
 
 HOSTILE = [

@@ -1,6 +1,7 @@
 """An AI client connects as its user does it: a bare 401, sign-in, consent, and a token that is bound to this server."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -113,8 +114,7 @@ async def test_what_the_user_forbids_the_client_cannot_do(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada = await visit()
-    code, verifier = await authorize(ada, callback, known_client, may_write=False)
-    tokens = await exchange(ada.deck, known_client, code=code, code_verifier=verifier)
+    tokens = await connect(ada, callback, known_client, may_write=False)
     assert "mcp:write" not in tokens["scope"].split()
     async with agent(ada.deck.mcp, tokens["access_token"]) as client:
         assert (await structured(client, "list_tasks"))["total_count"] == 0
@@ -148,9 +148,8 @@ async def test_the_consent_page_can_be_used_by_everybody(
 async def test_tokens_are_renewed_until_the_client_is_disconnected(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
-    ada = await visit()
-    code, verifier = await authorize(ada, callback, known_client)
-    first = await exchange(ada.deck, known_client, code=code, code_verifier=verifier)
+    ada, bob = await visit(), await visit("Bob")
+    first, bobs = await connect(ada, callback, known_client), await connect(bob, callback, known_client)
     second = await exchange(ada.deck, known_client, refresh_token=first["refresh_token"])
     assert second["refresh_token"] != first["refresh_token"]
     async with agent(ada.deck.mcp, second["access_token"]) as client:
@@ -164,14 +163,29 @@ async def test_tokens_are_renewed_until_the_client_is_disconnected(
     await expect(ada.page.get_by_text("No client is connected yet.")).to_be_visible()
     refused = await exchange(ada.deck, known_client, refresh_token=second["refresh_token"])
     assert refused["error"] == "invalid_grant"
+    assert "access_token" in await exchange(bob.deck, known_client, refresh_token=bobs["refresh_token"])
+
+
+async def test_a_renewal_that_is_used_twice_ends_the_connection(
+    visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
+):
+    ada = await visit()
+    first = await connect(ada, callback, known_client)
+    second = await exchange(ada.deck, known_client, refresh_token=first["refresh_token"])
+    # Who lost the answer may ask again for half a minute; a thief comes later.
+    assert await exchange(ada.deck, known_client, refresh_token=first["refresh_token"]) == second
+    later = """UPDATE auth."oauthRefreshToken" SET revoked = revoked - interval '31 seconds' WHERE "userId" = $1"""
+    await ada.deck.sql(later, ada.user_id)
+    for tokens in (first, second):
+        refused = await exchange(ada.deck, known_client, refresh_token=tokens["refresh_token"])
+        assert refused["error"] == "invalid_grant"
 
 
 async def test_a_token_opens_the_door_it_was_made_for_alone(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada = await visit()
-    code, verifier = await authorize(ada, callback, known_client)
-    tokens = await exchange(ada.deck, known_client, code=code, code_verifier=verifier)
+    tokens = await connect(ada, callback, known_client)
     for_mcp = tokens["access_token"]
     for_api = (await (await ada.context.request.get(f"{ada.deck.dashboard}/api/auth/token")).json())["token"]
     assert (await ada.deck.call_raw(for_mcp, "whoami")).status_code == 200
@@ -185,9 +199,9 @@ async def test_a_code_needs_a_proof_key(visit: Visit, callback: Callback, known_
     await ada.page.goto(request_to(ada.deck, callback, known_client.client_id or ""))
     answer = await asyncio.wait_for(callback.answers.get(), 30)
     assert answer["error"] == "invalid_request"
-    code, _ = await authorize(ada, callback, known_client)
-    stolen = await exchange(ada.deck, known_client, code=code, code_verifier="0" * 43)
-    assert "access_token" not in stolen
+    answer = await ask(ada, callback, known_client, "Allow")
+    stolen = await exchange(ada.deck, known_client, code=answer["code"], code_verifier="0" * 43)
+    assert stolen["error_description"] == "code verification failed"
 
 
 async def test_an_unknown_client_is_explained_on_a_page(visit: Visit, callback: Callback):
@@ -206,9 +220,10 @@ async def test_a_client_document_is_not_fetched_from_inside_the_network(visit: V
     document = callback.address.replace("http:", "https:").replace("/callback", "/client.json")
     before = callback.knocks
     challenge = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
-    await ada.page.goto(request_to(ada.deck, callback, document, **challenge))
-    await expect(ada.page.get_by_text("connect it again")).to_be_visible()
-    assert callback.knocks == before
+    for name in ("127.0.0.1", socket.gethostname()):
+        await ada.page.goto(request_to(ada.deck, callback, document.replace("127.0.0.1", name), **challenge))
+        await expect(ada.page.get_by_text("connect it again")).to_be_visible()
+        assert callback.knocks == before
 
 
 async def ask(
@@ -229,13 +244,13 @@ async def ask(
     return await asyncio.wait_for(callback.answers.get(), 30)
 
 
-async def authorize(
+async def connect(
     person: Visitor, callback: Callback, client: OAuthClientInformationFull, *, may_write: bool = True
-) -> tuple[str, str]:
-    """A code that the user allows, and the verifier that it can be redeemed with (RFC 7636)."""
+) -> dict[str, Any]:
+    """The tokens of a client that the user allows to act, which proves that it is the one that asked (RFC 7636)."""
     proof = PKCEParameters.generate()
     answer = await ask(person, callback, client, "Allow", challenge=proof.code_challenge, may_write=may_write)
-    return answer["code"], proof.code_verifier
+    return await exchange(person.deck, client, code=answer["code"], code_verifier=proof.code_verifier)
 
 
 async def exchange(deck: Deck, client: OAuthClientInformationFull, **grant: str) -> dict[str, Any]:

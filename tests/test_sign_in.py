@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import httpx2
 import pytest
@@ -25,10 +26,15 @@ async def test_a_wrong_password_is_explained(visit: Visit):
     ada = await visit()
     await ada.context.clear_cookies()
     await ada.open("/tokens")
-    await ada.type_credentials("incorrect horse")
-    await expect(ada.page.get_by_role("alert").filter(has_text="is not right")).to_have_text(
-        "The e-mail or the password is not right. Check both and try again."
-    )
+    answers: list[str] = []
+    for email in (f"nobody-{ada.email}", ada.email):
+        async with ada.page.expect_response("**/sign-in/email") as answering:
+            await ada.type_credentials("incorrect horse", email)
+        answers.append(await (await answering.value).text())
+        await expect(ada.page.get_by_role("alert").filter(has_text="is not right")).to_have_text(
+            "The e-mail or the password is not right. Check both and try again."
+        )
+    assert answers[0] == answers[1], "nobody learns who has an account"
     ada.forgive("401")
     await ada.type_credentials()
     await expect(ada.page.get_by_role("heading", name="Personal access tokens")).to_be_visible()
@@ -163,7 +169,7 @@ DISGUISES = {
     },
 }
 PROTECTED = {
-    "/dashboard": "total_tasks",
+    "/dashboard": "mcpUrl",
     "/clients": "AI clients that may work with your tasks",
     "/tokens": "For scripts and servers that cannot open a browser",
 }
@@ -199,6 +205,48 @@ async def test_the_numbers_want_a_token_and_not_a_cookie(visit: Visit):
         assert answer.status == 401
     async with httpx2.AsyncClient(base_url=ada.deck.dashboard, trust_env=False) as http:
         assert (await http.get("/api/auth/token")).status_code == 401
+
+
+ELSEWHERE = (
+    "https://evil.example/x",
+    "//evil.example/x",
+    "/\\evil.example/x",
+    "/\t/evil.example/x",
+    "javascript:alert(1)",
+)
+
+
+async def test_signing_in_leads_nowhere_else(visit: Visit):
+    ada = await visit()
+    for wanted, leads in ({"/tokens?a=b": "/tokens?a=b"} | dict.fromkeys(ELSEWHERE, "/dashboard")).items():
+        address = f"{ada.deck.dashboard}/sign-in?{urlencode({'next': wanted})}"
+        answer = await ada.context.request.get(address, max_redirects=0)
+        assert answer.headers["location"] == leads, wanted
+
+
+async def test_pages_of_other_origins_act_in_nobodys_name(visit: Visit):
+    ada = await visit()
+    for origin in ("https://evil.example", "null"):
+        answer = await ada.context.request.post(f"{ada.deck.dashboard}/api/auth/sign-out", headers={"Origin": origin})
+        assert answer.status == 403
+    for path, allowed in {"token": None, "get-session": None, "jwks": "*"}.items():
+        answer = await ada.context.request.get(
+            f"{ada.deck.dashboard}/api/auth/{path}", headers={"Origin": "https://evil.example"}
+        )
+        assert answer.headers.get("access-control-allow-origin") == allowed
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_a_client_comes_back_to_a_page_an_editor_or_this_computer(alone: Deck):
+    async with httpx2.AsyncClient(base_url=alone.dashboard, trust_env=False) as http:
+        for address, status in {
+            "cursor://anysphere.cursor-mcp/oauth/callback": 201,
+            "evil://anysphere.cursor-mcp/oauth/callback": 400,
+            "http://evil.example/callback": 400,
+            "javascript:alert(1)": 400,
+        }.items():
+            wish = {"client_name": "Test", "redirect_uris": [address], "token_endpoint_auth_method": "none"}
+            assert (await http.post("/api/auth/oauth2/register", json=wish)).status_code == status, address
 
 
 async def test_nobody_makes_keys_for_others(deck: Deck):
