@@ -1,15 +1,18 @@
 """The application as it is served: a real port, real sockets, the real database; and a wire that can be cut."""
 
 import asyncio
+import hashlib
 import json
+import secrets
 import socket
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import parse_qs, urlsplit
 
+import asyncpg
 import httpx2
 import uvicorn
 from websockets.asyncio.client import ClientConnection, connect
@@ -125,6 +128,24 @@ async def standing(
     finally:
         built.result().should_exit = True
         await serving
+
+
+@asynccontextmanager
+async def personal_token(url: str, user: str) -> AsyncGenerator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """A personal access token that may read, as the dashboard makes it, and what withdraws it."""
+    token = f"tdp_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    made = "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')"
+    connection = await asyncpg.connect(url)
+
+    async def withdraw() -> None:
+        await connection.fetchval("SELECT taskdeck_pat_revoke($1, $2)", user, number)
+
+    try:
+        number = await connection.fetchval(made, user, digest)
+        yield token, withdraw
+    finally:
+        await connection.close()
 
 
 async def succeeds(client: httpx2.AsyncClient, path: str) -> None:

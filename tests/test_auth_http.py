@@ -148,11 +148,11 @@ async def test_a_body_reaches_the_application_whole(house: House):
     assert house.bodies == [b"".join(chunks)]
 
 
-@pytest.mark.parametrize("announced", [True, False])
-async def test_a_body_over_a_megabyte_is_refused(house: House, announced: bool):
+@pytest.mark.parametrize("announced", ["", str(1024 * 1024 + 1), "9" * 5000])
+async def test_a_body_over_a_megabyte_is_refused(house: House, announced: str):
     size = 1024 * 1024 + 1
     headers = [("authorization", f"Bearer {mint(house)}")]
-    headers += [("content-length", str(size))] if announced else []
+    headers += [("content-length", announced)] if announced else []
     body = [] if announced else [b"x" * 65536] * 16 + [b"x"]
     answer = await house.knock("mcp", *headers, body=body)
     assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx2
 import pytest
 from mcp import Client
@@ -12,10 +13,11 @@ from mcp.client.streamable_http import streamable_http_client
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
+from mcp_server.server import OUR_FAULT
 from mcp_server.settings import Settings
 from storage import statistics, tasks, teams
 from storage.inputs import NewTask
-from tests.conftest import Person
+from tests.conftest import Cluster, Person
 from tests.doors import House, Wire, standing, succeeds
 
 STATISTICS = "/api/dashboard/statistics"
@@ -292,6 +294,30 @@ async def test_a_database_that_is_away_is_a_503_soon_and_no_reason_to_restart(
             await wire.mend()
             await succeeds(client, STATISTICS)
             await succeeds(client, "/readyz")
+
+
+async def test_a_fault_of_ours_tells_nothing_of_itself(alice: Person, cluster: Cluster, tmp_path: Path) -> None:
+    url = await cluster.create("broken", "blank")
+    owner = await asyncpg.connect(url)
+    await owner.execute("ALTER TABLE team_members RENAME TO lost")
+    await owner.close()
+    call: dict[str, Any] = {
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {"name": "list_teams", "arguments": {}},
+    }
+    async with (
+        standing(Settings.model_validate({"data_dir": tmp_path}), url, url) as house,
+        house.client(alice.user_id) as page,
+        house.client(alice.user_id, "mcp", accept="application/json, text/event-stream") as agent,
+    ):
+        answer = await page.get(PATHS[3])
+        assert is_problem(answer, 500, "internal")
+        result = (await agent.post("/mcp", json=call)).json()["result"]
+        assert (result["isError"], result["content"][0]["text"]) == (True, OUR_FAULT)
+        assert "team_members" not in answer.text
+    await cluster.drop("broken")
 
 
 def _silence(wire: Wire) -> Any:

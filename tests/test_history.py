@@ -124,6 +124,26 @@ async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_it
         assert task["history"][0]["client"] == f"editor-{mode}"
 
 
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("O'Neill's editor", "O'Neill's editor"),
+        ("',true),set_config('app.user_id','bob", "',true),set_config('app.user_id','bob"),
+        ("back\\slash\\'", "back/slash/'"),
+        ("nul\0", "nul"),
+        ("\U0001f600" * 101, "\U0001f600" * 100),
+    ],
+)
+async def test_whatever_a_client_calls_itself_is_only_a_name(alice: Person, said: str, kept: str):
+    async with Client(
+        build_server(alice.settings, Callers(alice.database), replace(alice.caller, client=said))
+    ) as client:
+        added = await client.call_tool("add_task", {"title": "By name"})
+    assert not added.is_error, text(added)
+    task = await alice.call("get_task", task_id=(added.structured_content or {})["id"])
+    assert [(event["user_id"], event["client"]) for event in task["history"]] == [(alice.user_id, kept)]
+
+
 async def test_undo_takes_back_the_last_changes_newest_first(alice: Person):
     (task_id,) = await add(alice, "First")
     await alice.call("update_task", task_id=task_id, title="Second")

@@ -190,6 +190,27 @@ async def test_an_address_that_tries_tokens_is_refused_and_others_are_not(house:
         assert (await elsewhere.get("/readyz")).status_code == 200
 
 
+async def test_an_address_of_ipv4_is_the_same_however_it_is_written(house: House) -> None:
+    async with house.client(authorization="Bearer bad", x_forwarded_for="::ffff:203.0.113.1") as stranger:
+        assert {(await stranger.get(STATISTICS)).status_code for _ in range(20)} == {401}
+    for address, status in {"203.0.113.1": 429, "::ffff:203.0.113.2": 200}.items():
+        async with house.client(x_forwarded_for=address) as client:
+            assert (await client.get("/healthz")).status_code == status
+
+
+async def test_of_many_addresses_those_seen_longest_ago_are_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "REMEMBERED", 1)
+
+    async def try_at(address: str) -> int:
+        async with house.client(authorization="Bearer bad", x_forwarded_for=address) as client:
+            return (await client.get(STATISTICS)).status_code
+
+    assert [await try_at("203.0.113.3") for _ in range(21)] == [401] * 20 + [429]
+    assert [await try_at(address) for address in ("203.0.113.4", "203.0.113.3")] == [401, 401]
+
+
 async def test_sockets_with_bad_tokens_count_as_tries(house: House) -> None:
     for _ in range(20):
         async with house.knock(additional_headers={"X-Forwarded-For": "198.51.100.1"}) as connection:

@@ -1,9 +1,7 @@
 """The live socket, by WebSocket: who hears what, and when a socket ends."""
 
 import asyncio
-import hashlib
 import random
-import secrets
 import socket
 import time
 from collections.abc import AsyncGenerator
@@ -13,6 +11,7 @@ from types import SimpleNamespace
 
 import asyncpg
 import pytest
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mcp_server import issuer, live, subscriptions, tokens
@@ -22,7 +21,7 @@ from storage.changes import listen
 from storage.database import Database
 from storage.inputs import NewTask, TaskFields
 from tests.conftest import Person
-from tests.doors import House, Listener, Wire, standing
+from tests.doors import House, Listener, Wire, personal_token, standing
 from tests.postgres import pooled
 
 
@@ -192,23 +191,24 @@ async def test_a_withdrawn_personal_token_ends_its_socket(
 ) -> None:
     monkeypatch.setattr(live, "RECHECK_SECONDS", 0.05)
     monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
-    token = f"tdp_{secrets.token_urlsafe(32)}"
-    digest = hashlib.sha256(token.encode()).hexdigest()
-    owner = await asyncpg.connect(direct_url)
-    try:
-        created = await owner.fetchval(
-            "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')",
-            alice.user_id,
-            digest,
-        )
-        async with house.knock() as connection:
-            listener = Listener(connection)
-            await listener.say(type="authenticate", token=token)
-            assert await listener.hear() == {"type": "ready"}
-            await owner.fetchval("SELECT taskdeck_pat_revoke($1, $2)", alice.user_id, created)
-            assert (await listener.ending())[0] == 4401
-    finally:
-        await owner.close()
+    async with personal_token(direct_url, alice.user_id) as (token, withdraw), house.knock() as connection:
+        listener = Listener(connection)
+        await listener.say(type="authenticate", token=token)
+        assert await listener.hear() == {"type": "ready"}
+        await withdraw()
+        assert (await listener.ending())[0] == 4401
+
+
+async def test_a_socket_stays_with_the_issuer_of_its_token(house: House, alice: Person, direct_url: str) -> None:
+    async with personal_token(direct_url, alice.user_id) as (token, _), house.socket(alice.user_id) as listener:
+        await listener.say(type="authenticate", token=token)
+        assert (await listener.ending())[0] == 4403
+
+
+async def test_nothing_is_unpacked_for_anybody(house: House) -> None:
+    async with connect(house.socket_url, compression="deflate") as connection:
+        assert connection.response
+        assert "Sec-WebSocket-Extensions" not in connection.response.headers
 
 
 async def test_the_sixth_socket_of_a_user_is_refused_and_the_five_stay(house: House, alice: Person) -> None:

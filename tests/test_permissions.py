@@ -216,5 +216,12 @@ async def test_who_may_only_read_is_told_why(cast: Cast):
     assert "shared with you for viewing only" in await guest.refusal("complete_task", task_id=made.id)
 
 
+async def test_a_token_that_only_reads_writes_nothing(person: Callable[[str], Person]):
+    reader = replace(person("reader"), scopes=frozenset({"mcp:read"}))
+    for name, tool in TOOLS.items():
+        if tool.scope != "mcp:read":
+            assert await reader.refusal(name) == f"{name} takes a token with the scope mcp:write."
+
+
 def test_no_tool_is_left_out():
     assert {action.split()[0] for action in TABLE if "://" not in action} | OWN_ROWS_ONLY == set(TOOLS)

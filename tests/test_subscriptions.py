@@ -1,11 +1,9 @@
 """Subscriptions across replicas: two server processes on one database, and one that shares the test's process."""
 
 import asyncio
-import hashlib
 import json
 import os
 import random
-import secrets
 import signal
 import sys
 from collections.abc import AsyncGenerator
@@ -39,7 +37,7 @@ from mcp_server.issuer import LocalIssuer
 from mcp_server.settings import Settings
 from storage.database import Database
 from tests.conftest import Person
-from tests.doors import standing
+from tests.doors import personal_token, standing
 
 SECONDS = 2.0
 """By when a change has to be told, on whatever replica."""
@@ -208,29 +206,21 @@ async def test_a_stream_ends_with_its_token(replicas: tuple[Replica, Replica], a
         await ending(stream)
 
 
-async def test_a_withdrawn_personal_token_ends_its_stream(
-    tmp_path: Path, database_url: str, direct_url: str, alice: Person, monkeypatch: pytest.MonkeyPatch
+async def test_a_withdrawn_token_ends_its_stream(
+    alice: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "RECHECK_SECONDS", 0.05)
     monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
-    token = f"tdp_{secrets.token_urlsafe(32)}"
-    owner = await asyncpg.connect(direct_url)
-    created = await owner.fetchval(
-        "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')",
-        alice.user_id,
-        hashlib.sha256(token.encode()).hexdigest(),
-    )
-    known = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0})
     async with (
-        standing(known, database_url, direct_url) as house,
-        httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=30) as http,
-        Client(streamable_http_client(f"{house.url}/mcp", http_client=http), cache=None) as client,
+        standing(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as house,
+        personal_token(direct_url, alice.user_id) as (token, withdraw),
+        house.client(authorization=f"Bearer {token}") as http,
+        Client(streamable_http_client(f"{house.url}/mcp", http_client=http)) as client,
         client.listen(resource_subscriptions=["statistics://me"]) as stream,
     ):
-        await owner.fetchval("SELECT taskdeck_pat_revoke($1, $2)", alice.user_id, created)
-        await owner.close()
+        await withdraw()
         await ending(stream)
-        assert (await http.post(f"{house.url}/mcp", json={})).status_code == 401
+        assert (await http.post("/mcp", json={})).status_code == 401
 
 
 async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
@@ -253,7 +243,7 @@ async def test_streams_are_limited(deck: Deck, monkeypatch: pytest.MonkeyPatch):
                 pass
         assert deck.subscriptions.count == 2
         too_many = [f"conversation://{n}" for n in range(101)]
-        with pytest.raises(MCPError):
+        with pytest.raises(MCPError, match="at most 100 resources"):
             async with client.listen(resource_subscriptions=too_many):
                 pass
 
