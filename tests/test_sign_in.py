@@ -227,7 +227,9 @@ async def test_signing_in_leads_nowhere_else(visit: Visit):
 async def test_pages_of_other_origins_act_in_nobodys_name(visit: Visit):
     ada = await visit()
     for origin in ("https://evil.example", "null"):
-        answer = await ada.context.request.post(f"{ada.deck.dashboard}/api/auth/sign-out", headers={"Origin": origin})
+        answer = await ada.context.request.post(
+            f"{ada.deck.dashboard}/api/auth/sign-out", data={}, headers={"Origin": origin}
+        )
         assert answer.status == 403
     for path, allowed in {"token": None, "get-session": None, "jwks": "*"}.items():
         answer = await ada.context.request.get(
