@@ -7,10 +7,13 @@ BIN := .venv/bin
 NODE = NODE_USE_SYSTEM_CA=1 PATH="$$($(BIN)/python deploy/node.py):$$PATH"
 NPM = $(NODE) npm --prefix dashboard
 
-# Every test once more through PgBouncer in transaction mode, but for these: the tests of the embedded PostgreSQL (those
-# in other files are marked) and of addresses and the soak have databases of their own, migrations and the catalogue's
-# review go straight, the last row asks nothing of a database.
-NOT_POOLED = embedded addresses soak \
+# Every test once more through PgBouncer in transaction mode, but for these: the first row brings its own databases (as do
+# the tests that are marked "embedded" in other files), the second goes straight to migrate and to review the catalogue,
+# the third asks nothing of a database.
+NOT_POOLED = addresses embedded operators soak \
+	migrations policies \
+	auth_http keys surface tokens
+POOLED = embedded addresses soak \
 	migrations policies \
 	auth_http keys surface tokens
 POOLED = embedded soak \
