@@ -179,10 +179,10 @@ class Person:
         """A client in memory, speaking the newest revision, to a server of its own."""
         return Client(build_server(self.settings, Callers(self.database), self.caller))
 
-    async def ask(self, tool: str, **arguments: Any) -> CallToolResult:
+    async def ask(self, tool: str, meta: Any = None, /, **arguments: Any) -> CallToolResult:
         """The whole result of a call."""
         async with self.client() as client:
-            return await client.call_tool(tool, arguments)
+            return await client.call_tool(tool, arguments, meta=meta)
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
         """The structured result of a call that succeeds."""

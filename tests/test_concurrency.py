@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import Counter
+from typing import Any
 
 import asyncpg
 import pytest
 
+from mcp_server.recording import KEY
 from storage.database import Scope
 from storage.errors import Unavailable
 from storage.faults import verb
@@ -139,6 +141,15 @@ async def test_two_owners_who_leave_at_once_leave_one_behind(alice: Person, bob:
     assert sorted(len(found) for found in teams) == [0, 1]
 
 
+async def test_what_somebody_else_is_changing_is_waited_for_two_seconds(alice: Person, cluster: Cluster) -> None:
+    task = (await alice.call("add_task", title="Draft"))["id"]
+    rival = await administrator(cluster)
+    async with rival.transaction():
+        await rival.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", task)
+        assert "else is changing this right now" in await alice.refusal("update_task", task_id=task, title="Mine")
+    await rival.close()
+
+
 async def test_calls_that_are_given_up_change_nothing_and_give_their_connections_back(
     alice: Person, cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -179,20 +190,23 @@ async def test_what_is_given_up_between_two_statements_is_undone(
     assert not caplog.messages, "the pool had to clear up"
 
 
-async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster, kept: bool) -> None:
+    meta: dict[str, Any] = {KEY: (await alice.call("start_conversation"))["id"]} if kept else {}
     first, second = [(await alice.call("add_task", title=title))["id"] for title in ("first", "second")]
     rival = await administrator(cluster)
     transaction = rival.transaction()
     await transaction.start()
     await rival.execute("SET LOCAL deadlock_timeout = '1min'")
     await rival.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", second)
-    deleting = asyncio.create_task(alice.call("delete_task", task_ids=[first, second]))
+    deleting = asyncio.create_task(alice.ask("delete_task", meta, task_ids=[first, second]))
     while not await rival.fetchval(WAITING):  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     await rival.execute("SELECT FROM tasks WHERE id = $1 FOR UPDATE", first)
     await transaction.rollback()
     await rival.close()
-    assert [task["id"] for task in (await deleting)["tasks"]] == [first, second]
+    deleted: dict[str, Any] = (await deleting).structured_content or {}
+    assert [task["id"] for task in deleted["tasks"]] == [first, second]
 
 
 @pytest.mark.parametrize(("faults", "succeeds"), [(1, True), (3, True), (9, False)])

@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import asyncpg
 import pytest
 from mcp import Client
 from mcp.client import ClientRequestContext
@@ -20,7 +21,7 @@ from mcp.types import (
 from mcp_server.callers import Callers
 from mcp_server.recording import KEY, MOST_BYTES
 from mcp_server.server import build_server
-from tests.conftest import Person
+from tests.conftest import Cluster, Person
 
 
 async def add(person: Person, *titles: str) -> list[int]:
@@ -170,6 +171,31 @@ async def test_undo_touches_nobody_elses_changes(alice: Person, bob: Person):
     assert "no longer yours" in await bob.refusal("undo")
 
 
+async def test_undo_overwrites_nothing_that_somebody_else_wrote(alice: Person, bob: Person):
+    (task_id,) = await add(alice, "First")
+    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    await alice.call("update_task", task_id=task_id, title="Second", priority="urgent")
+    await bob.call("update_task", task_id=task_id, title="Bob's words")
+    assert "title is \"Bob's words\" now, not 'Second'" in await alice.refusal("undo")
+    task = await alice.call("get_task", task_id=task_id)
+    assert (task["title"], task["priority"]) == ("Bob's words", "urgent")
+
+
+async def test_undo_takes_the_rights_that_the_change_takes(alice: Person, bob: Person, carol: Person):
+    """Whoever lost a right since cannot use it by undoing."""
+    team = (await alice.call("create_team", name="Crew"))["id"]
+    await alice.call("add_team_member", team_id=team, user=bob.email, role="admin")
+    task = (await alice.call("add_task", title="Ours", team_id=team))["id"]
+    await bob.call("share_task", task_id=task, user=carol.email)
+    await alice.call("add_team_member", team_id=team, user=bob.email, role="member")
+    assert "may share it" in await bob.refusal("undo")
+    assert len((await alice.call("get_task", task_id=task))["shares"]) == 1
+    own = (await bob.call("add_task", title="Mine", team_id=team))["id"]
+    await bob.call("update_task", task_id=own, clear=["team_id"])
+    await alice.call("add_team_member", team_id=team, user=bob.email, role="viewer")
+    assert f"You are a viewer of team {team}" in await bob.refusal("undo")
+
+
 @pytest.mark.parametrize("count", [0, 21, "all"])
 async def test_undo_names_the_range_of_count(alice: Person, count: object):
     assert "count" in await alice.refusal("undo", count=count)
@@ -281,6 +307,24 @@ async def test_a_kept_call_that_is_refused_changes_nothing_and_its_refusal_is_ke
     assert await titles(alice) == set()
     (message,) = await kept(alice, chat)
     assert message["error"] == text(refused)
+
+
+async def test_a_call_that_takes_too_long_is_ended_and_not_kept(alice: Person, cluster: Cluster):
+    chat = (await alice.call("start_conversation"))["id"]
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    await administrator.execute(SLOW)
+    refused = await call_within(alice, chat, "add_task", title="Slow")
+    await administrator.execute("DROP FUNCTION take_time CASCADE")
+    await administrator.close()
+    assert "took too long" in text(refused)
+    assert await titles(alice) == set()
+    assert await kept(alice, chat) == []
+
+
+SLOW = """
+CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
+CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'Slow') EXECUTE FUNCTION take_time();
+"""
 
 
 async def test_a_call_for_somebody_elses_conversation_has_no_effect(alice: Person, bob: Person):

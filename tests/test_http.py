@@ -121,6 +121,7 @@ ANSWERS = (
     Raw("a NUL", 200, "title contains a NUL", call("add_task", '{"title":"a\\u0000b"}')),
     Raw("a task that is not there", 200, "No task 999999", call("get_task", '{"task_id":999999}')),
     Raw("a resource that is not there", 200, -32002, rpc("resources/read", uri="task://999999")),
+    Raw("a resource of a huge number", 200, "No resource", rpc("resources/read", uri=f"task://{2**63}")),
     Raw("a resource of no kind", 200, -32002, rpc("resources/read", uri="file:///etc/passwd")),
     Raw("a cursor that is not ours", 200, -32602, rpc("resources/list", cursor="zzz")),
     Raw("revision 2026-07-28", 200, "result", **LISTING),

@@ -425,3 +425,9 @@ def test_what_each_sees_is_what_the_model_says(crowds: Crowds) -> None:
             print_blob=True,
         ),
     )
+
+
+@pytest.mark.parametrize("name", ["", "a b", "a'b", "a\nb", "alice\n", "al\u0456ce", "a" * 129])
+async def test_nobody_is_called_what_no_issuer_gives_out(database: Database, name: str) -> None:
+    with pytest.raises(ValueError, match="user id"):
+        database.scope(name)

@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mcp_server import issuer, live, subscriptions, tokens
 from mcp_server.settings import Settings
-from storage import listener, sharing, tasks, teams
+from storage import changes, listener, sharing, tasks, teams
 from storage.changes import listen
 from storage.database import Database
 from storage.inputs import NewTask, TaskFields
@@ -273,6 +273,35 @@ async def test_many_changes_at_once_are_a_reason_to_look_again(house: House, ali
         publisher = await asyncpg.connect(house.settings.database_url_unpooled)
         await _announce(publisher, alice.user_id, [task.id for task in added] * 50)
         await publisher.close()
+        assert await socket.hear() == {"type": "resync"}
+
+
+async def test_changes_that_come_too_fast_are_a_reason_to_look_again(
+    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = await tasks.add(alice.scope, new("Much changed"))
+    async with house.socket(alice.user_id) as socket:
+        monkeypatch.setattr(changes, "MAX_HEARD", 2)
+        publisher = await asyncpg.connect(house.settings.database_url_unpooled)
+        async with publisher.transaction():
+            for number in range(4):
+                await _announce(publisher, alice.user_id, [task.id] * (number + 1))
+        await publisher.close()
+        while await socket.hear() != {"type": "resync"}:
+            pass
+
+
+async def test_changes_whose_audience_cannot_be_known_are_a_reason_to_look_again(
+    alice: Person, direct_url: str, tmp_path: Path
+) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path})
+    async with (
+        Wire(direct_url, tmp_path) as wire,
+        standing(settings, wire.url, direct_url) as house,
+        house.socket(alice.user_id) as socket,
+    ):
+        await wire.cut()
+        await tasks.add(alice.scope, new("Nobody can tell whose"))
         assert await socket.hear() == {"type": "resync"}
 
 

@@ -251,6 +251,11 @@ async def test_a_client_comes_back_to_a_page_an_editor_or_this_computer(alone: D
             assert (await http.post("/api/auth/oauth2/register", json=wish)).status_code == status, address
 
 
+def test_what_signs_the_cookies_is_for_this_user_alone(deck: Deck):
+    secret = deck.server.data_dir / "dashboard.secret"
+    assert (secret.stat().st_mode | secret.parent.stat().st_mode) & 0o077 == 0
+
+
 async def test_nobody_makes_keys_for_others(deck: Deck):
     async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False, headers={"origin": deck.dashboard}) as http:
         for path in ("/api/auth/api-key/create", "/api/auth/sign-jwt", "/api/auth/admin/oauth2/create-client"):

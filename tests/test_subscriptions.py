@@ -235,8 +235,9 @@ async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
         await ending(stream)
 
 
-async def test_streams_are_limited(deck: Deck, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(module, "MAX_STREAMS_A_USER", 2)
+@pytest.mark.parametrize("limit", ["MAX_STREAMS", "MAX_STREAMS_A_USER"])
+async def test_streams_are_limited(deck: Deck, monkeypatch: pytest.MonkeyPatch, limit: str):
+    monkeypatch.setattr(module, limit, 2)
     async with Client(deck.server) as client, client.listen(), client.listen():
         with pytest.raises(MCPError, match="Too many subscriptions"):
             async with client.listen():
