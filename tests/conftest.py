@@ -28,8 +28,9 @@ from tests.postgres import debian, own_folder, pooled
 
 POOLED = os.environ.get("TASKDECK_TEST_POOLER") == "1"
 
-# A run in the background begins with SIGINT ignored, and so would the processes that tests interrupt.
+# A run in the background begins with SIGINT ignored, one under nohup with SIGHUP, and so would what tests signal.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
