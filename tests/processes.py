@@ -154,12 +154,14 @@ class Server:
 
 
 @asynccontextmanager
-async def serving(data_dir: Path, command: str = "serve", **variables: str) -> AsyncGenerator[Server]:
+async def serving(
+    data_dir: Path, command: str = "serve", *, program: Path = TASKDECK, **variables: str
+) -> AsyncGenerator[Server]:
     """`taskdeck serve` (or `up`), from its greeting on; ended when left, if it has not by then."""
     log = data_dir.with_name(f"{data_dir.name}.log")
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
-            TASKDECK, command, env=environment(data_dir, **variables), stdin=DEVNULL, stdout=PIPE, stderr=errors
+            program, command, env=environment(data_dir, **variables), stdin=DEVNULL, stdout=PIPE, stderr=errors
         )
     server = Server(process, data_dir, log)
     try:
