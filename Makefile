@@ -12,14 +12,9 @@ NPM = $(NODE) npm --prefix dashboard
 # the third asks nothing of a database.
 NOT_POOLED = addresses embedded operators soak \
 	migrations policies \
-	auth_http keys surface tokens
-POOLED = embedded addresses soak \
-	migrations policies \
-	auth_http keys surface tokens
-POOLED = embedded soak \
-	migrations policies \
-	auth_http keys surface tokens
-POOLED = $(filter-out $(NOT_POOLED:%=tests/test_%.py),$(wildcard tests/test_*.py))
+	auth_http jwks surface tokens
+POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
+POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))
 
 .PHONY: install run test lint format bench soak clean system
 
@@ -57,7 +52,7 @@ system:
 
 test: install system dashboard/.next/built tests/node/node_modules/installed lint
 	$(BIN)/pytest
-	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(BIN)/pytest -m "not embedded" $(POOLED)
+	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(BIN)/pytest -m "not embedded" $(POOLED_PATHS)
 	$(NPM) test --silent
 
 lint: install

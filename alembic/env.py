@@ -8,8 +8,8 @@ from alembic import context
 from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from storage.bookkeeping import Row
-from storage.dsn import cleaned
+from storage.engine.dsn import cleaned
+from storage.schema.system_tables import Row
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection

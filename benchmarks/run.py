@@ -24,12 +24,14 @@ from rich.table import Table
 
 from benchmarks import load, pgbench, rows
 from benchmarks.load import Measured, Server
-from mcp_server.issuer import LocalIssuer
+from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.settings import Settings
-from storage import embedded, listing, schema, statistics, tasks
-from storage.cluster import SUPERUSER, Cluster
-from storage.database import Database, Scope
-from storage.inputs import NewTask
+from storage.embedded_postgres import supervisor
+from storage.embedded_postgres.cluster import SUPERUSER, Cluster
+from storage.engine import migrations
+from storage.engine.database import Database, Scope
+from storage.schema.request_models import NewTask
+from storage.tasks import listing, statistics, tasks
 
 RATE_LIMIT = 1_000_000
 """Requests a minute and user: never met, but counted with every call as it is in production."""
@@ -111,8 +113,8 @@ def main(
 
 async def _run(folder: Path, total: int, rounds: int, seconds: float, progress: Progress) -> Results:
     results = Results({}, {}, {}, {})
-    async with embedded.running(folder) as url:
-        await schema.migrate(url)
+    async with supervisor.running(folder) as url:
+        await migrations.migrate(url)
         filling = progress.add_task(f"Adding {total:,} tasks", total=1.0)
         administrator = await asyncpg.connect(Cluster(folder).uri(SUPERUSER))
         await rows.fill(administrator, total, lambda part: progress.advance(filling, part))

@@ -15,24 +15,24 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_server.auth import Authenticate, GuardHost, metadata_routes
-from mcp_server.bodies import MAX_BODY_BYTES, only_messages
-from mcp_server.bridge import allow_origins, build_bridge, explain, read_heads
-from mcp_server.callers import Callers
-from mcp_server.health import Health
-from mcp_server.limits import LimitAddresses, LimitUsers, Quota
-from mcp_server.live import LiveSocket
-from mcp_server.metrics import Measure, Metrics
-from mcp_server.server import build_server
+from mcp_server.api.dashboard_routes import allow_origins, build_bridge, explain, read_heads
+from mcp_server.api.live_socket import LiveSocket
+from mcp_server.http.authentication import Authenticate, GuardHost, metadata_routes
+from mcp_server.http.metrics import Measure, Metrics
+from mcp_server.http.probes import Health
+from mcp_server.http.rate_limit import LimitAddresses, LimitUsers, Quota
+from mcp_server.http.request_body import MAX_BODY_BYTES, only_messages
+from mcp_server.identity.callers import Callers
+from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.protocol.server import build_server
+from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.settings import Settings
-from mcp_server.subscriptions import Subscriptions
-from mcp_server.tokens import Caller, Verifier
 from mcp_server.tools.registry import TOOLS, scope_needed
-from storage import users
-from storage.changes import Feed, listen
-from storage.database import Database
-from storage.errors import StorageError
-from storage.retention import purge_for_ever
+from storage.engine.database import Database
+from storage.engine.retention import purge_for_ever
+from storage.events.feed import Feed, listen
+from storage.people import users
+from storage.schema.errors import StorageError
 
 
 @dataclass(frozen=True)

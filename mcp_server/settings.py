@@ -10,7 +10,7 @@ from platformdirs import user_data_path
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from storage.dsn import cleaned
+from storage.engine.dsn import cleaned
 
 Toolset = Literal["tasks", "teams", "conversations", "search", "statistics", "account"]
 TOOLSETS: tuple[Toolset, ...] = ("tasks", "teams", "conversations", "search", "statistics", "account")

@@ -18,12 +18,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlmodel import col
 
-from storage import teams, users
-from storage.database import Database, Scope, Statement, compiled
-from storage.faults import verb
-from storage.inputs import TeamRole
-from storage.models import Conversation, Message, Task, TaskShare
-from storage.schedule import parse_due
+from storage.engine.database import Database, Scope, Statement, compiled
+from storage.engine.retry import verb
+from storage.people import teams, users
+from storage.schema.request_models import TeamRole
+from storage.schema.tables import Conversation, Message, Task, TaskShare
+from storage.tasks.due_dates import parse_due
 
 BATCH = 1000
 WEEKS = 8

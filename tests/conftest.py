@@ -17,14 +17,15 @@ import pytest
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from mcp_server.callers import Callers
-from mcp_server.server import build_server
+from mcp_server.identity.callers import Callers
+from mcp_server.identity.tokens import Caller
+from mcp_server.protocol.server import build_server
 from mcp_server.settings import Settings
-from mcp_server.tokens import Caller
-from storage import embedded, schema
-from storage.database import Database, Scope
-from tests import processes
-from tests.postgres import debian, own_folder, pooled
+from storage.embedded_postgres import supervisor
+from storage.engine import migrations
+from storage.engine.database import Database, Scope
+from tests.support import processes
+from tests.support.postgres import debian, own_folder, pooled
 
 POOLED = os.environ.get("TASKDECK_TEST_POOLER") == "1"
 
@@ -73,13 +74,13 @@ class Cluster:
 async def cluster() -> AsyncGenerator[Cluster]:
     """The embedded PostgreSQL, or Debian's (TASKDECK_TEST_POSTGRES=debian), with a migrated database `blank`."""
     with own_folder() as folder:
-        starting = debian() if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else embedded.running(folder)
+        starting = debian() if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else supervisor.running(folder)
         async with starting as url:
             found = Cluster(url.replace("//taskdeck:", "//postgres:"), secrets.token_hex(8))
             connection = await asyncpg.connect(url)
             await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{found.password}'")
             await connection.close()
-            await schema.migrate(await found.create("blank"))
+            await migrations.migrate(await found.create("blank"))
             yield found
 
 

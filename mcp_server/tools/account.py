@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from mcp_server.tools.registry import Call, Nothing, tool
-from storage.views import View
+from storage.schema.response_models import View
 
 
 class Whoami(View):

@@ -11,9 +11,9 @@ from mcp.types import (
     InputRequiredResult,
 )
 
-from mcp_server.tokens import Caller
-from storage.database import Scope
-from storage.errors import NotAllowed
+from mcp_server.identity.tokens import Caller
+from storage.engine.database import Scope
+from storage.schema.errors import NotAllowed
 
 
 class Asking(Exception):

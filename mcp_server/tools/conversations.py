@@ -6,9 +6,10 @@ from pydantic import Field
 
 from mcp_server.tools.refusals import NoNulls
 from mcp_server.tools.registry import Call, tool
-from storage import budget, conversations, messages
-from storage.inputs import Count, Id, Key, Line, NewMessage, Said
-from storage.views import (
+from storage.conversations import conversations, message_search
+from storage.schema import token_budget
+from storage.schema.request_models import Count, Id, Key, Line, NewMessage, Said
+from storage.schema.response_models import (
     ConversationDeleted,
     ConversationList,
     ConversationPage,
@@ -86,7 +87,7 @@ async def append_messages(call: Call, said: AppendMessages) -> MessagesAppended:
 async def list_conversations(call: Call, said: ListConversations) -> ConversationList:
     """List conversations, the one updated last first. search looks at titles and messages."""
     return await conversations.find(
-        call.scope, said.search, said.limit, said.cursor, max_tokens=budget.allowed(said.limit)
+        call.scope, said.search, said.limit, said.cursor, max_tokens=token_budget.allowed(said.limit)
     )
 
 
@@ -102,7 +103,9 @@ async def get_conversation(call: Call, said: GetConversation) -> ConversationPag
 @tool("conversations", "Search messages", reads=True)
 async def search_messages(call: Call, said: SearchMessages) -> MessageMatches:
     """Find messages by their words, newest first."""
-    return await messages.search(call.scope, said.query, said.limit, said.cursor, max_tokens=budget.allowed(said.limit))
+    return await message_search.search(
+        call.scope, said.query, said.limit, said.cursor, max_tokens=token_budget.allowed(said.limit)
+    )
 
 
 @tool("conversations", "Delete a conversation", destroys=True)

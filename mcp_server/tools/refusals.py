@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from pydantic import BeforeValidator, ValidationError
 
-from storage.inputs import MAX_ID
+from storage.schema.request_models import MAX_ID
 
 Schema = dict[str, Any]
 

@@ -18,9 +18,9 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from mcp_server.tools.refusals import explain, find_nulls
-from storage.errors import InvalidInput
-from storage.inputs import MAX_ID, Said
-from storage.views import View
+from storage.schema.errors import InvalidInput
+from storage.schema.request_models import MAX_ID, Said
+from storage.schema.response_models import View
 
 Arguments = TypeVar("Arguments", bound=Said)
 READ, WRITE = "mcp:read", "mcp:write"

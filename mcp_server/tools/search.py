@@ -6,12 +6,14 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage import budget, conversations, history, listing
-from storage.database import Scope
-from storage.errors import NotFound
-from storage.inputs import MAX_ID, Line, Said
-from storage.listing import Filter
-from storage.views import View
+from storage.conversations import conversations
+from storage.engine.database import Scope
+from storage.schema import token_budget
+from storage.schema.errors import NotFound
+from storage.schema.request_models import MAX_ID, Line, Said
+from storage.schema.response_models import View
+from storage.tasks import history, listing
+from storage.tasks.listing import Filter
 
 _TERM = re.compile(r'-?"[^"]*\w[^"]*"|[^\s"]*\w[^\s"]*')
 
@@ -78,9 +80,9 @@ async def _find(scope: Scope, words: str) -> list[Found]:
     tasks = await listing.find(scope, Filter(status="all", search=words), MOST)
     chats = await conversations.find(scope, words, MOST)
     return [
-        *(_found("task", task.id, budget.shorten(task.title, TITLE_TOKENS)) for task in tasks.tasks),
+        *(_found("task", task.id, token_budget.shorten(task.title, TITLE_TOKENS)) for task in tasks.tasks),
         *(
-            _found("conversation", chat.id, budget.shorten(_title(chat.id, chat.title), TITLE_TOKENS))
+            _found("conversation", chat.id, token_budget.shorten(_title(chat.id, chat.title), TITLE_TOKENS))
             for chat in chats.conversations
         ),
     ]

@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage import statistics
-from storage.inputs import Count, Id, Said
-from storage.views import Overview
+from storage.schema.request_models import Count, Id, Said
+from storage.schema.response_models import Overview
+from storage.tasks import statistics
 
 
 class GetStatistics(Said):

@@ -7,12 +7,13 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 
 from mcp_server.tools.refusals import MOST, NoNulls, explain
 from mcp_server.tools.registry import TOOLS, Call, tool
-from storage import budget, history, listing, tasks
-from storage.database import Scope
-from storage.errors import InvalidInput, NotFound, StorageError
-from storage.inputs import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields
-from storage.listing import Filter, ListedScope, ListedStatus, Sort
-from storage.views import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
+from storage.engine.database import Scope
+from storage.schema import token_budget
+from storage.schema.errors import InvalidInput, NotFound, StorageError
+from storage.schema.request_models import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields
+from storage.schema.response_models import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
+from storage.tasks import history, listing, tasks
+from storage.tasks.listing import Filter, ListedScope, ListedStatus, Sort
 
 MOST_UNASKED = 5
 """How many tasks are deleted at once without asking."""
@@ -164,7 +165,7 @@ async def list_tasks(call: Call, said: ListTasks) -> TaskPage:
         said.limit,
         said.cursor,
         whole=said.detail == "full",
-        max_tokens=budget.allowed(said.limit),
+        max_tokens=token_budget.allowed(said.limit),
     )
 
 

@@ -5,9 +5,11 @@ from typing import Annotated
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, Nothing, tool
-from storage import budget, sharing, teams
-from storage.inputs import Id, Line, Permission, Person, Said, TeamRole
-from storage.views import TaskShares, TeamList, TeamView
+from storage.people import teams
+from storage.schema import token_budget
+from storage.schema.request_models import Id, Line, Permission, Person, Said, TeamRole
+from storage.schema.response_models import TaskShares, TeamList, TeamView
+from storage.tasks import sharing
 
 
 class CreateTeam(Said):
@@ -55,7 +57,7 @@ async def create_team(call: Call, said: CreateTeam) -> TeamView:
 @tool("teams", "List teams", reads=True)
 async def list_teams(call: Call, said: Nothing) -> TeamList:
     """List your teams, your role in each, and their members; more_members and more_teams count what had no room."""
-    return await teams.find_fitting(call.scope, budget.allowed(budget.PAGE_ROWS))
+    return await teams.find_fitting(call.scope, token_budget.allowed(token_budget.PAGE_ROWS))
 
 
 @tool("teams", "Add a team member", repeatable=True)

@@ -1,0 +1,277 @@
+"""The HTTP bridge for dashboards: numbers and lists, read only. docs/contracts/dashboard-api.yaml describes it.
+
+A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authenticate put it.
+"""
+
+import re
+from dataclasses import replace
+from typing import Annotated, Any, cast
+
+from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp, Receive, Send
+from starlette.types import Scope as Asked
+
+from mcp_server.identity.callers import Callers
+from mcp_server.settings import Settings
+from storage.engine.database import Scope
+from storage.people import teams
+from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
+from storage.schema.request_models import MAX_ID, Said, TeamRole
+from storage.schema.response_models import DayCount, TaskBrief, Totals
+from storage.tasks import listing, statistics
+
+HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
+
+
+def within(low: int, high: int) -> BeforeValidator:
+    """Digits only, and what is refused names both bounds."""
+
+    def check(said: object) -> object:
+        if isinstance(said, str) and not (re.fullmatch("[0-9]{1,19}", said) and low <= int(said) <= high):
+            raise ValueError(f"write a whole number between {low} and {high}")
+        return said
+
+    return BeforeValidator(check)
+
+
+class Whose(Said):
+    """Whose tasks."""
+
+    team_id: Annotated[int | None, within(1, MAX_ID)] = Field(
+        None, ge=1, le=MAX_ID, description="A team that the caller is in, instead of the caller's own tasks"
+    )
+
+
+class HowLong(Whose):
+    """Whose tasks, and how many days back."""
+
+    days: Annotated[int, within(1, 366)] = Field(14, ge=1, le=366, description="How many UTC days, today included")
+
+
+class HowMany(Whose):
+    """Whose tasks, and how many of them."""
+
+    limit: Annotated[int, within(1, 100)] = Field(8, ge=1, le=100, description="How many tasks at most")
+
+
+class Trend(BaseModel):
+    """One entry for each UTC day, the oldest first, empty days included."""
+
+    days: list[DayCount]
+
+
+class Tasks(BaseModel):
+    """The newest tasks, whatever their status. `total_count` counts all, not only those given."""
+
+    tasks: list[TaskBrief]
+    total_count: int
+
+
+class Team(BaseModel):
+    """A team that the caller is in, and as what."""
+
+    id: int
+    name: str
+    role: TeamRole
+
+
+class Teams(BaseModel):
+    """The caller's teams, the oldest first."""
+
+    teams: list[Team]
+
+
+class Problem(BaseModel):
+    """Why there is no answer: a word for programs, a sentence for people."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"error": "not_found", "detail": "No team 7. Use list_teams to find its id."}]}
+    )
+
+    error: str
+    detail: str
+
+
+_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
+_CHALLENGE = {
+    "WWW-Authenticate": {"description": "How to get a token (RFC 6750, RFC 9728)", "schema": {"type": "string"}}
+}
+_PROBLEMS: dict[int | str, dict[str, Any]] = {
+    401: {"description": "No token, or one that is not accepted here", "headers": _CHALLENGE},
+    403: {"description": "The token lacks the scope mcp:read, or a page of an unknown origin asks"},
+    404: {"description": "No such team, or the caller is not in it: the two look the same"},
+    421: {"description": "The request names a host that is not this server"},
+    422: {"description": "A parameter is unknown, or out of its range"},
+    429: {"description": "Too many requests: see Retry-After", "headers": _RETRY_AFTER},
+    500: {"description": "A fault of the server"},
+    503: {
+        "description": "The database, or the keys of the token issuer, are away: see Retry-After",
+        "headers": _RETRY_AFTER,
+    },
+}
+_STATUS: dict[type[StorageError], tuple[int, str]] = {
+    NotFound: (404, "not_found"),
+    NotAllowed: (403, "not_allowed"),
+    InvalidInput: (422, "invalid_input"),
+    Unavailable: (503, "unavailable"),
+}
+
+
+def _check_said_once(request: Request) -> None:
+    for name in request.query_params:
+        if len(request.query_params.getlist(name)) > 1:
+            raise InvalidInput(f"{name}: say it once")
+
+
+router = APIRouter(
+    prefix="/api/dashboard",
+    dependencies=[Depends(_check_said_once)],
+    tags=["dashboard"],
+    responses={status: {"model": Problem} | said for status, said in _PROBLEMS.items()},
+)
+
+
+@router.get("/statistics", response_model=Totals, operation_id="getStatistics", summary="Four numbers")
+async def get_statistics(request: Request, said: Annotated[Whose, Query()]) -> Response:
+    """Total, pending and completed tasks of the caller's own, and tasks that others shared with the caller.
+
+    With `team_id`: of the team's tasks, `shared_tasks` being those of them that are shared with somebody.
+    The numbers include every change that was committed before the request.
+    """
+    return _answer(await statistics.totals(await _scope(request), said.team_id))
+
+
+@router.get("/trend", response_model=Trend, operation_id="getTrend", summary="Created and completed per day")
+async def get_trend(request: Request, said: Annotated[HowLong, Query()]) -> Response:
+    """How many tasks were created and completed on each of the last days."""
+    return _answer(Trend(days=await statistics.trend(await _scope(request), said.team_id, said.days)))
+
+
+@router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
+async def get_tasks(request: Request, said: Annotated[HowMany, Query()]) -> Response:
+    """The newest tasks that the caller may see, completed ones as well."""
+    wanted = listing.Filter(status="all", team_id=said.team_id)
+    page = await listing.find(await _scope(request), wanted, said.limit)
+    return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
+
+
+@router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")
+async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Response:
+    """The teams whose numbers and tasks the caller may ask for."""
+    found = await teams.find_all(await _scope(request))
+    return _answer(Teams(teams=[Team(id=team.id, name=team.name, role=team.role) for team in found]))
+
+
+def build_bridge(callers: Callers) -> FastAPI:
+    """The application for the paths /api/dashboard/... and /api/openapi.json.
+
+    Stands behind Authenticate and LimitUsers; /api/openapi.json alone needs no caller.
+    """
+    bridge = FastAPI(
+        title="Taskdeck dashboard API",
+        version="1.0.0",
+        description="Numbers and lists for dashboards. Live changes: websocket-events.yaml.",
+        openapi_url="/api/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    bridge.include_router(router)
+    bridge.state.callers = callers
+    for error in (StorageError, RequestValidationError, HTTPException, Exception):
+        bridge.add_exception_handler(error, explain)
+    plain = bridge.openapi
+
+    def describe() -> dict[str, Any]:
+        document = plain()
+        bearer = {"type": "http", "scheme": "bearer", "description": "A token for the audience .../api with mcp:read"}
+        document.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
+        document["security"] = [{"bearer": []}]
+        for unused in ("HTTPValidationError", "ValidationError"):
+            document["components"]["schemas"].pop(unused, None)
+        return document
+
+    bridge.openapi = describe
+    return bridge
+
+
+def allow_origins(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Let pages of the origins in TASKDECK_ALLOWED_ORIGINS read every answer; stands before Authenticate.
+
+    What they may send and read besides is what MCP takes (transports, "Streamable HTTP").
+    """
+    return _AllowOrigins(
+        app,
+        allow_origins=settings.allowed_origins,
+        allow_methods=["GET", "POST"],
+        allow_headers=[
+            "Authorization",
+            "Content-Type",
+            "Last-Event-ID",
+            "Mcp-Method",
+            "Mcp-Name",
+            "MCP-Protocol-Version",
+            "Mcp-Session-Id",
+        ],
+        expose_headers=["MCP-Protocol-Version", "Mcp-Session-Id", "Retry-After", "Server-Timing", "WWW-Authenticate"],
+    )
+
+
+class _AllowOrigins(CORSMiddleware):
+    def preflight_response(self, request_headers: Headers) -> Response:
+        """As Starlette's, with a refusal in our form."""
+        answer = super().preflight_response(request_headers)
+        if answer.status_code == 200:
+            return answer
+        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
+        content = {"error": "forbidden_preflight", "detail": f"{bytes(answer.body).decode()}: see /api/openapi.json"}
+        return JSONResponse(content, answer.status_code, headers | {"Cache-Control": "no-store"})
+
+
+def read_heads(app: ASGIApp) -> ASGIApp:
+    """Answer HEAD like GET; the server leaves the body out (RFC 9110 section 9.3.2)."""
+
+    async def run(scope: Asked, receive: Receive, send: Send) -> None:
+        if scope.get("method") == "HEAD":
+            scope = {**scope, "method": "GET"}
+        await app(scope, receive, send)
+
+    return run
+
+
+async def _scope(request: Request) -> Scope:
+    callers: Callers = request.app.state.callers
+    return replace(await callers.scope(request.scope["caller"]), reading=True)
+
+
+def _answer(content: BaseModel) -> Response:
+    return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
+
+
+async def explain(_: Request, error: Exception) -> Response:
+    """The answer to a request that failed, always in the same form."""
+    headers = dict(HEADERS)
+    match error:
+        case RequestValidationError():
+            found: dict[str, Any] = error.errors()[0]
+            told = str(found["msg"]).removeprefix("Value error, ")
+            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {told}"
+        case HTTPException():
+            status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
+            if status == 405:
+                word, detail = "method_not_allowed", "This address can only be read, with GET"
+            headers |= error.headers or {}
+        case NotFound() | NotAllowed() | InvalidInput() | Unavailable():
+            status, word = next(known for kind, known in _STATUS.items() if isinstance(error, kind))
+            detail = str(error)
+        case _:
+            status, word, detail = 500, "internal", "The server failed. Try again; if it stays so, tell its operator"
+    if isinstance(error, Unavailable):
+        headers["Retry-After"] = str(error.retry_after)
+    return JSONResponse({"error": word, "detail": detail}, status, headers)

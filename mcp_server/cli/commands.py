@@ -1,0 +1,282 @@
+"""The `taskdeck` command."""
+
+import asyncio
+import errno
+import os
+import re
+import socket
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from typing import Annotated, Literal, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.progress import MofNCompleteColumn, Progress
+
+from mcp_server.app import open_app, open_deck
+from mcp_server.cli import dashboard_process, doctor
+from mcp_server.cli.startup_banner import welcome
+from mcp_server.http import uvicorn_server
+from mcp_server.http.authentication import caller_of_environment
+from mcp_server.http.telemetry import configure_logs, start_tracing
+from mcp_server.identity.local_issuer import LocalIssuer
+from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.protocol.stdio import speak
+from mcp_server.settings import Settings, SettingsError, read_settings
+from storage import demo
+from storage.embedded_postgres import supervisor
+from storage.engine import migrations
+from storage.engine.database import Database
+from storage.schema.errors import StorageError
+
+T = TypeVar("T")
+
+command = typer.Typer(
+    help="The memory and task board that AI agents and people share.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command; what is wrong with settings or database is one line on stderr and exit code 2."""
+    try:
+        command(arguments)
+    except (SettingsError, StorageError) as error:
+        _fail(str(error))
+
+
+def _fail(sentence: str) -> NoReturn:
+    print(f"taskdeck: {sentence}", file=sys.stderr)
+    raise SystemExit(2)
+
+
+def _configure() -> Settings:
+    settings = read_settings()
+    configure_logs(settings.log_level)
+    start_tracing()
+    return settings
+
+
+def _run(work: Awaitable[T]) -> T:
+    async def awaited() -> T:
+        return await work
+
+    try:
+        return asyncio.run(awaited())
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+
+
+@asynccontextmanager
+async def _database(settings: Settings) -> AsyncGenerator[str]:
+    """The configured database as it is, or the embedded one, brought to the newest schema."""
+    if settings.database_url:
+        yield settings.database_url
+        return
+    with _in_data_dir(settings):
+        pass
+    async with supervisor.running(settings.data_dir) as url:
+        await migrations.migrate(url)
+        yield url
+
+
+@command.command()
+def up() -> None:
+    """Start everything on this machine: database, MCP server and dashboard. Ctrl-C stops it all."""
+    _run(_up(_configure()))
+
+
+async def _up(settings: Settings) -> None:
+    with _listen("PORT", settings.host, settings.port) as listening:
+        settings = settings.with_port(listening.getsockname()[1])
+        dashboard_url = _choose_dashboard(settings)
+        if settings.database_url:
+            await _migrate(settings)
+        async with AsyncExitStack() as stack:
+            url = await stack.enter_async_context(_database(settings))
+            if dashboard_url:
+                shown = dashboard_process.Dashboard(settings, url, dashboard_url)
+                await stack.enter_async_context(shown.running())
+            await _answer(settings, url, dashboard_url, listening, welcome(settings, dashboard_url))
+
+
+def _choose_dashboard(settings: Settings) -> str | None:
+    """Where the dashboard is going to be, if there is one to start."""
+    if settings.issuer:
+        print(f"The dashboard is not started: people sign in at {settings.issuer} (TASKDECK_ISSUER).", file=sys.stderr)
+        return None
+    if not dashboard_process.SERVER.exists():
+        print(
+            "The dashboard is not started: it is not built here. A checkout builds it by `make run`.", file=sys.stderr
+        )
+        return None
+    # Node cannot take an open socket over: the port is only tried, or chosen, here.
+    with _listen("DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port) as tried:
+        return f"http://127.0.0.1:{tried.getsockname()[1]}"
+
+
+@command.command()
+def serve() -> None:
+    """Serve MCP over HTTP, on the configured or the embedded database."""
+    _run(_serve(_configure()))
+
+
+async def _serve(settings: Settings) -> None:
+    with _listen("PORT", settings.host, settings.port) as listening:
+        settings = settings.with_port(listening.getsockname()[1])
+        async with _database(settings) as url:
+            await _answer(settings, url, None, listening, f"MCP: {settings.address}/mcp")
+
+
+async def _answer(
+    settings: Settings, database_url: str, dashboard_url: str | None, listening: socket.socket, greeting: str
+) -> None:
+    """Answer requests until asked to stop; greets when the first may come."""
+    draining = asyncio.Event()
+    async with open_app(settings, database_url, dashboard_url, draining) as app:
+        if settings.loopback:
+            with _in_data_dir(settings):
+                (settings.data_dir / "address").write_text(settings.address, "utf-8")
+        server = uvicorn_server.build_server(app, draining.set, lambda: print(greeting, flush=True))
+        await server.serve([listening])
+
+
+@contextmanager
+def _in_data_dir(settings: Settings) -> Generator[None]:
+    """The folder is there, made if need be. What goes wrong in it is a bad setting."""
+    try:
+        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise SettingsError(f"TASKDECK_DATA_DIR: {error.filename or settings.data_dir}: {error.strerror}") from error
+
+
+def _listen(variable: str, host: str, port: int) -> socket.socket:
+    try:
+        return uvicorn_server.listen(host, port)
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            _fail(f"TASKDECK_HOST, TASKDECK_{variable}: cannot listen at {host} port {port}: {error.strerror}")
+        _fail(f"TASKDECK_{variable}: port {port} is in use. Set it to another one, or to 0 for any free one")
+
+
+@command.command()
+def stdio() -> None:
+    """Speak MCP over standard input and output, as one user."""
+    _run(_stdio(_configure()))
+
+
+async def _stdio(settings: Settings) -> None:
+    caller = await caller_of_environment(Verifier(settings))
+    try:
+        async with _database(settings) as url:
+            speaking = asyncio.create_task(_speak(settings, url, caller))
+            await asyncio.wait([speaking])
+            speaking.result()
+    except (SystemExit, asyncio.CancelledError) as asked:
+        # The SDK's thread still reads standard input, which cannot be interrupted: nothing may wait for it.
+        os._exit(int(asked.code or 0) if isinstance(asked, SystemExit) else 130)
+
+
+async def _speak(settings: Settings, database_url: str, caller: Caller) -> None:
+    async with open_deck(settings, database_url, local=caller) as deck:
+        await speak(deck.server)
+
+
+@command.command()
+def migrate(
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it.")] = False,
+) -> None:
+    """Bring the database to the newest schema. Safe to run at any time, by several at once."""
+    settings = _configure()
+    if sql:
+        migrations.script()
+        return
+    _run(_migrate(settings))
+    print(f"The schema is at {migrations.newest()}.")
+
+
+async def _migrate(settings: Settings) -> None:
+    if settings.database_url:
+        await migrations.migrate(settings.database_url_unpooled or settings.database_url)
+        return
+    async with _database(settings):
+        pass
+
+
+@command.command()
+def seed(
+    tasks: Annotated[int, typer.Option(min=1, max=1_000_000)] = 10_000,
+    users: Annotated[int, typer.Option(min=1, max=1000)] = 50,
+    me: Annotated[str | None, typer.Option(help="Your user id or e-mail: be one of them, once you signed in.")] = None,
+) -> None:
+    """Add demo data. Adding it again adds only what is missing."""
+    ids = _run(_seed(_configure(), tasks, users, me))
+    print(f"There are {tasks} tasks of {users} people, the busiest being {ids[0]}. To ask as that person:")
+    print(f"  taskdeck token --user {ids[0]}")
+    if me is None:
+        print("To see such data in the dashboard, sign up there, open it once, and run taskdeck seed --me YOUR-EMAIL.")
+
+
+async def _seed(settings: Settings, tasks: int, people: int, me: str | None) -> list[str]:
+    columns = (*Progress.get_default_columns(), MofNCompleteColumn())
+    async with AsyncExitStack() as stack:
+        url = await stack.enter_async_context(_database(settings))
+        database = await stack.enter_async_context(Database.open(settings.database_url_unpooled or url))
+        progress = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
+        bar = progress.add_task("Adding tasks", total=tasks)
+        return await demo.fill(database, tasks, people, me=me, done=lambda n: progress.advance(bar, n))
+
+
+@command.command()
+def token(
+    user: Annotated[str, typer.Option(help="User id (letters, digits, _ . : @ | -).")],
+    email: Annotated[str | None, typer.Option()] = None,
+    name: Annotated[str | None, typer.Option()] = None,
+    scope: Annotated[str, typer.Option(help="What it allows.")] = "mcp:read mcp:write",
+    ttl: Annotated[str, typer.Option(help="How long it lives: 30m, 1h, 24h at most.")] = "1h",
+    audience: Annotated[Literal["mcp", "api"], typer.Option(help="Which door it opens.")] = "mcp",
+) -> None:
+    """Print a token of the built-in issuer, for servers on this machine."""
+    settings = _at_running_server(_configure())
+    try:
+        with _in_data_dir(settings):
+            issued = LocalIssuer(settings).mint(
+                user, email=email, name=name, scopes=scope.split(), ttl=_seconds(ttl), audience=audience
+            )
+    except ValueError as error:
+        _fail(str(error))
+    print(issued)
+
+
+@command.command(name="doctor")
+def examine() -> None:
+    """Look for what is wrong with this installation, and say how to mend it."""
+    findings = _run(doctor.examine_all(_configure()))
+    doctor.show(findings)
+    if any(finding.mend for finding in findings):
+        raise SystemExit(1)
+
+
+def _seconds(text: str) -> int:
+    """A duration such as 45s, 30m or 1h, in seconds."""
+    match = re.fullmatch(r"(\d{1,6})([smh])", text)
+    if match is None:
+        _fail("ttl: write for example 30m, 1h or 24h")
+    return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
+
+
+def _at_running_server(settings: Settings) -> Settings:
+    """With the address of the server that was started last on this data, unless the environment names one."""
+    if settings.port and {"port", "public_url"} & settings.model_fields_set:
+        return settings
+    try:
+        address = (settings.data_dir / "address").read_text("utf-8").strip()
+    except OSError:
+        if settings.port:
+            return settings
+        _fail("TASKDECK_PORT is 0 and no server has been started with this TASKDECK_DATA_DIR yet: start it first")
+    return settings.model_copy(update={"public_url": address})

@@ -1,0 +1,133 @@
+"""The dashboard as a process of ours: found, given what it needs, watched, and never left behind."""
+
+import asyncio
+import logging
+import os
+import secrets
+import subprocess
+import sys
+import tempfile
+from asyncio.subprocess import DEVNULL, PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from time import monotonic
+
+import httpx2
+
+from mcp_server.settings import Settings, SettingsError
+
+logger = logging.getLogger(__name__)
+
+CHECKOUT = Path(__file__).parents[2]
+SERVER = CHECKOUT / "dashboard/.next/standalone/server.js"
+
+READY_SECONDS = 30.0
+STOP_SECONDS = 5.0
+PAUSES = (1.0, 2.0, 5.0, 15.0)
+"""Seconds between restarts, longer each time it dies soon after its start."""
+
+# Its input is a pipe of which we hold the other end: however we end, the kernel closes it, and node leaves.
+_LEAVE_WITH_PARENT = 'data:text/javascript,process.stdin.resume().on("end",()=>process.exit(0))'
+
+
+def find_node() -> Path:
+    """The folder of a Node.js that can run the dashboard, by the one rule of deploy/node.py.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    told = subprocess.run(
+        [sys.executable, CHECKOUT / "deploy/node.py"], capture_output=True, text=True, check=False, cwd=CHECKOUT
+    )
+    if told.returncode:
+        raise SettingsError(told.stderr.strip())
+    return Path(told.stdout.strip())
+
+
+class Dashboard:
+    """The dashboard at `url`, working on a database and in front of the server of these settings."""
+
+    def __init__(self, settings: Settings, database_url: str, url: str) -> None:
+        self.url = url
+        self._node = find_node() / "node"
+        self._environment = os.environ | {
+            "DATABASE_URL": database_url,
+            "TASKDECK_DASHBOARD_URL": url,
+            "TASKDECK_PUBLIC_URL": settings.address,
+            "TASKDECK_BRIDGE_URL": settings.model_copy(update={"public_url": ""}).address,
+            "BETTER_AUTH_SECRET": os.environ.get("BETTER_AUTH_SECRET") or _open_secret(settings.data_dir),
+            "HOSTNAME": "127.0.0.1",
+            "PORT": url.rpartition(":")[2],
+            "NODE_ENV": "production",
+            "NEXT_TELEMETRY_DISABLED": "1",
+        }
+
+    @asynccontextmanager
+    async def running(self) -> AsyncGenerator[None]:
+        """Run it meanwhile, and start it again if it dies. Entered once it answers, or has had half a minute."""
+        keeping = asyncio.create_task(self._keep())
+        try:
+            await self._answers()
+            yield
+        finally:
+            keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeping
+
+    async def _keep(self) -> None:
+        died = 0
+        while True:
+            started = monotonic()
+            process = await asyncio.create_subprocess_exec(
+                *(self._node, "--import", _LEAVE_WITH_PARENT, SERVER),
+                env=self._environment,
+                stdin=PIPE,
+                stdout=DEVNULL,
+                start_new_session=True,  # Ctrl-C is for us; we then stop it in order
+            )
+            try:
+                status = await process.wait()
+            finally:
+                await _stop(process)
+            died = 0 if monotonic() - started > 60 else died + 1
+            pause = PAUSES[min(died, len(PAUSES) - 1)]
+            logger.error("The dashboard ended with status %s: starting it again in %g s", status, pause)
+            await asyncio.sleep(pause)
+
+    async def _answers(self) -> None:
+        deadline = monotonic() + READY_SECONDS
+        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+            while monotonic() < deadline:
+                with suppress(httpx2.HTTPError):
+                    if (await client.get(f"{self.url}/api/auth/jwks")).status_code == 200:
+                        return
+                await asyncio.sleep(0.1)
+        logger.error("The dashboard does not answer yet at %s", self.url)
+
+
+async def _stop(process: Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _open_secret(folder: Path) -> str:
+    """What the dashboard signs its cookies with: made on first use, kept for this machine's user alone."""
+    path = folder / "dashboard.secret"
+    try:
+        if not path.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".secret-") as draft:  # opened with 0600
+                draft.write(secrets.token_hex(32))
+                draft.flush()
+                with suppress(FileExistsError):
+                    os.link(draft.name, path)
+        return path.read_text("utf-8")
+    except OSError as error:
+        raise SettingsError(f"TASKDECK_DATA_DIR: {path}: {error.strerror}") from error

@@ -1,0 +1,136 @@
+"""What operators see: /metrics (Prometheus), Server-Timing, and a span for each request."""
+
+import logging
+import time
+from collections.abc import Callable, Container, Iterable
+
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    Counter,
+    Histogram,
+    ProcessCollector,
+    generate_latest,
+)
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from storage.engine import retry
+from storage.engine.database import Database
+from storage.events.feed import Feed
+
+logger = logging.getLogger(__name__)
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+
+
+class Metrics:
+    """The counts of one server. `sockets` and `streams` tell how many live sockets and subscriptions are open."""
+
+    def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
+        self._registry = CollectorRegistry()
+        self.requests = Counter(
+            "taskdeck_requests", "Requests answered.", ("route", "method", "status"), registry=self._registry
+        )
+        self.seconds = Histogram(
+            "taskdeck_request_seconds",
+            "Time to answer, by route and, at /mcp, by tool.",
+            ("route", "tool"),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        ProcessCollector(registry=self._registry)
+        self._registry.register(_Gauges(opened, feed, sockets, streams))
+
+    def route(self) -> Route:
+        """GET /metrics: names no user and no task."""
+        return Route("/metrics", self._show)
+
+    async def _show(self, _: Request) -> Response:
+        headers = {"Cache-Control": "no-store"}
+        return Response(generate_latest(self._registry), media_type=CONTENT_TYPE_LATEST, headers=headers)
+
+
+class _Gauges(Collector):
+    """What is read when somebody asks."""
+
+    def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
+        self._database = opened
+        self._feed = feed
+        self._sockets = sockets
+        self._streams = streams
+
+    def collect(self) -> Iterable[Metric]:
+        pool = self._database.pool
+        for name, text, value in (
+            ("taskdeck_pool_connections", "Connections of the pool.", pool.get_size()),
+            ("taskdeck_pool_idle_connections", "Connections of the pool that nobody uses now.", pool.get_idle_size()),
+            ("taskdeck_pool_max_connections", "Connections that the pool may open.", pool.get_max_size()),
+            ("taskdeck_sockets", "Live sockets that are open and authenticated.", self._sockets()),
+            ("taskdeck_subscriptions", "Subscription streams that are open.", self._streams()),
+            ("taskdeck_listening", "Whether changes are heard (1).", self._feed.listener.state == "listening"),
+        ):
+            yield GaugeMetricFamily(name, text, value)
+        retries = CounterMetricFamily("taskdeck_storage_retries", "Verbs that were started again.", labels=("verb",))
+        for verb, count in retry.retries.items():
+            retries.add_metric((verb,), count)
+        yield retries
+
+
+class Measure:
+    """Counts and times each request. Outermost of all, so that refusals count as well.
+
+    Only `paths` and `tools` become labels: whatever else a client makes up counts as "other".
+    """
+
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Container[str], tools: Container[str]) -> None:
+        self._app = app
+        self._metrics = metrics
+        self._paths = paths
+        self._tools = tools
+        self._tracer = trace.get_tracer("taskdeck")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        if scope["type"] != "http":
+            return await self._app(scope, receive, send)
+        started = time.perf_counter()
+        route = scope["path"] if scope["path"] in self._paths else "other"
+        status = 499  # nginx's word for a client that left before there was an answer
+
+        async def note(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                elapsed = (time.perf_counter() - started) * 1000
+                MutableHeaders(scope=message).append("Server-Timing", f"app;dur={elapsed:.1f}")
+            await send(message)
+
+        try:
+            with self._tracer.start_as_current_span(
+                f"{scope['method']} {route}",
+                extract(Headers(scope=scope)),
+                trace.SpanKind.SERVER,
+                record_exception=False,
+                set_status_on_exception=False,
+            ) as span:
+                await self._app(scope, receive, note)
+                span.set_attribute("http.response.status_code", status)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            seconds = time.perf_counter() - started
+            tool = scope.get("tool") or ""
+            tool = tool if not tool or tool in self._tools else "other"
+            self._metrics.requests.labels(route, scope["method"], status).inc()
+            self._metrics.seconds.labels(route, tool).observe(seconds)
+            told = {"route": route, "method": scope["method"], "status": status, "ms": round(seconds * 1000, 1)}
+            logger.info("request", extra={"facts": told | ({"tool": tool} if tool else {})})

@@ -1,0 +1,54 @@
+"""/healthz: the process is up. /readyz: it can do its work, or why not."""
+
+import asyncio
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from mcp_server.identity.tokens import Verifier
+from storage.engine import migrations
+from storage.engine.database import Database
+from storage.engine.retry import Unprepared
+from storage.events.feed import Feed
+from storage.schema.errors import StorageError
+
+_HEADERS = {"Cache-Control": "no-store"}
+
+
+class Health:
+    """What load balancers ask. `draining` is set before the server stops, so that they send nobody any more."""
+
+    def __init__(self, database: Database, verifier: Verifier, feed: Feed, draining: asyncio.Event) -> None:
+        self._draining = draining
+        self._database = database
+        self._verifier = verifier
+        self._feed = feed
+
+    def routes(self) -> list[Route]:
+        """The two addresses; they need no token."""
+        return [Route("/healthz", self._live), Route("/readyz", self._ready)]
+
+    async def _live(self, _: Request) -> JSONResponse:
+        return JSONResponse({"status": "up"}, headers=_HEADERS)
+
+    async def _ready(self, _: Request) -> JSONResponse:
+        reasons = ["draining"] if self._draining.is_set() else await self._reasons()
+        if reasons:
+            content = {"status": "not ready", "reasons": reasons}
+            return JSONResponse(content, 503, _HEADERS | {"Retry-After": "2"})
+        return JSONResponse({"status": "ready"}, headers=_HEADERS)
+
+    async def _reasons(self) -> list[str]:
+        reasons: list[str] = []
+        try:
+            await migrations.check(self._database)
+        except Unprepared as error:
+            reasons.append(error.mend)
+        except StorageError as error:
+            reasons.append(str(error))
+        if not await self._verifier.ready():
+            reasons.append("The keys of the token issuer cannot be fetched")
+        if self._feed.listener.state not in ("listening", "resting"):
+            reasons.append(f"Changes are not heard: the listening connection is {self._feed.listener.state}")
+        return reasons

@@ -1,0 +1,32 @@
+"""From a proven caller to a Scope: the only place that makes one."""
+
+from collections import OrderedDict
+
+from mcp_server.identity.tokens import Caller
+from storage.engine.database import Database, Scope
+from storage.people import users
+
+REMEMBERED = 10_000
+
+
+class Callers:
+    """Makes scopes, and mirrors each new caller's e-mail, name and time zone into the database once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._known: OrderedDict[tuple[str | None, ...], None] = OrderedDict()
+
+    def bare(self, caller: Caller) -> Scope:
+        """The rows of this caller, who need not be known: for what takes no profile, and must not wait for one."""
+        return self._database.scope(caller.user_id, caller.client)
+
+    async def scope(self, caller: Caller) -> Scope:
+        """The rows of this caller."""
+        scope = self.bare(caller)
+        said = (caller.user_id, caller.email, caller.name, caller.timezone)
+        if said not in self._known:
+            await users.remember(scope, caller.email, caller.name, caller.timezone)
+            self._known[said] = None
+            if len(self._known) > REMEMBERED:
+                self._known.popitem(last=False)
+        return scope

@@ -1,0 +1,174 @@
+"""The public keys that an issuer publishes (RFC 7517): fetched, kept, and never waited for in vain."""
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import httpx2
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+from jwt import PyJWK, PyJWTError
+
+from mcp_server.identity.addresses import LOOPBACK_NAMES
+
+logger = logging.getLogger(__name__)
+
+FRESH_SECONDS = 300.0
+"""How long a published key set is believed without asking again: a withdrawn key ends within it."""
+STALE_SECONDS = 86_400.0
+"""How long the last good key set serves while its publisher cannot be reached."""
+COOLDOWN_SECONDS = 30.0
+"""The least time between two fetches, so that invented key ids cannot make us flood the publisher."""
+FIRST_COOLDOWN_SECONDS = 5.0
+FETCH_SECONDS = 3.0
+MAX_BODY_BYTES = 256 * 1024
+MAX_KEYS = 100
+MIN_RSA_BITS = 2048
+
+_ALGORITHMS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", "None"): "RS256"}
+
+
+class KeysUnavailable(Exception):
+    """The keys to check a token with cannot be had now. `retry_after` is in seconds."""
+
+    def __init__(self, retry_after: int = int(FIRST_COOLDOWN_SECONDS)) -> None:
+        super().__init__("the keys of the token's issuer cannot be fetched")
+        self.retry_after = retry_after
+
+
+@dataclass(frozen=True)
+class Key:
+    """A public key with the one algorithm that it may verify (RFC 8725 section 3.1)."""
+
+    algorithm: str
+    public: Ed25519PublicKey | EllipticCurvePublicKey | RSAPublicKey
+
+
+class KeySet:
+    """What an issuer publishes at its JWKS address, fetched when needed and kept.
+
+    Concurrent askers share one fetch. `clock` counts seconds and never goes back.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._url = url
+        self._clock = clock
+        self._keys: dict[str, Key] = {}
+        self._fetched = self._attempted = float("-inf")
+        self._failing = False
+        self._flight: asyncio.Task[None] | None = None
+        # A proxy of the environment rarely knows the way back to this machine. No connection is kept, so that
+        # nothing has to be closed at the end.
+        self._client = httpx2.AsyncClient(
+            trust_env=urlsplit(url).hostname not in LOOPBACK_NAMES,
+            follow_redirects=False,
+            timeout=None,  # FETCH_SECONDS bounds the whole, not each step
+            headers={"Accept": "application/json", "Accept-Encoding": "identity"},
+            limits=httpx2.Limits(max_keepalive_connections=0),
+        )
+
+    async def find(self, kid: str | None) -> Key | None:
+        """The key of this id; without an id, the key if there is only one. None: the issuer has no such key.
+
+        Raises:
+            KeysUnavailable: the publisher cannot be reached, and what is kept does not answer.
+        """
+        key = self._pick(kid)
+        if key is None or self._age() > FRESH_SECONDS:
+            await self._renew(missing=key is None)
+            key = self._pick(kid)
+        if self._age() > STALE_SECONDS or (key is None and self._failing):
+            raise KeysUnavailable
+        return key
+
+    async def ready(self) -> bool:
+        """Whether there are keys to check tokens with."""
+        if self._age() > FRESH_SECONDS:
+            await self._renew(missing=False)
+        return self._age() <= STALE_SECONDS
+
+    def _age(self) -> float:
+        return self._clock() - self._fetched
+
+    def _pick(self, kid: str | None) -> Key | None:
+        if kid is None:
+            return next(iter(self._keys.values())) if len(self._keys) == 1 else None
+        return self._keys.get(kid)
+
+    async def _renew(self, *, missing: bool) -> None:
+        if self._flight is None:
+            cooldown = COOLDOWN_SECONDS if self._keys else FIRST_COOLDOWN_SECONDS
+            if self._clock() - self._attempted < cooldown:
+                return
+            self._attempted = self._clock()
+            self._flight = asyncio.create_task(self._fetch())
+        # While the publisher is known to be down, nobody waits who can be served from what is kept.
+        if missing or not self._failing or self._age() > STALE_SECONDS:
+            await asyncio.shield(self._flight)
+
+    async def _fetch(self) -> None:
+        try:
+            async with asyncio.timeout(FETCH_SECONDS):
+                self._keys = read_keys(await self._download())
+        except Exception as error:  # whatever goes wrong here is an outage of the publisher, not of a request
+            self._failing = True
+            logger.warning("cannot fetch the keys of %s: %s", self._url, type(error).__name__)
+        else:
+            self._failing = False
+            self._fetched = self._clock()
+        finally:
+            self._flight = None
+
+    async def _download(self) -> bytes:
+        body = bytearray()
+        async with self._client.stream("GET", self._url) as response:
+            if response.status_code != 200:
+                raise ValueError(f"status {response.status_code}")
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > MAX_BODY_BYTES:
+                    raise ValueError("too large")
+        return bytes(body)
+
+
+def read_keys(body: bytes) -> dict[str, Key]:
+    """The usable signature keys of a JWK set (RFC 7517 section 5), by key id.
+
+    Raises:
+        ValueError: this is no key set, or there is nothing usable in it.
+    """
+    document: object = json.loads(body)
+    entries: object = cast("dict[str, object]", document).get("keys") if isinstance(document, dict) else None
+    if not isinstance(entries, list) or len(cast("list[object]", entries)) > MAX_KEYS:
+        raise ValueError("not a key set")
+    keys: dict[str, Key] = {}
+    for entry in cast("list[object]", entries):
+        if isinstance(entry, dict):
+            jwk = cast("dict[str, Any]", entry)
+            kid = jwk.get("kid", "")
+            if isinstance(kid, str) and (key := _read_key(jwk)):
+                keys.setdefault(kid, key)
+    if not keys:
+        raise ValueError("no usable key")
+    return keys
+
+
+def _read_key(jwk: dict[str, Any]) -> Key | None:
+    algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv"))))
+    # A private part ("d") that was published is no secret any more.
+    if not algorithm or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm or "d" in jwk:
+        return None
+    try:
+        public = PyJWK(jwk, algorithm).key
+    except (PyJWTError, UnsupportedAlgorithm, ValueError, TypeError):
+        return None
+    if isinstance(public, RSAPublicKey) and public.key_size < MIN_RSA_BITS:
+        return None
+    return Key(algorithm, public)

@@ -1,0 +1,1 @@
+"""The Model Context Protocol: server, resources, prompts, subscriptions, stdio."""

@@ -1,0 +1,116 @@
+"""Resources: conversation://, task:// and statistics://me, listed for each caller alone."""
+
+import re
+from collections.abc import Awaitable, Callable, Container
+from importlib.resources import files
+from typing import Any
+
+from mcp.server.apps import APP_MIME_TYPE
+from mcp.types import ListResourcesResult, Resource, ResourceTemplate, TextResourceContents
+
+from mcp_server.tools.registry import as_text
+from mcp_server.tools.statistics import VIEW
+from storage.conversations import conversations
+from storage.engine.database import Scope
+from storage.schema.errors import NotFound
+from storage.schema.request_models import MAX_ID
+from storage.schema.response_models import View
+from storage.tasks import history, statistics
+
+MIME = "application/json"
+STATISTICS = "statistics://me"
+PAGE = 50
+
+_TEMPLATES = (
+    ResourceTemplate(
+        name="conversation",
+        title="Conversation",
+        uri_template="conversation://{conversation_id}",
+        description="A conversation with its newest messages, oldest first.",
+        mime_type=MIME,
+    ),
+    ResourceTemplate(
+        name="task",
+        title="Task",
+        uri_template="task://{task_id}",
+        description="A task with its shares and history.",
+        mime_type=MIME,
+    ),
+)
+_READERS = {
+    "conversation": {"get_conversation", "fetch"},
+    "task": {"get_task", "fetch"},
+    "statistics": {"get_statistics"},
+}
+"""The tools that read the same: without any of them there is no such resource."""
+
+
+async def _read_conversation(scope: Scope, conversation_id: int) -> View:
+    return await conversations.read(scope, conversation_id)
+
+
+async def _read_task(scope: Scope, task_id: int) -> View:
+    return await history.detail(scope, task_id)
+
+
+_KINDS: dict[str, Callable[[Scope, int], Awaitable[View]]] = {
+    "conversation": _read_conversation,
+    "task": _read_task,
+}
+_URI = re.compile(r"(conversation|task)://([1-9][0-9]{0,18})")
+
+
+def _has(tools: Container[str], kind: str) -> bool:
+    return any(name in tools for name in _READERS[kind])
+
+
+def templates(tools: Container[str]) -> list[ResourceTemplate]:
+    """The kinds of resources that a server with these tools has."""
+    return [template for template in _TEMPLATES if _has(tools, template.name)]
+
+
+def read_view(uri: str) -> TextResourceContents | None:
+    """A view to show inside a chat (MCP Apps): it holds nobody's data and loads nothing. None: it is no view."""
+    if uri != VIEW:
+        return None
+    text = files("mcp_server.ui").joinpath("statistics.html").read_text("utf-8")
+    ui: dict[str, Any] = {"csp": {"connectDomains": [], "resourceDomains": []}, "prefersBorder": True}
+    return TextResourceContents(uri=uri, text=text, mime_type=APP_MIME_TYPE, _meta={"ui": ui})
+
+
+async def read(scope: Scope, tools: Container[str], uri: str) -> str:
+    """The JSON text of a resource, on a server with these tools.
+
+    Raises:
+        NotFound: no such resource, or not the caller's: the same words for both.
+    """
+    if uri == STATISTICS and _has(tools, "statistics"):
+        return as_text((await statistics.overview(scope)).facts())
+    found = _URI.fullmatch(uri)
+    if found is None or int(found[2]) > MAX_ID or not _has(tools, found[1]):
+        raise NotFound(f"No resource {uri}. Use resources/list to find what there is.")
+    return as_text((await _KINDS[found[1]](scope, int(found[2]))).facts())
+
+
+async def list_own(scope: Scope, tools: Container[str], cursor: str | None) -> ListResourcesResult:
+    """The caller's statistics and conversations, the ones updated last first; what these tools can read.
+
+    Raises:
+        InvalidInput: the cursor is not one of ours.
+    """
+    statistics_too = cursor is None and _has(tools, "statistics")
+    own = [Resource(name="statistics", title="My statistics", uri=STATISTICS, mime_type=MIME)] if statistics_too else []
+    if not _has(tools, "conversation"):
+        return ListResourcesResult(resources=own)
+    page = await conversations.find(scope, limit=PAGE, cursor=cursor)
+    own += [
+        Resource(
+            name=f"conversation-{found.id}",
+            title=found.title or f"Conversation {found.id}",
+            uri=f"conversation://{found.id}",
+            description=f"{found.message_count} messages",
+            mime_type=MIME,
+        )
+        for found in page.conversations
+    ]
+    return ListResourcesResult(resources=own, next_cursor=page.next_cursor)

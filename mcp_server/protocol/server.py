@@ -1,0 +1,250 @@
+"""The MCP server: tools and resources as protocol answers. The one place where StorageError becomes an answer.
+
+Built on the SDK's low-level Server, whose handlers see who asks (docs/research.md, "Low-level server").
+"""
+
+import logging
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from typing import Any, TypeVar
+
+from mcp.server.apps import EXTENSION_ID
+from mcp.server.caching import CacheHint
+from mcp.server.context import ServerRequestContext
+from mcp.server.lowlevel import Server
+from mcp.shared.exceptions import MCPError
+from mcp.types import (
+    INTERNAL_ERROR,
+    INVALID_PARAMS,
+    METHOD_NOT_FOUND,
+    CallToolRequestParams,
+    CallToolResult,
+    CompleteRequestParams,
+    CompleteResult,
+    EmptyResult,
+    GetPromptRequestParams,
+    GetPromptResult,
+    InputRequiredResult,
+    ListPromptsResult,
+    ListResourcesResult,
+    ListResourceTemplatesResult,
+    ListToolsResult,
+    PaginatedRequestParams,
+    ReadResourceRequestParams,
+    ReadResourceResult,
+    SubscribeRequestParams,
+    SubscriptionsListenRequestParams,
+    SubscriptionsListenResult,
+    TextContent,
+    TextResourceContents,
+    UnsubscribeRequestParams,
+)
+from mcp_types.version import MODERN_PROTOCOL_VERSIONS
+
+from mcp_server.http.telemetry import trace_messages
+from mcp_server.identity.callers import Callers
+from mcp_server.identity.tokens import Caller
+from mcp_server.protocol import prompts, recording, resources
+from mcp_server.protocol.subscriptions import Subscriptions, distinct
+from mcp_server.settings import Settings
+from mcp_server.tools import account, conversations, search, statistics, tasks, teams
+from mcp_server.tools.calls import Asking, Call
+from mcp_server.tools.registry import Tool, offered
+from storage.engine.database import Scope
+from storage.schema.errors import NotAllowed, NotFound, StorageError
+
+logger = logging.getLogger(__name__)
+
+Context = ServerRequestContext[Any, Any]
+R = TypeVar("R")
+
+TOPICS = (tasks, teams, conversations, search, statistics, account)
+"""Importing a topic registers its tools."""
+
+RESOURCE_NOT_FOUND = -32002
+"""In revisions before 2026-07-28, which gave it up for INVALID_PARAMS."""
+
+OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
+
+
+@dataclass(frozen=True)
+class Handlers:
+    """One method for each kind of request. `local` is who asks when there is no HTTP request."""
+
+    tools: dict[str, Tool]
+    callers: Callers
+    local: Caller | None
+    subscriptions: Subscriptions | None
+
+    def caller_of(self, ctx: Context) -> Caller:
+        """Who asks. Over HTTP only the authenticated request counts: without one it is never the local user."""
+        caller = self.local if ctx.request is None else ctx.request.scope["caller"]
+        if caller is None:
+            raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
+        return caller if caller.client else replace(caller, client=_client_name(ctx))
+
+    async def scope_of(self, ctx: Context) -> Scope:
+        """The rows of whoever asks."""
+        return await self.callers.scope(self.caller_of(ctx))
+
+    async def call_of(self, ctx: Context) -> Call:
+        """The rows of whoever asks, and who that is."""
+        return Call(await self.scope_of(ctx), self.caller_of(ctx))
+
+    async def list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
+        """The same for everybody, so that clients may cache it."""
+        return ListToolsResult(tools=[tool.wire for tool in self.tools.values()])
+
+    async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
+        """Run a tool, and keep the call if it names a conversation; a refusal is a result that the model reads."""
+        name, arguments, caller = params.name[:100], params.arguments or {}, self.caller_of(ctx)
+
+        async def run(call: Call) -> CallToolResult:
+            tool = self.tools.get(params.name)
+            if tool is None:
+                raise NotFound(f"There is no tool {name!r} here. Use tools/list to see what there is.")
+            if tool.scope not in caller.scopes:
+                raise NotAllowed(f"{name} takes a token with the scope {tool.scope}.")
+            return await tool.call(call, arguments)
+
+        try:
+            conversation_id = recording.conversation_of(ctx.meta)
+            scope = await self.callers.scope(caller)
+            call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
+            if conversation_id is None:
+                return await run(call)
+            if "append_messages" not in self.tools:
+                return _refusal("This server keeps no calls: leave the conversation out of _meta.")
+            return await recording.keep(call, name, arguments, run, conversation_id)
+        except Asking as asking:
+            return asking.question
+        except StorageError as error:
+            return _refusal(str(error))
+        except Exception:
+            logger.exception("tool %s failed", name if name in self.tools else "other")
+            return _refusal(OUR_FAULT)
+
+    async def list_resources(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
+        """The caller's own resources."""
+        scope = await self.scope_of(ctx)
+        cursor = params.cursor if params else None
+        return await self._answered(ctx, lambda: resources.list_own(scope, self.tools, cursor))
+
+    async def list_templates(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
+        """The kinds of resources."""
+        return ListResourceTemplatesResult(resource_templates=resources.templates(self.tools))
+
+    async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
+        """One resource; missing and foreign are the same."""
+        scope, uri = await self.scope_of(ctx), str(params.uri)
+        if (view := resources.read_view(uri)) is not None:
+            return ReadResourceResult(contents=[view], ttl_ms=300_000, cache_scope="public")
+        text = await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
+        return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
+
+    async def list_prompts(self, ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
+        """The same for everybody."""
+        return ListPromptsResult(prompts=prompts.listed(self.tools.keys()))
+
+    async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
+        """A text with the caller's own data inside."""
+        call, given = await self.call_of(ctx), params.arguments or {}
+        return await self._answered(ctx, lambda: prompts.get(call, self.tools.keys(), params.name, given))
+
+    async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
+        """Values for an argument, the caller's own."""
+        call, said = await self.call_of(ctx), params.argument
+        completion = await self._answered(ctx, lambda: prompts.complete(call, said.name, said.value))
+        return CompleteResult(completion=completion)
+
+    async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
+        """Tell of changes of resources that the caller may read."""
+        for uri in distinct(params.notifications):
+            await self._check_readable(ctx, uri)
+        return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
+
+    async def subscribe(self, ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
+        """Revisions before 2026-07-28, over stdio."""
+        await self._check_readable(ctx, str(params.uri))
+        self._streams.subscribe(ctx, str(params.uri), self.caller_of(ctx))
+        return EmptyResult()
+
+    async def unsubscribe(self, ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
+        """Revisions before 2026-07-28, over stdio."""
+        self._streams.unsubscribe(str(params.uri))
+        return EmptyResult()
+
+    @property
+    def _streams(self) -> Subscriptions:
+        if self.subscriptions is None:
+            raise MCPError(METHOD_NOT_FOUND, "This server does not tell of changes.")
+        return self.subscriptions
+
+    async def _check_readable(self, ctx: Context, uri: str) -> None:
+        scope = await self.scope_of(ctx)
+        await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
+
+    async def _answered(self, ctx: Context, ask: Callable[[], Awaitable[R]], uri: str | None = None) -> R:
+        """What was asked for; a refusal as the protocol's error, which for a resource names its URI."""
+        data = {"uri": uri} if uri else None
+        try:
+            return await ask()
+        except StorageError as error:
+            older = uri is not None and ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
+            code = RESOURCE_NOT_FOUND if older and isinstance(error, NotFound) else INVALID_PARAMS
+            raise MCPError(code, str(error), data) from error
+        except Exception as error:
+            logger.exception("resource failed")
+            raise MCPError(INTERNAL_ERROR, OUR_FAULT, data) from error
+
+
+def build_server(
+    settings: Settings, callers: Callers, local: Caller | None = None, subscriptions: Subscriptions | None = None
+) -> Server[Any]:
+    """A server over one database. `local` is who asks over stdio and in memory."""
+    tools = offered(settings)
+    handlers = Handlers(tools, callers, local, subscriptions)
+    standing = subscriptions is not None and local is not None
+    server: Server[Any] = Server(
+        "taskdeck",
+        title="Taskdeck",
+        version=version("taskdeck"),
+        description="Tasks, teams and conversations that AI agents and people share.",
+        instructions=prompts.instructions(tools.keys()),
+        cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
+        get_tool_input_schema=lambda name: tools[name].wire.input_schema if name in tools else None,
+        on_list_tools=handlers.list_tools,
+        on_call_tool=handlers.call_tool,
+        on_list_resources=handlers.list_resources,
+        on_list_resource_templates=handlers.list_templates,
+        on_read_resource=handlers.read_resource,
+        on_list_prompts=handlers.list_prompts,
+        on_get_prompt=handlers.get_prompt,
+        on_completion=handlers.complete,
+        on_subscriptions_listen=handlers.listen if subscriptions else None,
+        on_subscribe_resource=handlers.subscribe if standing else None,
+        on_unsubscribe_resource=handlers.unsubscribe if standing else None,
+    )
+    server.extensions[EXTENSION_ID] = {}
+    server.middleware = [trace_messages(server, tools)]
+    return server
+
+
+def _client_name(ctx: Context) -> str | None:
+    """How the client calls itself; of use where no token says it."""
+    said = ctx.session.client_params
+    return said.client_info.name if said else None
+
+
+def _can_ask(ctx: Context) -> bool:
+    """Whether the client can put a question to the person, and come back with the answer to any replica."""
+    declared = ctx.session.client_capabilities
+    can = declared.elicitation if declared else None
+    if can is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
+        return False
+    return can.form is not None or can.url is None
+
+
+def _refusal(sentence: str) -> CallToolResult:
+    return CallToolResult(content=[TextContent(type="text", text=sentence)], is_error=True)

@@ -1,0 +1,202 @@
+"""Subscriptions: a client is told which of its resources changed, on whatever replica the change was made.
+
+Revision 2026-07-28 asks with `subscriptions/listen`, whose answer is the stream. What is told is "read this again",
+so news that wait for a slow reader are kept once per resource and never pile up. Older clients have
+`resources/subscribe` over stdio only: stateless HTTP has nowhere to tell them anything, and does not offer it.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from mcp.server.context import ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.shared.subscriptions import (
+    SUBSCRIPTION_ID_META_KEY,
+    ResourcesListChanged,
+    ResourceUpdated,
+    ServerEvent,
+    event_to_notification,
+)
+from mcp.types import (
+    INVALID_PARAMS,
+    SubscriptionFilter,
+    SubscriptionsAcknowledgedNotification,
+    SubscriptionsAcknowledgedNotificationParams,
+    SubscriptionsListenResult,
+)
+
+from mcp_server.identity.jwks import KeysUnavailable
+from mcp_server.identity.tokens import RECHECK_SECONDS, Caller, InvalidToken
+from mcp_server.protocol.resources import STATISTICS
+from storage.events.feed import Change, ConversationChange, Feed, Resync, TaskChange
+from storage.schema.errors import Unavailable
+
+MAX_STREAMS = 1000
+MAX_STREAMS_A_USER = 20
+MAX_URIS = 100
+
+Context = ServerRequestContext[Any, Any]
+Verify = Callable[[str], Awaitable[object]]
+
+
+class _Stream:
+    """What one user wants to know of, and what is waiting to be told."""
+
+    def __init__(self, user_id: str, uris: Iterable[str], lists: bool = False) -> None:
+        self.uris = set(uris)
+        self.closed = False
+        self._user_id = user_id
+        self._lists = lists
+        self._waiting: dict[ServerEvent, None] = {}
+        self._news = asyncio.Event()
+
+    def take(self, change: Change, users: frozenset[str] | None) -> None:
+        """Take a change from the feed: only if this user may know of it at that moment."""
+        if users is not None and self._user_id not in users:
+            return
+        match change:
+            case TaskChange(task_id=task_id):
+                touched = self.uris & {f"task://{task_id}", STATISTICS}
+            case ConversationChange(conversation_id=conversation_id):
+                touched = self.uris & {f"conversation://{conversation_id}"}
+            case Resync():
+                touched = self.uris
+        self._waiting |= dict.fromkeys(map(ResourceUpdated, sorted(touched)))
+        if self._lists and not isinstance(change, TaskChange):
+            self._waiting[ResourcesListChanged()] = None
+        if self._waiting:
+            self._news.set()
+
+    async def wait(self, seconds: float) -> list[ServerEvent]:
+        """What waits, the oldest news first; nothing after so many seconds, or at the end."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), max(seconds, 0))
+        self._news.clear()
+        waiting, self._waiting = self._waiting, {}
+        return list(waiting)
+
+    def close(self) -> None:
+        """End it once what waits is told."""
+        self.closed = True
+        self._news.set()
+
+
+def distinct(wanted: SubscriptionFilter) -> frozenset[str]:
+    """The resources that a stream is asked to tell of.
+
+    Raises:
+        MCPError: too many, whether or not the caller may read them: to find that out costs a query each.
+    """
+    uris = frozenset(wanted.resource_subscriptions or ())
+    if len(uris) > MAX_URIS:
+        raise MCPError(INVALID_PARAMS, f"A stream takes at most {MAX_URIS} resources: open several.")
+    return uris
+
+
+class Subscriptions:
+    """The open streams of this process. `verify` says whether a token still holds."""
+
+    def __init__(self, feed: Feed, verify: Verify) -> None:
+        self._feed = feed
+        self._verify = verify
+        self._streams: set[_Stream] = set()
+        self._open: Counter[str] = Counter()
+        self._standing: tuple[_Stream, asyncio.Task[None]] | None = None
+        self._closing = False
+
+    async def listen(self, ctx: Context, wanted: SubscriptionFilter, caller: Caller) -> SubscriptionsListenResult:
+        """Tell of changes until the client goes, the token ends, or the server stops.
+
+        The caller was seen to be allowed to read every resource that is asked for.
+
+        Raises:
+            MCPError: too many streams or resources.
+        """
+        uris = distinct(wanted)
+        meta: dict[str, Any] = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
+        honored = wanted.model_copy(update={"resource_subscriptions": sorted(uris) or None})
+        acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=honored, _meta=meta)
+        with self._opened(_Stream(caller.user_id, uris, bool(wanted.resources_list_changed)), caller) as stream:
+            # The stream hears already: what changes after this message will be told.
+            await ctx.session.send_notification(
+                SubscriptionsAcknowledgedNotification(params=acknowledged), related_request_id=ctx.request_id
+            )
+            while not stream.closed and await self._holds(ctx):
+                checked = time.monotonic()
+                while (left := checked + RECHECK_SECONDS - time.monotonic()) > 0 and not stream.closed:
+                    events = await stream.wait(min(left, caller.expires_at - time.time()))
+                    if caller.expires_at <= time.time():
+                        return SubscriptionsListenResult(_meta=meta)
+                    for event in events:
+                        await ctx.session.send_notification(
+                            event_to_notification(event, meta), related_request_id=ctx.request_id
+                        )
+        return SubscriptionsListenResult(_meta=meta)
+
+    def subscribe(self, ctx: Context, uri: str, caller: Caller) -> None:
+        """Tell the one client of this process (stdio) of a resource, for revisions before 2026-07-28."""
+        if self._standing is None:
+            stream = _Stream(caller.user_id, ())
+            self._standing = stream, asyncio.create_task(self._tell(ctx, stream, caller))
+        if len(self._standing[0].uris) >= MAX_URIS:
+            raise MCPError(INVALID_PARAMS, f"At most {MAX_URIS} resources can be subscribed to: leave one first.")
+        self._standing[0].uris.add(uri)
+
+    def unsubscribe(self, uri: str) -> None:
+        """Tell of it no more."""
+        if self._standing is not None:
+            self._standing[0].uris.discard(uri)
+
+    async def _tell(self, ctx: Context, stream: _Stream, caller: Caller) -> None:
+        with self._opened(stream, caller):
+            while not stream.closed and (left := caller.expires_at - time.time()) > 0:
+                for event in await stream.wait(min(left, RECHECK_SECONDS)):
+                    await ctx.session.send_notification(event_to_notification(event, {}))
+
+    async def close(self) -> None:
+        """End all streams in good order; new ones are refused."""
+        self._closing = True
+        for stream in self._streams:
+            stream.close()
+        if self._standing is not None:
+            await asyncio.gather(self._standing[1], return_exceptions=True)
+
+    @property
+    def count(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    @contextmanager
+    def _opened(self, stream: _Stream, caller: Caller) -> Generator[_Stream]:
+        if self._closing:
+            raise MCPError(INVALID_PARAMS, "The server is stopping: connect again in a few seconds.")
+        if len(self._streams) >= MAX_STREAMS or self._open[caller.user_id] >= MAX_STREAMS_A_USER:
+            raise MCPError(INVALID_PARAMS, "Too many subscriptions are open: end one first.")
+        self._streams.add(stream)
+        self._open[caller.user_id] += 1
+        unsubscribe = self._feed.subscribe(stream.take)
+        try:
+            yield stream
+        finally:
+            unsubscribe()
+            self._streams.discard(stream)
+            self._open[caller.user_id] -= 1
+            if not self._open[caller.user_id]:
+                del self._open[caller.user_id]
+
+    async def _holds(self, ctx: Context) -> bool:
+        """Whether the token of the request still lets its bearer in; what cannot be told ends nothing."""
+        if ctx.request is None:
+            return True
+        token = ctx.request.headers.get("authorization", "").partition(" ")[2].strip()
+        try:
+            await self._verify(token)
+        except InvalidToken:
+            return False
+        except (KeysUnavailable, Unavailable):
+            pass
+        return True

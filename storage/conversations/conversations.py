@@ -1,0 +1,301 @@
+"""Verbs on conversations and their messages, which belong to one user each."""
+
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    DateTime,
+    Integer,
+    Text,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    true,
+    tuple_,
+    update,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import col
+
+from storage.engine import idempotency, pagination
+from storage.engine.database import Row, Scope, Statement, Transaction, compiled
+from storage.engine.retry import verb
+from storage.schema import token_budget
+from storage.schema.errors import NotFound, StorageError
+from storage.schema.request_models import NewMessage
+from storage.schema.response_models import (
+    ConversationDeleted,
+    ConversationList,
+    ConversationPage,
+    ConversationView,
+    MessagesAppended,
+    MessageView,
+)
+from storage.schema.tables import Conversation, Message
+
+R = TypeVar("R")
+ME = func.current_user_id()
+
+_VIEW = tuple(getattr(Conversation, name) for name in ConversationView.model_fields)
+_MINE = (col(Conversation.id) == bindparam("conversation_id", type_=BigInteger), col(Conversation.user_id) == ME)
+_SIZE = bindparam("size", type_=Integer)
+
+_GET = compiled(select(*_VIEW).where(*_MINE))
+_REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation.id)))
+
+
+def _storing(counted: Any) -> Statement:  # noqa: ANN401
+    """Give out sequence numbers and store the messages in one statement, so that nobody's come in between."""
+    numbered = counted.returning(*_VIEW).cte("counted")
+    told = (
+        func.unnest(*(bindparam(name, type_=ARRAY(Text)) for name in ("roles", "contents", "calls", "models")))
+        .table_valued("role", "content", "tool_calls", "model", with_ordinality="position")
+        .render_derived("told")
+    )
+    sequence = numbered.c.message_count - _SIZE + cast(told.c.position, Integer)
+    columns = (told.c.role, told.c.content, cast(told.c.tool_calls, JSONB), told.c.model)
+    stored = insert(Message).from_select(
+        ["conversation_id", "sequence", "user_id", "role", "content", "tool_calls", "model"],
+        select(numbered.c.id, sequence, ME, *columns).select_from(numbered.join(told, true())),
+        include_defaults=False,
+    )
+    return compiled(select(numbered).add_cte(stored.cte("stored")))
+
+
+_START = _storing(insert(Conversation).values(user_id=ME, title=bindparam("title_", type_=Text), message_count=_SIZE))
+# The clock, not now(): it runs on while the row's lock is waited for, so the last to append is also the newest.
+_APPEND = _storing(
+    update(Conversation)
+    .where(*_MINE)
+    .values(message_count=col(Conversation.message_count) + _SIZE, updated_at=func.clock_timestamp())
+)
+
+# No text has fewer tokens than this: it keeps what cannot fit in the database. What does fit, budget says.
+_cost = (
+    func.octet_length(col(Message.content)) + func.coalesce(func.octet_length(cast(col(Message.tool_calls), Text)), 0)
+) / literal(10, Integer)
+_newest = (
+    select(Message, _cost.label("cost"))
+    .where(
+        col(Message.conversation_id) == bindparam("conversation_id", type_=BigInteger),
+        col(Message.user_id) == ME,
+        col(Message.sequence) < bindparam("before", type_=BigInteger),
+    )
+    .order_by(col(Message.sequence).desc())
+    .limit(bindparam("page_size", type_=BigInteger))
+    .subquery()
+)
+_spent = select(_newest, func.sum(_newest.c.cost).over(order_by=_newest.c.sequence.desc()).label("spent")).subquery()
+_READ = compiled(
+    select(*(_spent.c[name] for name in ("sequence", "role", "content", "tool_calls", "model", "created_at")))
+    .where(or_(_spent.c.spent <= bindparam("budget", type_=BigInteger), _spent.c.spent == _spent.c.cost))
+    .order_by(_spent.c.sequence.desc())
+)
+_QUERY = bindparam("search", type_=Text)
+
+
+@lru_cache
+def _find(searching: bool, continued: bool) -> Statement:
+    wanted = [col(Conversation.user_id) == ME]
+    if searching:
+        title = func.to_tsvector("simple", func.coalesce(col(Conversation.title), ""))
+        wanted.append(
+            title.bool_op("@@")(func.websearch_to_tsquery("simple", _QUERY))
+            | col(Conversation.id).in_(select(func.matching_messages(_QUERY).table_valued("conversation_id").c[0]))
+        )
+    page = select(*_VIEW).where(*wanted)
+    position = (col(Conversation.updated_at), col(Conversation.id))
+    if continued:
+        after = (bindparam("after_time", type_=DateTime(timezone=True)), bindparam("after_id", type_=BigInteger))
+        page = page.where(tuple_(*position) < tuple_(*after))
+    page = page.order_by(*(key.desc() for key in position)).limit(bindparam("page_size", type_=BigInteger)).subquery()
+    total = select(func.count().label("total")).select_from(Conversation).where(*wanted).subquery()
+    return compiled(
+        select(total.c.total, page)
+        .select_from(total.outerjoin(page, true()))
+        .order_by(page.c.updated_at.desc(), page.c.id.desc())
+    )
+
+
+@verb
+async def start(
+    scope: Scope, title: str | None = None, messages: Sequence[NewMessage] = (), key: str | None = None
+) -> ConversationView:
+    """Start a conversation, with its first messages. With a key, starting again gives the same conversation.
+
+    Raises:
+        Conflict: the key was used with other arguments; NotFound: that conversation was deleted.
+    """
+    async with scope.transaction() as transaction:
+        kept = await idempotency.recall(transaction, key, "start", [title, _fingerprint(messages)])
+        if kept is not None:
+            await _check_there(transaction, kept["id"])
+            return ConversationView.model_validate(kept)
+        row = await transaction.fetch_one(_START, title_=title, **_columns(messages))
+        if row is None:
+            raise StorageError("The conversation was not started.")
+        await idempotency.keep(transaction, key, view(row).facts())
+        return view(row)
+
+
+@verb
+async def append(
+    scope: Scope, conversation_id: int, messages: Sequence[NewMessage], key: str | None = None
+) -> MessagesAppended:
+    """Append messages. With a key, appending again appends nothing and gives the same numbers.
+
+    Raises:
+        NotFound; Conflict: the key was used with other arguments.
+    """
+    async with scope.transaction() as transaction:
+        kept = await idempotency.recall(transaction, key, "append", [conversation_id, _fingerprint(messages)])
+        if kept is not None:
+            await _check_there(transaction, conversation_id)
+            return MessagesAppended.model_validate(kept)
+        appended = await record(transaction, conversation_id, messages)
+        await idempotency.keep(transaction, key, appended.facts())
+        return appended
+
+
+async def record(transaction: Transaction, conversation_id: int, messages: Sequence[NewMessage]) -> MessagesAppended:
+    """Append messages within a transaction.
+
+    Raises:
+        NotFound.
+    """
+    row = await transaction.fetch_one(_APPEND, conversation_id=conversation_id, **_columns(messages))
+    if row is None:
+        raise missing(conversation_id)
+    last: int = row["message_count"]
+    return MessagesAppended(
+        conversation_id=conversation_id, first_sequence=last - len(messages) + 1, last_sequence=last
+    )
+
+
+@verb
+async def find(
+    scope: Scope,
+    search: str | None = None,
+    limit: int = 20,
+    cursor: str | None = None,
+    *,
+    max_tokens: int | None = None,
+) -> ConversationList:
+    """A page of the caller's conversations, the one updated last first.
+
+    `search` (websearch syntax) matches words of the title, or of a message. A page that would be longer than
+    `max_tokens` ends early, with a cursor.
+
+    Raises:
+        InvalidInput: the cursor belongs to another listing.
+    """
+    listing = f"conversations {search}"
+    position = pagination.read(cursor, listing, datetime, int) if cursor else [None, None]
+    async with scope.transaction() as transaction:
+        given = {"search": search, "page_size": limit + 1, "after_time": position[0], "after_id": position[1]}
+        rows = await transaction.fetch_all(_find(search is not None, cursor is not None), **given)
+    found = [row for row in rows if row["id"] is not None]
+    shown = token_budget.fill([view(row) for row in found[:limit]], max_tokens)
+    following = pagination.following(listing, found, len(shown), "updated_at", "id")
+    return ConversationList(conversations=shown, total_count=rows[0]["total"], next_cursor=following)
+
+
+@verb
+async def read(
+    scope: Scope, conversation_id: int, limit: int = 50, before_sequence: int | None = None, max_tokens: int = 4000
+) -> ConversationPage:
+    """The newest messages (before a sequence number), oldest first, as many as fit into `max_tokens`, at least one.
+
+    Raises:
+        NotFound.
+    """
+    async with scope.transaction() as transaction:
+        conversation = await transaction.fetch_one(_GET, conversation_id=conversation_id)
+        if conversation is None:
+            raise missing(conversation_id)
+        before = conversation["message_count"] + 1 if before_sequence is None else before_sequence
+        rows = await transaction.fetch_all(
+            _READ, conversation_id=conversation_id, before=before, page_size=limit, budget=max_tokens
+        )
+    page = ConversationPage(conversation=view(conversation), messages=[], has_more=False)
+    messages = token_budget.fill([_message(row) for row in rows], max_tokens - token_budget.cost(page))
+    has_more = bool(messages) and messages[-1].sequence > 1
+    return page.model_copy(update={"messages": messages[::-1], "has_more": has_more})
+
+
+@verb
+async def remove(scope: Scope, conversation_id: int) -> ConversationDeleted:
+    """Delete a conversation with its messages, for good.
+
+    Raises:
+        NotFound.
+    """
+    async with scope.transaction() as transaction:
+        if await transaction.fetch_value(_REMOVE, conversation_id=conversation_id) is None:
+            raise missing(conversation_id)
+    return ConversationDeleted(conversation_id=conversation_id, deleted=True)
+
+
+@verb
+async def recorded(
+    scope: Scope, conversation_id: int, call: Callable[[Scope], Awaitable[R]], told: Callable[[R], NewMessage]
+) -> R:
+    """Make a call and keep what `told` says of its result in a conversation: both commit together, or neither.
+
+    Every verb that `call` runs with the scope it is given joins the same transaction.
+
+    Raises:
+        NotFound: no such conversation; whatever `call` raises.
+    """
+    async with scope.transaction() as transaction:
+        result = await call(scope.within(transaction))
+        await record(transaction, conversation_id, [told(result)])
+    return result
+
+
+def view(row: Row) -> ConversationView:
+    """A row as its owner sees it."""
+    found = {name: row[name] for name in ConversationView.model_fields}
+    moments = {name: found[name].isoformat() for name in ("created_at", "updated_at")}
+    return ConversationView.model_construct(**(found | moments))
+
+
+def missing(conversation_id: int) -> NotFound:
+    """What is said of a conversation that does not exist, or that is somebody else's."""
+    return NotFound(f"No conversation {conversation_id}. Use list_conversations to find its id.")
+
+
+async def _check_there(transaction: Transaction, conversation_id: int) -> None:
+    if await transaction.fetch_one(_GET, conversation_id=conversation_id) is None:
+        raise NotFound(
+            f"Conversation {conversation_id} of this idempotency_key was deleted. Use a new key for another."
+        )
+
+
+def _fingerprint(messages: Sequence[NewMessage]) -> list[dict[str, Any]]:
+    return [message.model_dump(exclude_none=True) for message in messages]
+
+
+def _columns(messages: Sequence[NewMessage]) -> dict[str, Any]:
+    return {
+        "size": len(messages),
+        "roles": [message.role for message in messages],
+        "contents": [message.content for message in messages],
+        "calls": [None if m.tool_calls is None else json.dumps(m.tool_calls) for m in messages],
+        "models": [message.model for message in messages],
+    }
+
+
+def _message(row: Row) -> MessageView:
+    calls = None if row["tool_calls"] is None else json.loads(row["tool_calls"])
+    read = {"tool_calls": calls, "created_at": row["created_at"].isoformat()}
+    return MessageView.model_construct(**(dict(row) | read))

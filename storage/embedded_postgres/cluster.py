@@ -1,0 +1,300 @@
+"""The files of the embedded PostgreSQL, and how its server is launched on them.
+
+data_dir/postgres/      0700, of the user who runs Taskdeck
+    password            of the superuser: the server lets nobody in without it
+    lock                held while somebody starts or stops the server
+    users               a shared lock for each process inside
+    alive               locked by the server and all its children: free means that none of them is left
+    log                 what the server says; log.1 what it said before
+    data/               the cluster; of an unprivileged user when root runs Taskdeck, for PostgreSQL refuses root
+"""
+
+import fcntl
+import hashlib
+import os
+import secrets
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from urllib.parse import quote
+
+from storage.embedded_postgres.privileges import Account, find_programs, give, unprivileged
+from storage.schema.errors import StorageError
+
+MAJOR = "18"
+SUPERUSER = "postgres"
+OWNER = "taskdeck"
+DATABASE = "taskdeck"
+PORT = 5432  # only part of the socket's name: nothing listens on TCP
+SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
+LOG_LIMIT = 8 * 1024 * 1024  # bytes
+SETTINGS = {
+    "listen_addresses": "",
+    "port": PORT,
+    # Relative to the cluster, so that neither its path's length nor its parents' permissions matter.
+    "unix_socket_directories": ".",
+    "unix_socket_permissions": "0700",
+    "max_connections": 200,
+    "shared_buffers": "128MB",
+    "random_page_cost": 1.1,
+    "jit": "off",
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "autovacuum_naptime": "15s",
+    "autovacuum_vacuum_scale_factor": 0.05,
+    "autovacuum_vacuum_insert_scale_factor": 0.02,
+    "autovacuum_analyze_scale_factor": 0.02,
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "log_checkpoints": "off",
+    "logging_collector": "off",
+    "log_destination": "stderr",
+}
+
+INITDB = (
+    f"--username={SUPERUSER}",
+    "--auth=scram-sha-256",
+    "--locale-provider=builtin",
+    "--builtin-locale=C.UTF-8",
+    "--locale=C.UTF-8",
+    "--encoding=UTF8",
+    "--data-checksums",
+)
+
+
+class EmbeddedError(StorageError):
+    """The embedded PostgreSQL cannot be used; the text says what failed and what to do."""
+
+
+class Cluster:
+    """The PostgreSQL in `data_dir/postgres`. Every method may raise EmbeddedError."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self.home = data_dir.expanduser().absolute() / "postgres"
+        self._data = self.home / "data"
+        self._log = self.home / "log"
+
+    def exists(self) -> bool:
+        """Whether it was made to the end."""
+        return self._data.exists()
+
+    def uri(self, role: str = OWNER) -> str:
+        """Of the database's owner or the superuser, for any client: asyncpg, libpq, node-postgres."""
+        place = quote(os.fspath(self._socket_directory()))
+        return f"postgresql://{role}:{self._password()}@/{DATABASE}?host={place}&port={PORT}"
+
+    @contextmanager
+    def opened(self, name: str) -> Generator[int]:
+        """A descriptor of one of the files to lock."""
+        with self._said_plainly():
+            self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(self.home / name, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def is_deserted(self) -> bool:
+        """Whether the server and all its children are gone."""
+        with self.opened("alive") as alive:
+            return try_lock(alive, fcntl.LOCK_SH)
+
+    def launch(self) -> bool:
+        """Start the server, after making the cluster if there is none; does not wait until it answers. Blocking.
+
+        False: an old server, or one of its children, is still going; nothing was done.
+        """
+        with self.opened("alive") as alive, self._said_plainly():
+            if not try_lock(alive, fcntl.LOCK_EX):
+                return False
+            account = unprivileged(self._data)
+            if not self.exists():
+                self._choose_password()
+            programs = find_programs(account, self.make_refuge)
+            if not self.exists():
+                self._create(programs, account, alive)
+            self._check()
+            give(self._data, account)
+            for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process ids may be others' by now
+                (self._data / stale).unlink(missing_ok=True)
+            server = [programs / "postgres", "-D", _place(self._data, account)]
+            settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
+            # The shell leaves the server to init: it outlives us, and never is a zombie of ours.
+            with open(self._log, "ab", opener=_private) as log:
+                subprocess.run(
+                    ["/bin/sh", "-c", '"$0" "$@" &', *server, *settings],
+                    check=True,
+                    cwd=self._data,
+                    env=_environment(),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=(alive,),
+                    start_new_session=True,
+                    **account,
+                )
+        return True
+
+    def ask_to_stop(self) -> bool:
+        """Whether the server could be told to disconnect everybody and stop."""
+        # Each launch removes an old pid file first: while somebody is alive, this one is his.
+        try:
+            os.kill(int((self._data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
+        except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+            return False
+        return True
+
+    def log_size(self) -> int:
+        """In bytes."""
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def last_words(self, offset: int) -> str:
+        """The end of what the server has said since its log had that size."""
+        with suppress(FileNotFoundError), open(self._log, "rb") as log:
+            log.seek(offset)
+            return _excerpt(log.read())
+        return ""
+
+    def shorten_log(self) -> None:
+        """Put a long log aside; the server goes on writing to the same file."""
+        with self._said_plainly():
+            if self.log_size() > LOG_LIMIT:
+                shutil.copyfile(self._log, self.home / "log.1")
+                os.truncate(self._log, 0)
+
+    def refuge(self) -> Path:
+        """A short folder outside the data, if one is needed. Nobody can guess its name without the password."""
+        identity = os.fsencode(self.home) + self._password().encode()
+        name = f"taskdeck-{hashlib.sha256(identity).hexdigest()[:24]}"
+        place = Path(tempfile.gettempdir())
+        return (place if len(os.fsencode(place)) < 50 else Path("/tmp")) / name  # noqa: S108
+
+    def make_refuge(self) -> Path:
+        """Have the refuge, which everybody may enter and only we may write."""
+        folder = self.refuge()
+        with suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            folder.chmod(0o711)
+        status = folder.lstat()
+        if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
+            raise EmbeddedError(f"{folder} belongs to somebody else: remove it and try again.")
+        return folder
+
+    @contextmanager
+    def keeping_refuge(self) -> Generator[None]:
+        """Lock the refuge, if there is one: systemd-tmpfiles then does not clear it for its age (tmpfiles.d(5))."""
+        with ExitStack() as stack:
+            if self.refuge().exists():
+                descriptor = os.open(self.refuge(), os.O_RDONLY)
+                stack.callback(os.close, descriptor)
+                try_lock(descriptor, fcntl.LOCK_SH)
+            yield
+
+    def _socket_directory(self) -> Path:
+        """Where clients find the socket: beside the data, or under another name for what no client would take."""
+        socket = os.fspath(self._data / f".s.PGSQL.{PORT}")
+        if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and not set(",:") & set(socket):  # they part hosts, ports
+            return self._data
+        link = self.make_refuge() / "socket"
+        with suppress(FileExistsError):
+            link.symlink_to(self._data)
+        return link
+
+    def _password(self) -> str:
+        with suppress(FileNotFoundError):
+            return (self.home / "password").read_text()
+        return ""
+
+    def _choose_password(self) -> None:
+        with open(self.home / "password.new", "w", opener=_private) as file:
+            file.write(secrets.token_hex(24))
+        os.replace(self.home / "password.new", self.home / "password")
+
+    def _create(self, programs: Path, account: Account, alive: int) -> None:
+        """Make the cluster under another name, so that an interrupted attempt leaves nothing in the way."""
+        staging = self.home / "data.new"
+        if staging.exists():
+            shutil.rmtree(staging)
+        staging.mkdir(mode=0o700)
+        give(staging, account)
+        with tempfile.TemporaryFile(dir=self.home) as secret:
+            secret.write(self._password().encode())
+            secret.flush()
+            if "user" in account:
+                os.fchown(secret.fileno(), account["user"], -1)
+            places = (f"--pgdata={_place(staging, account)}", f"--pwfile=/dev/fd/{secret.fileno()}")
+            done = subprocess.run(
+                [programs / "initdb", *places, *INITDB],
+                cwd=staging,
+                env=_environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                pass_fds=(alive, secret.fileno()),
+                start_new_session=True,
+                **account,
+            )
+        if done.returncode:
+            shutil.rmtree(staging, ignore_errors=True)
+            raise EmbeddedError(f"PostgreSQL cannot make its cluster in {self.home}.{_excerpt(done.stdout)}")
+        staging.rename(self._data)
+
+    def _check(self) -> None:
+        if not (self.home / "password").exists():
+            raise EmbeddedError(
+                f"{self._data} is there, but its password is not ({self.home / 'password'}): put it back, "
+                "or choose another folder with TASKDECK_DATA_DIR."
+            )
+        version = (self._data / "PG_VERSION").read_text().strip()
+        if version != MAJOR:
+            raise EmbeddedError(
+                f"{self._data} was made by PostgreSQL {version}, and this is PostgreSQL {MAJOR}. Choose another "
+                f"folder with TASKDECK_DATA_DIR, and bring the data over with pg_dump of PostgreSQL {version}."
+            )
+
+    @contextmanager
+    def _said_plainly(self) -> Generator[None]:
+        """Turn what the operating system refuses into a sentence."""
+        try:
+            yield
+        except OSError as error:
+            raise EmbeddedError(
+                f"The embedded PostgreSQL cannot use {self.home}: {error.strerror or error}. Choose a folder that "
+                "you may write with TASKDECK_DATA_DIR, or set DATABASE_URL to use a PostgreSQL of your own."
+            ) from error
+        except LookupError as error:
+            raise EmbeddedError(f"{error}. Set DATABASE_URL to use a PostgreSQL of your own.") from error
+
+
+def try_lock(descriptor: int, kind: int) -> bool:
+    """Whether the lock (`fcntl.LOCK_SH` or `LOCK_EX`) could be had at once."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+def _place(folder: Path, account: Account) -> str:
+    """How a program that is started in the folder calls it: the account may be unable to walk there."""
+    return "/proc/self/cwd" if account else os.fspath(folder)
+
+
+def _environment() -> dict[str, str]:
+    """None of the caller's PG… variables, and messages in English."""
+    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
+
+
+def _excerpt(output: bytes) -> str:
+    lines = [line for line in output.decode(errors="replace").splitlines() if line.strip()]
+    return "".join(f"\n    {line}" for line in lines[-6:])

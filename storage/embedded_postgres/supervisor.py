@@ -1,0 +1,201 @@
+"""The PostgreSQL 18 that comes with Taskdeck: started when first needed, stopped by the last process to leave.
+
+Who is inside, and whether the server is alive, is known from locks that the kernel drops however a process ends.
+It is never read from a pid file: that outlives its process, and may then name somebody else's.
+"""
+
+import asyncio
+import fcntl
+import logging
+import shutil
+import signal
+import threading
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from time import monotonic
+from types import FrameType
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+import asyncpg
+from anyio import CancelScope
+
+from storage.embedded_postgres.cluster import DATABASE, OWNER, SUPERUSER, Cluster, EmbeddedError, try_lock
+
+__all__ = ["EmbeddedError", "running"]
+
+PATIENCE = 60.0  # seconds without a sign of life; crash recovery gives one and may take longer
+WATCH_INTERVAL = 0.5  # seconds
+RETRY_INTERVAL = 5.0  # seconds, when it cannot be started again
+
+logger = logging.getLogger(__name__)
+
+
+@asynccontextmanager
+async def running(data_dir: Path) -> AsyncGenerator[str]:
+    """A PostgreSQL in `data_dir/postgres`, started if need be and shared with other processes.
+
+    Yields the URI of the database's owner, no superuser: `postgresql://taskdeck:password@/taskdeck?host=<socket
+    directory>&port=5432`. It stays the same across restarts. While inside, a server that dies alone is started
+    again within about a second. SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has
+    handlers of its own.
+
+    Raises:
+        EmbeddedError: it cannot be started.
+    """
+    supervisor = _Supervisor(Cluster(data_dir))
+    with _unwinding_on_signals(), supervisor.cluster.opened("users") as presence:
+        try:
+            async with supervisor.alone():
+                fcntl.flock(presence, fcntl.LOCK_SH)
+                await supervisor.start()
+            watch = asyncio.create_task(supervisor.watch())
+            try:
+                with supervisor.cluster.keeping_refuge():
+                    yield supervisor.cluster.uri()
+            finally:
+                watch.cancel()
+        finally:
+            await _finish(supervisor.leave(presence))
+
+
+class _Supervisor:
+    def __init__(self, cluster: Cluster) -> None:
+        self.cluster = cluster
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncGenerator[None]:
+        """Nobody else starts or stops the server meanwhile. Waits as long as others take, even for a recovery."""
+        with self.cluster.opened("lock") as lock:
+            while not try_lock(lock, fcntl.LOCK_EX):  # noqa: ASYNC110 - a free lock raises no event
+                await asyncio.sleep(0.01)
+            yield
+
+    async def start(self) -> None:
+        """Return once the server answers. To be called `alone`."""
+        seen, launched, written = monotonic(), False, 0
+        while (state := await self._state()) != "ready":
+            if not self.cluster.is_deserted():
+                if state == "busy":
+                    seen = monotonic()
+                if monotonic() - seen > PATIENCE:
+                    raise EmbeddedError(
+                        f"PostgreSQL in {self.cluster.home} runs, but has not answered for {PATIENCE:.0f} s. "
+                        f"Stop its processes and try again.{self.cluster.last_words(0)}"
+                    )
+                await asyncio.sleep(0.02)
+            elif launched:
+                raise EmbeddedError(
+                    f"PostgreSQL in {self.cluster.home} does not start.{self.cluster.last_words(written)}"
+                )
+            else:
+                written = self.cluster.log_size()
+                launched = await asyncio.to_thread(self.cluster.launch)
+                seen = monotonic()
+
+    async def watch(self) -> None:
+        """Start the server again whenever it is gone, and keep its log short."""
+        while True:
+            await asyncio.sleep(WATCH_INTERVAL)
+            try:
+                if self.cluster.is_deserted():
+                    logger.warning("PostgreSQL in %s has died: starting it again", self.cluster.home)
+                    async with self.alone():
+                        await self.start()
+                self.cluster.shorten_log()
+            except EmbeddedError as error:
+                logger.error("%s", error)
+                await asyncio.sleep(RETRY_INTERVAL)
+
+    async def leave(self, presence: int) -> None:
+        """Give up the presence, and stop the server if nobody else is inside."""
+        async with self.alone():
+            fcntl.flock(presence, fcntl.LOCK_UN)
+            if not try_lock(presence, fcntl.LOCK_EX):
+                return
+            asked, deadline = False, monotonic() + PATIENCE
+            while not self.cluster.is_deserted() and monotonic() < deadline:
+                asked = asked or self.cluster.ask_to_stop()
+                await asyncio.sleep(0.01)
+            shutil.rmtree(self.cluster.refuge(), ignore_errors=True)
+
+    async def _state(self) -> Literal["ready", "busy", "silent"]:
+        """What a client meets. `busy` is a server that starts, recovers or stops."""
+        if not self.cluster.exists():
+            return "silent"
+        uri = self.cluster.uri(SUPERUSER)
+        try:
+            await (await asyncpg.connect(uri, timeout=5)).close()
+        except asyncpg.InvalidCatalogNameError:
+            await _create_database(uri)
+        except asyncpg.InvalidAuthorizationSpecificationError as error:
+            raise EmbeddedError(
+                f"PostgreSQL refuses the password in {self.cluster.home / 'password'}: put the right one back, "
+                "or choose another folder with TASKDECK_DATA_DIR."
+            ) from error
+        except asyncpg.TooManyConnectionsError:
+            return "ready"
+        except asyncpg.PostgresError as error:
+            return "busy" if str(error.sqlstate).startswith("57P") else "silent"
+        except (OSError, asyncpg.InterfaceError):
+            return "silent"
+        return "ready"
+
+
+async def _create_database(uri: str) -> None:
+    # The owner is what a hosted PostgreSQL gives out: it makes roles and its own tables, and policies bind it.
+    connection = await asyncpg.connect(uri, database="postgres")
+    try:
+        password = unquote(urlsplit(uri).password or "")
+        with suppress(asyncpg.DuplicateObjectError):
+            await connection.execute(f"CREATE ROLE {OWNER} LOGIN CREATEROLE PASSWORD '{password}'")
+        await connection.execute(f"CREATE DATABASE {DATABASE} OWNER {OWNER}")
+    finally:
+        await connection.close()
+
+
+async def _finish(work: Coroutine[object, object, None]) -> None:
+    """Await work to its end, however often the caller is cancelled meanwhile; then be cancelled."""
+    task = asyncio.ensure_future(work)
+    cancelled = None
+    with CancelScope(shield=True):
+        while not task.done():
+            try:
+                await asyncio.wait([task])
+            except asyncio.CancelledError as error:
+                cancelled = error
+    task.result()
+    if cancelled:
+        raise cancelled
+
+
+@contextmanager
+def _unwinding_on_signals() -> Generator[None]:
+    """Cancel the caller on SIGTERM and SIGHUP, and exit when it has unwound.
+
+    Signals that have a handler are left alone. One that is set inside takes precedence: uvicorn's raises its signal
+    again after it has shut down, and that comes here.
+    """
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[int] = []
+
+    def unwind(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        if task:
+            loop.call_soon_threadsafe(task.cancel)
+
+    ours: list[int] = []
+    if threading.current_thread() is threading.main_thread():
+        ours = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
+    for number in ours:
+        signal.signal(number, unwind)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)

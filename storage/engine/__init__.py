@@ -1,0 +1,1 @@
+"""The database underneath the verbs: scopes, transactions, retries, migrations, limits."""

@@ -1,0 +1,70 @@
+"""Writes that may be sent again: the same key and arguments give the same answer for 24 hours.
+
+The key commits with the write it belongs to, so there is no moment in which one exists without the other.
+"""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import Text, bindparam, cast, func, null, select, update
+from sqlalchemy.dialects.postgresql import JSONB, insert
+from sqlmodel import col
+
+from storage.engine.database import Transaction, compiled
+from storage.schema.errors import Conflict
+from storage.schema.system_tables import IdempotencyKey
+
+KEPT = timedelta(hours=24)
+
+_claim = insert(IdempotencyKey).values(
+    user_id=func.current_user_id(), key=bindparam("key", type_=Text), fingerprint=bindparam("print", type_=Text)
+)
+_CLAIM = compiled(
+    _claim.on_conflict_do_update(
+        index_elements=["user_id", "key"],
+        set_={"fingerprint": _claim.excluded.fingerprint, "answer": null(), "created_at": func.now()},
+        where=col(IdempotencyKey.created_at) < func.now() - KEPT,
+    ).returning(col(IdempotencyKey.key))
+)
+_KEPT = compiled(
+    select(col(IdempotencyKey.fingerprint), col(IdempotencyKey.answer)).where(
+        col(IdempotencyKey.user_id) == func.current_user_id(),
+        col(IdempotencyKey.key) == bindparam("key", type_=Text),
+    )
+)
+_KEEP = compiled(
+    update(IdempotencyKey)
+    .where(
+        col(IdempotencyKey.user_id) == func.current_user_id(),
+        col(IdempotencyKey.key) == bindparam("key_", type_=Text),
+    )
+    .values(answer=cast(bindparam("answer_", type_=Text), JSONB))
+)
+
+
+async def recall(transaction: Transaction, key: str | None, verb: str, arguments: object) -> dict[str, Any] | None:
+    """The answer that this key got before, or None when the write is to be done now.
+
+    A second caller with the same key waits here until the first one has committed.
+
+    Raises:
+        Conflict: the key was used for something else.
+    """
+    if key is None:
+        return None
+    said = json.dumps([verb, arguments], sort_keys=True, default=str, ensure_ascii=True)
+    fingerprint = hashlib.sha256(said.encode()).hexdigest()
+    if await transaction.fetch_value(_CLAIM, key=key, print=fingerprint) is not None:
+        return None
+    kept = await transaction.fetch_one(_KEPT, key=key)
+    if kept is None or kept["fingerprint"] != fingerprint:
+        raise Conflict("This idempotency_key was used with other arguments within 24 hours. Use a new key.")
+    return json.loads(kept["answer"])
+
+
+async def keep(transaction: Transaction, key: str | None, answer: dict[str, Any]) -> None:
+    """Remember the answer, to be given again for the same key."""
+    if key is not None:
+        await transaction.run(_KEEP, key_=key, answer_=json.dumps(answer))

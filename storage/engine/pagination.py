@@ -1,0 +1,41 @@
+"""Where a list goes on: the sort values of the last row that was given, so that rows added meanwhile move nothing."""
+
+import base64
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+
+from storage.engine.database import Row
+from storage.schema.errors import InvalidInput
+
+
+def write(listing: str, *position: datetime | str | int) -> str:
+    """An opaque cursor for what follows this position. `listing` tells lists apart: its name and its filters."""
+    said = [_print(listing), *(value.isoformat() if isinstance(value, datetime) else value for value in position)]
+    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+
+
+def following(listing: str, rows: list[Row], given: int, *keys: str) -> str | None:
+    """A cursor behind the last row that was given, if rows beyond it were found."""
+    return write(listing, *(rows[given - 1][key] for key in keys)) if len(rows) > given else None
+
+
+def read(cursor: str, listing: str, *kinds: type) -> list[Any]:
+    """The position that `write` was given: one value of each kind (datetime, str or int).
+
+    Raises:
+        InvalidInput: it is not a cursor of this list.
+    """
+    try:
+        found, *position = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), b"-_", validate=True))
+        values = [datetime.fromisoformat(v) if k is datetime else v for v, k in zip(position, kinds, strict=True)]
+        if found == _print(listing) and [type(value) for value in values] == list(kinds):
+            return values
+    except (ValueError, TypeError, RecursionError):
+        pass
+    raise InvalidInput("This cursor does not belong to this listing: repeat the call without cursor to start again.")
+
+
+def _print(listing: str) -> str:
+    return hashlib.sha256(listing.encode()).hexdigest()[:12]

@@ -1,0 +1,37 @@
+"""How long things are kept: idempotency keys a day, deleted tasks thirty days."""
+
+import asyncio
+import logging
+
+from sqlalchemy import func, select
+
+from storage.engine.database import Database, compiled
+from storage.engine.retry import verb
+from storage.schema.errors import StorageError
+
+logger = logging.getLogger(__name__)
+
+BATCH = 1000
+"""What one call of purge_expired() deletes of a kind at most, so that no lock is held for long."""
+
+PERIOD = 3600.0  # seconds
+
+_PURGE = compiled(select(func.purge_expired()))
+
+
+@verb
+async def purge(database: Database) -> int:
+    """Delete a batch of what has expired; how much it was."""
+    async with database.nobody().transaction() as transaction:
+        return await transaction.fetch_value(_PURGE)
+
+
+async def purge_for_ever(database: Database) -> None:
+    """Purge every hour. Several replicas may do so at once."""
+    while True:
+        try:
+            while await purge(database) >= BATCH:
+                pass
+        except StorageError as error:
+            logger.info("nothing was purged: %s", error)
+        await asyncio.sleep(PERIOD)

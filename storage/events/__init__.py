@@ -1,0 +1,1 @@
+"""Changes of tasks, announced to every replica."""

@@ -1,0 +1,1 @@
+"""Users and the teams they form."""

@@ -1,0 +1,151 @@
+"""Verbs on teams and their members. Who may do what: design of roles in docs/data-model.md."""
+
+from collections.abc import Awaitable
+
+import asyncpg
+from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.retry import verb
+from storage.people import users
+from storage.schema import token_budget
+from storage.schema.errors import Conflict, NotAllowed, NotFound
+from storage.schema.request_models import TeamRole
+from storage.schema.response_models import ListedTeam, Member, TeamList, TeamView
+from storage.schema.tables import Team, TeamMember, User
+
+_TEAM = bindparam("team_id", type_=BigInteger)
+_USER = bindparam("user_id", type_=Text)
+
+_CREATE = compiled(select(func.create_team(bindparam("name", type_=Text))))
+_members = (
+    select(
+        col(TeamMember.team_id),
+        cast(col(Team.name), Text).label("team_name"),
+        col(TeamMember.user_id),
+        col(TeamMember.role),
+        col(User.name),
+        col(User.email),
+    )
+    .join(Team, col(Team.id) == col(TeamMember.team_id))
+    .join(User, col(User.id) == col(TeamMember.user_id))
+    .order_by(col(Team.id), col(TeamMember.created_at), col(TeamMember.user_id))
+)
+_ALL = compiled(_members.where(col(Team.id) == func.any(func.my_team_ids())))
+_ONE = compiled(_members.where(col(Team.id) == _TEAM))
+_adding = insert(TeamMember).values(team_id=_TEAM, user_id=_USER, role=bindparam("role", type_=Text))
+_ADD = compiled(
+    _adding.on_conflict_do_update(index_elements=["team_id", "user_id"], set_={"role": _adding.excluded.role})
+)
+_REMOVE = compiled(delete(TeamMember).where(col(TeamMember.team_id) == _TEAM, col(TeamMember.user_id) == _USER))
+
+
+@verb
+async def create(scope: Scope, name: str) -> TeamView:
+    """Create a team that the caller owns."""
+    async with scope.transaction() as transaction:
+        team_id = await transaction.fetch_value(_CREATE, name=name)
+        return await _read(transaction, team_id)
+
+
+@verb
+async def find_all(scope: Scope) -> list[TeamView]:
+    """The caller's teams with their members, oldest team first."""
+    async with scope.transaction() as transaction:
+        rows = await transaction.fetch_all(_ALL)
+    teams: dict[int, list[Row]] = {}
+    for row in rows:
+        teams.setdefault(row["team_id"], []).append(row)
+    return [_view(members, scope.user_id) for members in teams.values()]
+
+
+async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
+    """The caller's teams, oldest first: all with members if that fits, else fewer members of each, else fewer teams."""
+    teams = [ListedTeam(**dict(team)) for team in await find_all(scope)]
+    if sum(map(token_budget.cost, teams)) <= max_tokens:
+        return TeamList(teams=teams)
+    left = max_tokens
+    for place, team in enumerate(teams):
+        bare = team.model_copy(update={"members": [], "more_members": len(team.members)})
+        members = token_budget.fitting(team.members, left // (len(teams) - place) - token_budget.cost(bare))
+        more = len(team.members) - len(members)
+        teams[place] = bare.model_copy(update={"members": members, "more_members": more or None})
+        left -= token_budget.cost(teams[place])
+    shown = token_budget.fill(teams, max_tokens)
+    return TeamList(teams=shown, more_teams=len(teams) - len(shown) or None)
+
+
+@verb
+async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "member") -> TeamView:
+    """Add a person (id or e-mail) to a team; somebody who is there already gets this role.
+
+    Raises:
+        NotFound: no such team or person; NotAllowed: for owners and admins, and owners are made and unmade by
+        owners; Conflict: the last owner would no longer be one.
+    """
+    async with scope.transaction() as transaction:
+        mine = await _my_role(transaction, team_id)
+        if mine not in ("owner", "admin"):
+            raise NotAllowed(f"You are a {mine} of team {team_id}: only its owners and admins may change its members.")
+        user_id = (await users.resolve(transaction, person))["id"]
+        present = await users.role_in(transaction, team_id, user_id)
+        if mine != "owner" and "owner" in (role, present):
+            raise NotAllowed(f"Only an owner of team {team_id} may make or unmake its owners.")
+        if present != role:
+            await _keep_owner(transaction.run(_ADD, team_id=team_id, user_id=user_id, role=role), team_id)
+        return await _read(transaction, team_id)
+
+
+@verb
+async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
+    """Remove a person from a team; anyone may remove themselves. Their tasks stay where they are.
+
+    The answer is the team without them, seen by the caller before leaving.
+
+    Raises:
+        NotFound: no such team, person or member; NotAllowed: for owners and admins, and owners are removed by owners;
+        Conflict: the last owner stays.
+    """
+    async with scope.transaction() as transaction:
+        mine = await _my_role(transaction, team_id)
+        user_id = (await users.resolve(transaction, person))["id"]
+        present = await users.role_in(transaction, team_id, user_id)
+        if user_id != scope.user_id and mine not in ("owner", "admin"):
+            raise NotAllowed(f"You are a {mine} of team {team_id}: you may only remove yourself.")
+        if present is None:
+            raise NotFound(f"{person} is not a member of team {team_id}. Use list_teams to see who is.")
+        if user_id != scope.user_id and mine != "owner" and present == "owner":
+            raise NotAllowed(f"Only an owner of team {team_id} may remove its owners.")
+        before = await _read(transaction, team_id)
+        await _keep_owner(transaction.run(_REMOVE, team_id=team_id, user_id=user_id), team_id)
+        return before.model_copy(update={"members": [m for m in before.members if m.user_id != user_id]})
+
+
+async def _my_role(transaction: Transaction, team_id: int) -> str:
+    role = await users.role_in(transaction, team_id, transaction.user_id)
+    if role is None:
+        raise users.no_team(team_id)
+    return role
+
+
+async def _keep_owner(change: Awaitable[None], team_id: int) -> None:
+    try:
+        await change
+    except asyncpg.CheckViolationError as error:
+        raise Conflict(
+            f"Team {team_id} needs an owner: make somebody else one first (add_team_member with role owner)."
+        ) from error
+
+
+async def _read(transaction: Transaction, team_id: int) -> TeamView:
+    return _view(await transaction.fetch_all(_ONE, team_id=team_id), transaction.user_id)
+
+
+def _view(rows: list[Row], user_id: str) -> TeamView:
+    members = [
+        Member.model_construct(user_id=r["user_id"], name=r["name"], email=r["email"], role=r["role"]) for r in rows
+    ]
+    mine = next(member.role for member in members if member.user_id == user_id)
+    return TeamView.model_construct(id=rows[0]["team_id"], name=rows[0]["team_name"], role=mine, members=members)

@@ -1,0 +1,147 @@
+"""The people that the identity provider vouches for, and what one of them may name another for."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, Text, bindparam, func, or_, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from storage.engine.database import Database, Row, Scope, Transaction, compiled
+from storage.engine.retry import verb
+from storage.schema.errors import InvalidInput, NotAllowed, NotFound
+from storage.schema.tables import TaskShare, TeamMember, User
+
+_found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")
+_FIND = compiled(select(_found))
+_TIMEZONE = compiled(select(col(User.timezone)).where(col(User.id) == bindparam("user_id", type_=Text)))
+_ROLE = compiled(
+    select(col(TeamMember.role)).where(
+        col(TeamMember.team_id) == bindparam("team_id", type_=BigInteger),
+        col(TeamMember.user_id) == bindparam("user_id", type_=Text),
+    )
+)
+_SHARED_WITH = compiled(
+    select(col(TaskShare.permission)).where(
+        col(TaskShare.task_id) == bindparam("task_id", type_=BigInteger),
+        col(TaskShare.shared_with_user_id) == bindparam("user_id", type_=Text),
+    )
+)
+_told = insert(User).values(
+    id=func.current_user_id(),
+    email=bindparam("email", type_=Text),
+    name=bindparam("name", type_=Text),
+    timezone=bindparam("timezone", type_=Text),
+)
+_news = {
+    name: (column, func.coalesce(_told.excluded[name], column))
+    for name, column in (("email", col(User.email)), ("name", col(User.name)), ("timezone", col(User.timezone)))
+}
+_REMEMBER = compiled(
+    _told.on_conflict_do_update(
+        index_elements=["id"],
+        set_={**{name: new for name, (_, new) in _news.items()}, "updated_at": func.now()},
+        where=or_(*(old.is_distinct_from(new) for old, new in _news.values())),
+    )
+)
+_token = func.find_personal_token(bindparam("hash", type_=Text)).table_valued(
+    "user_id", "email", "name", "timezone", "token_name", "scopes", "expires_at"
+)
+_FIND_TOKEN = compiled(select(_token))
+
+
+@dataclass(frozen=True)
+class TokenHolder:
+    """Who a personal access token speaks for, and how far."""
+
+    user_id: str
+    email: str | None
+    name: str | None
+    timezone: str | None
+    token_name: str
+    scopes: frozenset[str]
+    expires_at: datetime
+
+
+@verb
+async def remember(scope: Scope, email: str | None, name: str | None, timezone: str | None) -> None:
+    """Mirror what the token says about its user; what it does not say stays."""
+    async with scope.transaction() as transaction:
+        await transaction.run(_REMEMBER, email=email, name=name, timezone=timezone)
+
+
+@verb
+async def find_personal_token(database: Database, token_hash: str) -> TokenHolder | None:
+    """The holder of a live personal access token by its SHA-256 (hex), or None. Notes the use, once a minute."""
+    async with database.nobody().transaction() as transaction:
+        row = await transaction.fetch_one(_FIND_TOKEN, hash=token_hash)
+    if row is None:
+        return None
+    found: dict[str, Any] = {**row, "scopes": frozenset(row["scopes"].split())}
+    return TokenHolder(**found)
+
+
+async def resolve(transaction: Transaction, person: str) -> Row:
+    """The one user with this id or e-mail.
+
+    Raises:
+        NotFound: nobody, or several with that e-mail.
+    """
+    rows = await transaction.fetch_all(_FIND, person=person)
+    exact = [row for row in rows if row["id"] == person] or rows
+    if len(exact) > 1:
+        raise NotFound(f"Several users have the e-mail {person}. Name the person by user id (whoami tells one's own).")
+    if not exact:
+        raise NotFound(
+            f"Nobody here is known as {person}. Check the user id or e-mail; the person must have signed in once."
+        )
+    return exact[0]
+
+
+async def timezone_of(transaction: Transaction, user_id: str) -> str | None:
+    """The time zone that a person's token told, an IANA name."""
+    return await transaction.fetch_value(_TIMEZONE, user_id=user_id)
+
+
+async def role_in(transaction: Transaction, team_id: int, user_id: str) -> str | None:
+    """Somebody's role in a team that the caller belongs to."""
+    return await transaction.fetch_value(_ROLE, team_id=team_id, user_id=user_id)
+
+
+async def check_may_write_in(transaction: Transaction, team_id: int) -> None:
+    """Refuse a team that the caller is not in, or only views.
+
+    Raises:
+        NotFound, NotAllowed.
+    """
+    role = await role_in(transaction, team_id, transaction.user_id)
+    if role is None:
+        raise no_team(team_id)
+    if role == "viewer":
+        raise NotAllowed(f"You are a viewer of team {team_id}: only owners, admins and members may put tasks into it.")
+
+
+def no_team(team_id: int) -> NotFound:
+    """What is said of a team that does not exist, or that the caller is not in."""
+    return NotFound(f"No team {team_id}. Use list_teams to find its id.")
+
+
+async def assignable(transaction: Transaction, person: str, team_id: int | None, task: Row | None) -> str:
+    """The user id of somebody who can see the task that is assigned.
+
+    Raises:
+        NotFound: nobody by that name; InvalidInput: the person cannot see the task.
+    """
+    user_id: str = (await resolve(transaction, person))["id"]
+    owner = (task["owner"] if task else None) or transaction.user_id
+    if user_id in (owner, transaction.user_id):
+        return user_id
+    if team_id is not None and await role_in(transaction, team_id, user_id) is not None:
+        return user_id
+    shared = task is not None and await transaction.fetch_value(_SHARED_WITH, task_id=task["id"], user_id=user_id)
+    if not shared:
+        raise InvalidInput(
+            f"{person} cannot see this task: share it with them (share_task), or add them to its team first."
+        )
+    return user_id

@@ -1,0 +1,234 @@
+"""What callers see. Absent means absent: an optional field that is None is left out."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from storage.schema.request_models import Access, MessageRole, Permission, Priority, Status, TeamRole
+
+
+class View(BaseModel):
+    """Base of everything that leaves storage."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def facts(self) -> dict[str, Any]:
+        """As JSON values, without what is absent."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+class TaskBrief(View):
+    """A task in a list."""
+
+    id: int
+    title: str
+    status: Status
+    priority: Priority
+    due: str | None = None
+    tags: list[str]
+    access: Access
+
+
+class TaskView(View):
+    """A task. `access` is what this caller may do with it; `owner` is named when it is somebody else."""
+
+    id: int
+    title: str
+    description: str | None = None
+    status: Status
+    priority: Priority
+    due: str | None = None
+    tags: list[str]
+    team_id: int | None = None
+    parent_id: int | None = None
+    assignee: str | None = None
+    recurrence: str | None = None
+    access: Access
+    owner: str | None = None
+    version: int
+    created_at: str
+    updated_at: str
+    completed_at: str | None = None
+
+
+class TaskCompleted(TaskView):
+    """A completed task, with its next occurrence when it recurs."""
+
+    next_occurrence: TaskBrief | None = None
+
+
+class Share(View):
+    """One person's permission on a task."""
+
+    user_id: str
+    email: str | None = None
+    permission: Permission
+
+
+class HistoryEntry(View):
+    """One change of a task: `changes` maps a field to [before, after]."""
+
+    event_type: str
+    user_id: str
+    client: str | None = None
+    at: str
+    changes: dict[str, Any]
+
+
+class TaskDetail(TaskView):
+    """A task with its shares and its last events, newest first."""
+
+    shares: list[Share]
+    history: list[HistoryEntry]
+
+
+class Reverted(View):
+    """A change that was undone."""
+
+    event_type: str
+    task_id: int
+
+
+class Undone(View):
+    """What undo reverted, the last change first."""
+
+    reverted: list[Reverted]
+
+
+class TaskPage(View):
+    """A page of tasks. `total_count` counts the whole list, not the page."""
+
+    tasks: list[TaskBrief | TaskView]
+    total_count: int
+    next_cursor: str | None = None
+
+
+class TaskShares(View):
+    """A task's shares after a change."""
+
+    task_id: int
+    shares: list[Share]
+
+
+class Member(View):
+    """Somebody in a team."""
+
+    user_id: str
+    name: str | None = None
+    email: str | None = None
+    role: TeamRole
+
+
+class TeamView(View):
+    """A team; `role` is the caller's."""
+
+    id: int
+    name: str
+    role: TeamRole
+    members: list[Member]
+
+
+class ListedTeam(TeamView):
+    """A team in a list; `more_members` counts those that it has no room for."""
+
+    more_members: int | None = None
+
+
+class TeamList(View):
+    """The caller's teams; `more_teams` counts those that it has no room for."""
+
+    teams: list[ListedTeam]
+    more_teams: int | None = None
+
+
+class MessageView(View):
+    """A kept message; `sequence` counts from 1 in its conversation."""
+
+    sequence: int
+    role: MessageRole
+    content: str
+    tool_calls: list[dict[str, Any]] | None = None
+    model: str | None = None
+    created_at: str
+
+
+class ConversationView(View):
+    """A conversation without its messages."""
+
+    id: int
+    title: str | None = None
+    message_count: int
+    created_at: str
+    updated_at: str
+
+
+class MessagesAppended(View):
+    """Where appended messages stand in their conversation."""
+
+    conversation_id: int
+    first_sequence: int
+    last_sequence: int
+
+
+class ConversationList(View):
+    """A page of conversations, the one updated last first. `total_count` counts the whole list."""
+
+    conversations: list[ConversationView]
+    total_count: int
+    next_cursor: str | None = None
+
+
+class ConversationPage(View):
+    """A part of a conversation, oldest message first. `has_more` says that older ones are left."""
+
+    conversation: ConversationView
+    messages: list[MessageView]
+    has_more: bool
+
+
+class MessageMatch(View):
+    """A message that was found, and the words around the first match."""
+
+    conversation_id: int
+    sequence: int
+    role: MessageRole
+    snippet: str
+
+
+class MessageMatches(View):
+    """A page of matches, newest message first."""
+
+    matches: list[MessageMatch]
+    next_cursor: str | None = None
+
+
+class ConversationDeleted(View):
+    """What is left of a conversation."""
+
+    conversation_id: int
+    deleted: bool
+
+
+class DayCount(View):
+    """What happened on one UTC day."""
+
+    date: str
+    created: int
+    completed: int
+
+
+class Totals(View):
+    """The four numbers. Of a team: `shared_tasks` are those of its tasks that are shared with somebody."""
+
+    total_tasks: int
+    pending_tasks: int
+    completed_tasks: int
+    shared_tasks: int
+
+
+class Overview(Totals):
+    """The four numbers, what is late or due today, and a trend, oldest day first."""
+
+    overdue_tasks: int
+    due_today_tasks: int
+    trend: list[DayCount]

@@ -1,0 +1,117 @@
+"""Rows that the product keeps beside people's own: history, keys, tokens, and numbers that replicas share."""
+
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field as Stored
+
+from storage.schema.tables import Row, identity, moment, user
+
+
+class TaskEvent(Row, table=True):
+    """What happened to a task: written by triggers in the same transaction, never changed.
+
+    `transaction_id` groups what one call did (undo), and tells a cached number whether it has seen this event.
+    """
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["task_id", "owner_id"],
+            ["tasks.id", "tasks.user_id"],
+            ondelete="CASCADE",
+            name="task_events_task_fkey",
+        ),
+        Index("task_events_task", "task_id", "transaction_id"),
+        Index("task_events_owner", "owner_id", "transaction_id"),
+        Index("task_events_actor", "user_id", "created_at", "transaction_id"),
+        Index("task_events_undoes", "user_id", "undoes", postgresql_where=text("undoes IS NOT NULL")),
+        Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
+        Index("task_events_from", "from_team_id", "transaction_id", postgresql_where=text("from_team_id IS NOT NULL")),
+        Index(
+            "task_events_target",
+            "target_user_id",
+            "transaction_id",
+            postgresql_where=text("target_user_id IS NOT NULL"),
+        ),
+    )
+
+    id: int = Stored(sa_column=identity())
+    transaction_id: int = Stored(
+        sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint"))
+    )
+    task_id: int = Stored(sa_type=BigInteger)
+    owner_id: str = Stored(sa_type=Text)
+    user_id: str = Stored(sa_type=Text)
+    team_id: int | None = Stored(default=None, sa_type=BigInteger)
+    from_team_id: int | None = Stored(default=None, sa_type=BigInteger)
+    target_user_id: str | None = Stored(default=None, sa_type=Text)
+    event_type: str = Stored(sa_type=Text)
+    client: str | None = Stored(default=None, sa_type=Text)
+    changes: str = Stored(sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    undoes: int | None = Stored(default=None, sa_type=BigInteger)
+    created_at: datetime = Stored(sa_column=moment())
+
+
+class IdempotencyKey(Row, table=True):
+    """The answer to a write that may be sent again with the same key for 24 hours."""
+
+    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
+    key: str = Stored(sa_type=Text, primary_key=True)
+    fingerprint: str = Stored(sa_type=Text)
+    answer: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
+    created_at: datetime = Stored(sa_column=moment())
+
+
+class CachedStatistic(Row, table=True):
+    """Numbers with the snapshot they were counted in; `team_id` 0 means the user's own."""
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
+    team_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    total: int = Stored(sa_type=BigInteger)
+    completed: int = Stored(sa_type=BigInteger)
+    shared: int = Stored(sa_type=BigInteger)
+    snapshot: str = Stored(sa_type=Text)
+    counted_at: datetime = Stored(sa_column=moment())
+
+
+class PersonalAccessToken(Row, table=True):
+    """An opaque token for headless use: only its SHA-256 is kept."""
+
+    __table_args__ = (
+        UniqueConstraint("token_hash", name="personal_access_tokens_hash"),
+        Index("personal_access_tokens_owner", "user_id", "id"),
+    )
+
+    id: int = Stored(sa_column=identity())
+    user_id: str = Stored(sa_column=user())
+    name: str = Stored(sa_type=Text)
+    token_hash: str = Stored(sa_type=Text)
+    token_hint: str = Stored(sa_type=Text)
+    scopes: str = Stored(sa_type=Text)
+    created_at: datetime = Stored(sa_column=moment())
+    expires_at: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
+    last_used_at: datetime | None = Stored(sa_column=moment(nullable=True))
+    revoked_at: datetime | None = Stored(sa_column=moment(nullable=True))
+
+
+class RateLimit(Row, table=True):
+    """A user's window of a minute: when it began, and how many requests were counted in it, by all replicas."""
+
+    __table_args__ = ({"prefixes": ["UNLOGGED"]},)
+
+    user_id: str = Stored(sa_type=Text, primary_key=True)
+    started: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
+    used: int = Stored(sa_type=BigInteger)

@@ -1,0 +1,187 @@
+"""What the fields of a task mean: columns to read, values to write, and what a caller may set."""
+
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, select, true, update
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from storage.engine.database import Row, Statement, Transaction, compiled
+from storage.people import users
+from storage.schema.errors import InvalidInput, NotFound
+from storage.schema.request_models import TaskFields
+from storage.schema.response_models import TaskBrief, TaskView
+from storage.schema.tables import Task
+from storage.tasks import due_dates
+
+ME = func.current_user_id()
+TYPES: dict[str, Any] = {
+    "team_id": BigInteger,
+    "parent_id": BigInteger,
+    "tags": ARRAY(Text),
+    "due_at": DateTime(timezone=True),
+}
+CLEARABLE = ("description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence")
+
+ACCESS = case(
+    (col(Task.user_id) == ME, "owner"),
+    (col(Task.team_id) == func.any(func.my_managed_team_ids()), "owner"),
+    (col(Task.team_id) == func.any(func.my_writable_team_ids()), "edit"),
+    (col(Task.id) == func.any(func.my_editable_task_ids()), "edit"),
+    else_="view",
+).label("access")
+_Parent = aliased(Task)
+PARENT = (
+    select(col(_Parent.id)).where(col(_Parent.id) == col(Task.parent_id)).correlate(Task).scalar_subquery()
+).label("parent_id")
+"""The parent, if the caller sees it."""
+BRIEF = (
+    col(Task.id),
+    col(Task.title),
+    col(Task.status),
+    col(Task.priority),
+    col(Task.due),
+    col(Task.tags),
+    ACCESS,
+)
+WHOLE = (
+    *BRIEF,
+    col(Task.description),
+    col(Task.team_id),
+    PARENT,
+    col(Task.assignee_id),
+    col(Task.recurrence),
+    case((col(Task.user_id) != ME, col(Task.user_id))).label("owner"),
+    col(Task.version),
+    col(Task.created_at),
+    col(Task.updated_at),
+    col(Task.completed_at),
+)
+TASK_ID = bindparam("task_id", type_=BigInteger)
+LIVE = (col(Task.id) == TASK_ID, col(Task.deleted_at).is_(None))
+GET = compiled(select(*WHOLE).where(*LIVE))
+
+
+def view(row: Row) -> TaskView:
+    """A row as its caller sees it."""
+    return TaskView.model_construct(**facts(row))
+
+
+def brief(row: Row) -> TaskBrief:
+    """A row as a list shows it."""
+    return TaskBrief.model_construct(**{name: row[name] for name in TaskBrief.model_fields})
+
+
+def facts(row: Row) -> dict[str, Any]:
+    """The fields of a TaskView."""
+    found = dict(row)
+    found["assignee"] = found.pop("assignee_id")
+    for moment in ("created_at", "updated_at", "completed_at"):
+        found[moment] = found[moment].isoformat() if found[moment] else None
+    return found
+
+
+def missing(task_id: int) -> NotFound:
+    """What is said of a task that does not exist, or that the caller may not see."""
+    return NotFound(f"No task {task_id}. Use list_tasks to find its id.")
+
+
+async def find_one(transaction: Transaction, task_id: int) -> Row:
+    """The row of a visible task.
+
+    Raises:
+        NotFound: no such task, or not visible.
+    """
+    row = await transaction.fetch_one(GET, task_id=task_id)
+    if row is None:
+        raise missing(task_id)
+    return row
+
+
+async def columns(transaction: Transaction, fields: TaskFields, row: Row | None) -> dict[str, Any]:
+    """What the given fields mean as column values; `row` is the task that is changed, None for a new one.
+
+    Raises:
+        InvalidInput, NotFound, NotAllowed: a date, rule, team, parent or assignee that cannot be.
+    """
+    given = {
+        name: value
+        for name, value in fields.model_dump(include={*TaskFields.model_fields}).items()
+        if value is not None
+    }
+    if "due" in given:
+        due = due_dates.parse_due(given["due"])
+        given |= {"due": due.text, "due_at": due.at}
+    if "recurrence" in given:
+        due_text = given.get("due") or (row["due"] if row else None)
+        if due_text is None:
+            raise InvalidInput("A recurring task needs a due date: give due as well.")
+        given["recurrence"] = due_dates.parse_recurrence(given["recurrence"], due_dates.Due.stored(due_text))
+    if "team_id" in given and (row is None or row["team_id"] != given["team_id"]):
+        await users.check_may_write_in(transaction, given["team_id"])
+    if "parent_id" in given:
+        await _check_parent(transaction, given["parent_id"], row)
+    if "assignee" in given:
+        team_id = given.get("team_id") or (row["team_id"] if row else None)
+        given["assignee_id"] = await users.assignable(transaction, given.pop("assignee"), team_id, row)
+    return given
+
+
+async def _check_parent(transaction: Transaction, parent_id: int, row: Row | None) -> None:
+    ancestor: int | None = parent_id
+    while ancestor is not None:
+        if row is not None and ancestor == row["id"]:
+            raise InvalidInput(f"Task {row['id']} cannot be below itself: choose another parent_id.")
+        above = await transaction.fetch_one(GET, task_id=ancestor)
+        if above is None and ancestor == parent_id:
+            raise missing(parent_id)
+        ancestor = above["parent_id"] if above is not None and row is not None else None
+
+
+def cleared(fields: TaskFields, clear: tuple[str, ...], row: Row) -> dict[str, Any]:
+    """The columns of fields to empty.
+
+    Raises:
+        InvalidInput: a field is both given and emptied, or a recurring task would lose its due date.
+    """
+    values: dict[str, Any] = {}
+    for name in clear:
+        if getattr(fields, name) is not None:
+            raise InvalidInput(f"{name} is both given and in clear: leave one of them out.")
+        if name == "due" and (row["recurrence"] or fields.recurrence) and "recurrence" not in clear:
+            raise InvalidInput("A recurring task needs its due date: clear recurrence as well.")
+        column = "assignee_id" if name == "assignee" else name
+        values[column] = [] if name == "tags" else None
+        if name == "due":
+            values["due_at"] = None
+    return values
+
+
+def different(values: dict[str, Any], row: Row) -> dict[str, Any]:
+    """The columns that get another value than the task has: without any, it is not changed at all."""
+    changed = {name: value for name, value in values.items() if name != "due_at" and row[name] != value}
+    return changed | ({"due_at": values["due_at"]} if "due" in changed else {})
+
+
+@lru_cache(maxsize=256)
+def insertion(names: frozenset[str]) -> Statement:
+    """Insert a task of the caller's with these columns."""
+    values = {name: bindparam(name, type_=TYPES.get(name, Text)) for name in sorted(names)}
+    # An insert cannot look the parent up, and need not: the caller sees a parent that may be given.
+    told = (col(Task.parent_id) if column is PARENT else column for column in WHOLE)
+    return compiled(insert(Task).values(user_id=ME, **values).returning(*told))
+
+
+@lru_cache(maxsize=256)
+def change(names: frozenset[str], guarded: bool) -> Statement:
+    """Set these columns (parameters `<name>_`) of one live task; `guarded`: only at the `expected` version."""
+    values: dict[str, Any] = {n: bindparam(f"{n}_", type_=TYPES.get(n, Text)) for n in sorted(names)}
+    if "status" in names:
+        values["completed_at"] = case(
+            (values["status"] != "completed", None), else_=func.coalesce(col(Task.completed_at), func.now())
+        )
+    version = col(Task.version) == bindparam("expected", type_=Integer) if guarded else true()
+    live = (col(Task.id) == bindparam("task_id_", type_=BigInteger), col(Task.deleted_at).is_(None))
+    return compiled(update(Task).where(*live, version).values(values).returning(*WHOLE))

@@ -1,0 +1,138 @@
+"""When things are due, and when they come again.
+
+A date stays a date; a datetime carries its offset. Dates count in UTC. Recurrence is RFC 5545 (RRULE).
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from storage.schema.errors import InvalidInput
+from storage.tasks import recurrence
+
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOMENT = re.compile(r"[\dW-]+[Tt ]\d.*")
+_MINUTE = timedelta(minutes=1)
+
+
+@dataclass(frozen=True)
+class Due:
+    """What was said (`text`, canonical) and the instant it sorts by (`at`; midnight UTC for a date)."""
+
+    text: str
+    at: datetime
+
+    @property
+    def is_date(self) -> bool:
+        """Whether a whole day is meant."""
+        return len(self.text) == 10
+
+    @classmethod
+    def on(cls, day: date) -> "Due":
+        """A whole day."""
+        return cls(day.isoformat(), datetime.combine(day, time(), UTC))
+
+    @classmethod
+    def stored(cls, text: str) -> "Due":
+        """What was accepted once, by its text."""
+        if _DATE.fullmatch(text):
+            return cls.on(date.fromisoformat(text))
+        return cls(text, datetime.fromisoformat(text).astimezone(UTC))
+
+
+def parse_due(text: str, field: str = "due") -> Due:
+    """Read a date, or a datetime with an offset (ISO 8601; the offset in minutes, as RFC 3339 wants it).
+
+    Raises:
+        InvalidInput: it is neither; the text says what is expected.
+    """
+    said = text.strip()
+    try:
+        if _DATE.fullmatch(said):
+            return Due.on(date.fromisoformat(said))
+        if not _MOMENT.fullmatch(said):
+            raise ValueError("neither a date nor a moment")
+        moment = datetime.fromisoformat(said)
+        offset = moment.utcoffset()
+        if offset is None:
+            raise InvalidInput(f"{field} needs an offset from UTC: write {said}Z or {said}+01:00, or only the date.")
+        if offset % _MINUTE:
+            raise InvalidInput(f"{field} has an offset with seconds: write it in hours and minutes, such as +01:00.")
+        return Due(moment.isoformat(), moment.astimezone(UTC))
+    except (ValueError, OverflowError) as error:
+        raise InvalidInput(
+            f"{field} is not a date that can be read: write 2026-03-01, or 2026-03-01T17:00:00+01:00."
+        ) from error
+
+
+def parse_recurrence(text: str, due: Due) -> str:
+    """The canonical form of a rule.
+
+    Raises:
+        InvalidInput: RFC 5545 does not allow it, or it is finer than a day.
+    """
+    said = text.strip().upper().removeprefix("RRULE:")
+    rule = recurrence.parse(said)
+    if due.is_date and (rule.hour, rule.minute) != (None, None):
+        raise InvalidInput("recurrence: BYHOUR and BYMINUTE need a due with a time, such as 2026-03-01T17:00:00+01:00.")
+    return said
+
+
+def next_occurrence(due: str, rule_text: str, timezone: str | None) -> tuple[Due, str] | None:
+    """The next due after a stored one with the rule that then holds, or None when the rule has ended. Never raises.
+
+    A datetime keeps its time of day: in the person's time zone when its offset is the zone's at that moment
+    (so 17:00 stays 17:00 across daylight saving), else at its own offset. A time that a clock skips is the instant
+    by the offset before (RFC 5545 section 3.3.5), and the rule keeps the time of day for what follows.
+    """
+    try:
+        rule = recurrence.parse(rule_text)
+        start = Due.stored(due)
+    except (InvalidInput, ValueError, OverflowError):
+        return None  # kept before it was refused
+    if rule.count == 1:
+        return None
+    wall, zone = _wall_of(start, timezone)
+    day = recurrence.find_next(rule, wall.date())
+    if day is None:
+        return None
+    if start.is_date:
+        following, wall, displaced = Due.on(day), datetime.combine(day, time()), None
+    else:
+        wall = datetime.combine(day, rule.moved(wall.time()))
+        try:
+            moment = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+            following = Due(moment.isoformat(), moment.astimezone(UTC))
+        except OverflowError:
+            return None
+        displaced = None if moment.replace(tzinfo=None) == wall else wall.time()
+    if _is_over(rule.until, wall, following.at):
+        return None
+    return following, recurrence.advance(rule_text, displaced)
+
+
+def _wall_of(due: Due, timezone: str | None) -> tuple[datetime, tzinfo | None]:
+    """What a clock shows when it is due, and the zone that the clock is in."""
+    if due.is_date:
+        return due.at.replace(tzinfo=None), UTC
+    start = datetime.fromisoformat(due.text)
+    wall = start.replace(tzinfo=None)
+    try:
+        zone = ZoneInfo(timezone or "")
+        # The second is for a time that the clock skips: there the zone's offset is another than before the gap.
+        usual = (start.astimezone(zone).utcoffset(), wall.replace(tzinfo=zone).utcoffset())
+    except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
+        return wall, start.tzinfo
+    return wall, zone if start.utcoffset() in usual else start.tzinfo
+
+
+def _is_over(until: date | datetime | None, wall: datetime, at: datetime) -> bool:
+    """Whether an occurrence is after the end: a moment, what the clock shows, or the whole last day."""
+    match until:
+        case None:
+            return False
+        case datetime():
+            return wall > until if until.tzinfo is None else at > until
+        case _:
+            return wall.date() > until

@@ -1,0 +1,227 @@
+"""Finding tasks: filters, true totals, and cursors that stay right while others insert.
+
+Visible tasks are the union of three disjoint sets (mine, my teams', shared with me): an OR over them would read
+every row of each (docs/research.md, "Policies and lists").
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Any, Literal, NamedTuple
+
+from pydantic import BaseModel
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    func,
+    literal,
+    select,
+    true,
+    tuple_,
+    union_all,
+)
+from sqlmodel import col
+
+from storage.engine import pagination
+from storage.engine.database import Row, Scope, Statement, compiled
+from storage.engine.retry import verb
+from storage.people import users
+from storage.schema import token_budget
+from storage.schema.request_models import Priority
+from storage.schema.response_models import TaskPage
+from storage.schema.tables import Task
+from storage.tasks import due_dates
+from storage.tasks.columns import BRIEF, WHOLE, brief, view
+
+Sort = Literal["created", "due", "priority", "updated"]
+ListedStatus = Literal["pending", "in_progress", "completed", "all"]
+ListedScope = Literal["mine", "shared", "team", "all"]
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""Where an undated task sorts among the dated ones: after them all."""
+
+
+class Filter(BaseModel):
+    """Which tasks, in which order. Moments are as callers write them."""
+
+    status: ListedStatus = "pending"
+    scope: ListedScope = "all"
+    team_id: int | None = None
+    search: str | None = None
+    tag: str | None = None
+    priority: Priority | None = None
+    due_before: str | None = None
+    due_after: str | None = None
+    sort: Sort = "created"
+
+
+class _Shape(NamedTuple):
+    """What makes two listings the same statement."""
+
+    status: ListedStatus
+    scope: ListedScope
+    sort: Sort
+    whole: bool
+    given: frozenset[str]
+    continued: bool
+
+
+class _Key(NamedTuple):
+    """What a listing is sorted by (the id decides between equals), as SQL and as Python type."""
+
+    column: Any
+    stored: Any
+    python: type
+    descending: bool = True
+
+
+_MOMENT = DateTime(timezone=True)
+_RANK = case({"low": 1, "medium": 2, "high": 3, "urgent": 4}, value=col(Task.priority))
+_KEYS: dict[Sort, _Key] = {
+    "created": _Key(col(Task.created_at), _MOMENT, datetime),
+    "updated": _Key(col(Task.updated_at), _MOMENT, datetime),
+    "priority": _Key(_RANK, Integer, int),
+    "due": _Key(func.coalesce(col(Task.due_at), literal(NEVER, _MOMENT)), _MOMENT, datetime, descending=False),
+}
+
+
+@verb
+async def find(
+    scope: Scope,
+    wanted: Filter,
+    limit: int = 20,
+    cursor: str | None = None,
+    *,
+    whole: bool = False,
+    max_tokens: int | None = None,
+) -> TaskPage:
+    """A page of visible tasks.
+
+    A page that would be longer than `max_tokens` ends early, with a cursor.
+
+    Raises:
+        InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team.
+    """
+    values = _values(wanted)
+    listing = f"tasks {wanted.model_dump_json()}"
+    if cursor is not None:
+        values["after_key"], values["after_id"] = pagination.read(cursor, listing, _KEYS[wanted.sort].python, int)
+    given = frozenset(name for name in values if not name.startswith("after_"))
+    statement = _find(_Shape(wanted.status, wanted.scope, wanted.sort, whole, given, cursor is not None))
+    async with scope.transaction() as transaction:
+        if wanted.team_id is not None and await users.role_in(transaction, wanted.team_id, scope.user_id) is None:
+            raise users.no_team(wanted.team_id)
+        rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
+    found = [row for row in rows if row["id"] is not None]
+    shown = [view(_without_extras(row)) if whole else brief(row) for row in found[:limit]]
+    tasks = token_budget.fill(shown, max_tokens)
+    following = pagination.following(listing, found, len(tasks), "sort_key", "id")
+    return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
+
+
+_used = union_all(
+    *(
+        select(func.unnest(col(Task.tags)).label("tag")).where(col(Task.deleted_at).is_(None), branch)
+        for branch in (
+            col(Task.user_id) == func.current_user_id(),
+            col(Task.team_id) == func.any(func.my_team_ids()),
+            col(Task.id) == func.any(func.my_shared_task_ids()),
+        )
+    )
+).subquery()
+_TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count().desc(), _used.c.tag).limit(1000))
+
+
+@verb
+async def tags(scope: Scope) -> list[str]:
+    """The tags of visible tasks, the one used most first; a thousand at most."""
+    async with scope.transaction() as transaction:
+        return [row["tag"] for row in await transaction.fetch_all(_TAGS)]
+
+
+def _without_extras(row: Row) -> Any:  # noqa: ANN401
+    return {name: value for name, value in row.items() if name not in ("total", "sort_key")}
+
+
+def _values(wanted: Filter) -> dict[str, Any]:
+    values: dict[str, Any] = wanted.model_dump(include={"team_id", "search", "tag", "priority"}, exclude_none=True)
+    for name in ("due_before", "due_after"):
+        said = getattr(wanted, name)
+        if said is not None:
+            values[name] = due_dates.parse_due(said, name).at
+    return values
+
+
+@lru_cache(maxsize=512)
+def _find(shape: _Shape) -> Statement:
+    key, key_type, _, descending = _KEYS[shape.sort]
+    position = tuple_(key, col(Task.id))
+    columns = (*(WHOLE if shape.whole else BRIEF), key.label("sort_key"))
+    conditions = _conditions(shape)
+    branches = _branches(shape)
+    direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
+
+    def page(branch: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+        chosen = select(*columns).where(branch, *conditions)
+        if shape.continued:
+            after = tuple_(bindparam("after_key", type_=key_type), bindparam("after_id", type_=BigInteger))
+            chosen = chosen.where(position < after if descending else position > after)
+        chosen = chosen.order_by(direction(key), direction(col(Task.id)))
+        return chosen.limit(bindparam("page_size", type_=BigInteger))
+
+    pages = [page(branch).subquery() for branch in branches]
+    merged = pages[0] if len(pages) == 1 else union_all(*(select(p) for p in pages)).subquery()
+    counts = [select(func.count()).select_from(Task).where(b, *conditions) for b in branches]
+    total: Any = counts[0].scalar_subquery()
+    for count in counts[1:]:
+        total = total + count.scalar_subquery()
+    counted = select(total.label("total")).subquery()
+    ordered = (
+        select(counted.c.total, merged)
+        .select_from(counted.outerjoin(merged, true()))
+        .order_by(direction(merged.c.sort_key), direction(merged.c.id))
+        .limit(bindparam("page_size", type_=BigInteger))
+    )
+    return compiled(ordered)
+
+
+def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = [col(Task.deleted_at).is_(None)]
+    if shape.status == "pending":
+        conditions.append(col(Task.status) != "completed")
+    elif shape.status != "all":
+        conditions.append(col(Task.status) == shape.status)
+    filters: dict[str, ColumnElement[bool]] = {
+        "search": col(Task.id) == func.any(func.matching_task_ids(bindparam("search", type_=Text))),
+        "tag": bindparam("tag", type_=Text) == func.any(col(Task.tags)),
+        "priority": col(Task.priority) == bindparam("priority", type_=Text),
+        "due_before": col(Task.due_at) < bindparam("due_before", type_=_MOMENT),
+        "due_after": col(Task.due_at) >= bindparam("due_after", type_=_MOMENT),
+    }
+    return conditions + [condition for name, condition in filters.items() if name in shape.given]
+
+
+def _branches(shape: _Shape) -> list[ColumnElement[bool]]:
+    mine = col(Task.user_id) == func.current_user_id()
+    theirs = col(Task.user_id) != func.current_user_id()
+    in_my_teams = col(Task.team_id) == func.any(func.my_team_ids())
+    shared = (col(Task.id) == func.any(func.my_shared_task_ids())) & theirs
+    if "team_id" in shape.given:
+        in_team = col(Task.team_id) == bindparam("team_id", type_=BigInteger)
+        return [in_team & {"mine": mine, "shared": shared}.get(shape.scope, true())]
+    match shape.scope:
+        case "mine":
+            return [mine]
+        case "shared":
+            return [shared]
+        case "team":
+            return [in_my_teams]
+        case "all":
+            elsewhere = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
+            return [mine, in_my_teams & theirs, shared & elsewhere]

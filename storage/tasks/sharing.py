@@ -1,0 +1,107 @@
+"""Verbs on sharing a task with one person, to view or to edit."""
+
+from sqlalchemy import BigInteger, Boolean, Text, bindparam, delete, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.retry import verb
+from storage.people import users
+from storage.schema.errors import InvalidInput, NotAllowed, NotFound
+from storage.schema.request_models import Permission
+from storage.schema.response_models import Share, TaskShares
+from storage.schema.tables import TaskShare, User
+from storage.tasks.columns import find_one
+
+_TASK = bindparam("task_id", type_=BigInteger)
+_USER = bindparam("user_id", type_=Text)
+
+_SHARES = compiled(
+    select(col(TaskShare.shared_with_user_id), col(User.email), col(TaskShare.permission))
+    .join(User, col(User.id) == col(TaskShare.shared_with_user_id), isouter=True)
+    .where(
+        col(TaskShare.task_id) == _TASK,
+        bindparam("all_shares", type_=Boolean) | (col(TaskShare.shared_with_user_id) == func.current_user_id()),
+    )
+    .order_by(col(TaskShare.created_at), col(TaskShare.shared_with_user_id))
+)
+_sharing = insert(TaskShare).values(
+    task_id=_TASK,
+    shared_with_user_id=_USER,
+    owner_id=bindparam("owner", type_=Text),
+    permission=bindparam("permission", type_=Text),
+)
+_SHARE = compiled(
+    _sharing.on_conflict_do_update(
+        index_elements=["task_id", "shared_with_user_id"],
+        set_={"permission": _sharing.excluded.permission},
+        where=col(TaskShare.permission) != _sharing.excluded.permission,
+    )
+)
+_UNSHARE = compiled(
+    delete(TaskShare)
+    .where(col(TaskShare.task_id) == _TASK, col(TaskShare.shared_with_user_id) == _USER)
+    .returning(col(TaskShare.task_id))
+)
+
+
+@verb
+async def share(scope: Scope, task_id: int, person: str, permission: Permission = "view") -> TaskShares:
+    """Share a task with a person (id or e-mail); sharing again changes the permission.
+
+    Raises:
+        NotFound: no such task or person; NotAllowed: the caller may not share it; InvalidInput: with oneself, or
+        with the task's owner.
+    """
+    async with scope.transaction() as transaction:
+        row = await find_one(transaction, task_id)
+        if row["access"] != "owner":
+            raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it.")
+        user_id = (await users.resolve(transaction, person))["id"]
+        if user_id == scope.user_id:
+            raise InvalidInput("You cannot share a task with yourself. Name another person.")
+        if user_id == row["owner"]:
+            raise InvalidInput(f"{person} owns task {task_id} already. Name another person.")
+        await put_share(transaction, row, user_id, permission)
+        return TaskShares(task_id=task_id, shares=await shares_of(transaction, row))
+
+
+@verb
+async def unshare(scope: Scope, task_id: int, person: str) -> TaskShares:
+    """Take a share back; its recipient may give it back.
+
+    Raises:
+        NotFound: no such task, person or share; NotAllowed: the share is somebody else's.
+    """
+    async with scope.transaction() as transaction:
+        row = await find_one(transaction, task_id)
+        user_id = (await users.resolve(transaction, person))["id"]
+        if row["access"] != "owner" and user_id != scope.user_id:
+            raise NotAllowed(
+                f"Only the owner of task {task_id} or an admin of its team may unshare it with others. "
+                "You may give back what is shared with you."
+            )
+        if not await drop_share(transaction, task_id, user_id):
+            raise NotFound(f"Task {task_id} is not shared with {person}. Use get_task to see with whom it is.")
+        shares = await shares_of(transaction, row) if row["access"] == "owner" else []
+        return TaskShares(task_id=task_id, shares=shares)
+
+
+async def put_share(transaction: Transaction, row: Row, user_id: str, permission: str) -> None:
+    """Share a visible task's row, or change the permission, within a transaction."""
+    owner = row["owner"] or transaction.user_id
+    await transaction.run(_SHARE, task_id=row["id"], user_id=user_id, owner=owner, permission=permission)
+
+
+async def drop_share(transaction: Transaction, task_id: int, user_id: str) -> bool:
+    """Remove a share within a transaction; False if there is none that the caller may remove."""
+    return await transaction.fetch_value(_UNSHARE, task_id=task_id, user_id=user_id) is not None
+
+
+async def shares_of(transaction: Transaction, row: Row) -> list[Share]:
+    """A task's shares: all of them for whoever may share it, else only the caller's own."""
+    rows = await transaction.fetch_all(_SHARES, task_id=row["id"], all_shares=row["access"] == "owner")
+    return [
+        Share.model_construct(user_id=r["shared_with_user_id"], email=r["email"], permission=r["permission"])
+        for r in rows
+    ]

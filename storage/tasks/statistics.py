@@ -1,0 +1,212 @@
+"""Numbers over tasks: the same verbs serve the tool, the bridge, the socket and the in-chat view.
+
+The four numbers are kept for five seconds in a table that all replicas share, each with the snapshot it was counted
+in: they are given out again only while no change was committed that this snapshot has not seen.
+"""
+
+from datetime import date, timedelta
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    CompoundSelect,
+    Date,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    func,
+    literal,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col
+
+from storage.engine.database import Row, Scope, Statement, Transaction, compiled
+from storage.engine.retry import verb
+from storage.people import users
+from storage.schema.errors import InvalidInput
+from storage.schema.response_models import DayCount, Overview, Totals
+from storage.schema.system_tables import CachedStatistic
+from storage.schema.tables import Task
+
+KEPT = timedelta(seconds=5)
+MOST_DAYS = 366
+
+ME = func.current_user_id()
+_TEAM = bindparam("team_id", type_=BigInteger)
+_LIVE = col(Task.deleted_at).is_(None)
+_OPEN = col(Task.status) != "completed"
+_TODAY = cast(func.timezone("UTC", func.now()), Date)
+_MIDNIGHT = select(func.timezone("UTC", cast(_TODAY, DateTime), type_=DateTime(timezone=True))).scalar_subquery()
+_DAYS = bindparam("days", type_=Integer)
+
+
+def _of(team: bool) -> ColumnElement[bool]:
+    return col(Task.team_id) == _TEAM if team else col(Task.user_id) == ME
+
+
+def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
+    """The kept numbers if they still hold, else new ones, with the statement that keeps them; all in one snapshot."""
+    key = (col(CachedStatistic.user_id) == ME, col(CachedStatistic.team_id) == _TEAM)
+    numbers = (col(CachedStatistic.total), col(CachedStatistic.completed), col(CachedStatistic.shared))
+    kept = (
+        select(*numbers)
+        .where(
+            *key,
+            col(CachedStatistic.counted_at) > func.now() - KEPT,
+            func.statistics_current(_TEAM, col(CachedStatistic.snapshot)),
+        )
+        .cte("kept")
+    )
+    counted = (
+        select(
+            func.count().label("total"),
+            func.count().filter(col(Task.status) == "completed").label("completed"),
+            func.count_shared_tasks(_TEAM).label("shared"),
+        )
+        .where(_of(team), _LIVE)
+        .having(~select(kept).exists())
+        .cte("counted")
+    )
+    new = insert(CachedStatistic).from_select(
+        ["user_id", "team_id", "total", "completed", "shared", "snapshot"],
+        select(ME, _TEAM, counted, cast(func.pg_current_snapshot(), Text)),
+        include_defaults=False,
+    )
+    names = ("total", "completed", "shared", "snapshot")
+    keep = new.on_conflict_do_update(
+        index_elements=["user_id", "team_id"],
+        set_={**{name: new.excluded[name] for name in names}, "counted_at": func.now()},
+    )
+    return union_all(select(kept), select(counted)), keep.cte("keep")
+
+
+def _due(team: bool) -> Select[int, int]:
+    """Open tasks that are late and due today. A date is late when its day is over, a datetime at its moment."""
+    late = (col(Task.due_at) < _MIDNIGHT) | ((col(Task.due_at) < func.now()) & (func.length(col(Task.due)) > 10))
+    tomorrow = _MIDNIGHT + timedelta(days=1)
+    return select(
+        func.count().filter(late).label("overdue"),
+        func.count().filter(col(Task.due_at) >= _MIDNIGHT).label("due_today"),
+    ).where(_of(team), _LIVE, _OPEN, col(Task.due_at) < tomorrow)
+
+
+def _days(team: bool) -> Select[date, int, int]:
+    """What was created and completed on each day, oldest first."""
+    first = func.timezone("UTC", cast(_TODAY - (_DAYS - 1), DateTime))
+
+    def per_day(moment: Any) -> Select[date, int]:  # noqa: ANN401
+        day = cast(func.timezone("UTC", moment), Date)
+        return (
+            select(day.label("day"), func.count().label("number"))
+            .where(_of(team), _LIVE, moment >= first)
+            .group_by(day)
+        )
+
+    created, completed = per_day(col(Task.created_at)).subquery(), per_day(col(Task.completed_at)).subquery()
+    ago = func.generate_series(0, _DAYS - 1).table_valued("ago").render_derived()
+    day = _TODAY - cast(ago.c.ago, Integer)
+    return (
+        select(
+            day.label("date"),
+            func.coalesce(created.c.number, literal(0)).label("created"),
+            func.coalesce(completed.c.number, literal(0)).label("completed"),
+        )
+        .select_from(ago.outerjoin(created, created.c.day == day).outerjoin(completed, completed.c.day == day))
+        .order_by(day)
+    )
+
+
+@lru_cache
+def _totals(team: bool) -> Statement:
+    numbers, keep = _numbers(team)
+    return compiled(numbers.add_cte(keep))
+
+
+@lru_cache
+def _trend(team: bool) -> Statement:
+    return compiled(_days(team))
+
+
+@lru_cache
+def _overview(team: bool) -> Statement:
+    """All of it in one round trip and one snapshot: each day, and the other numbers again with each."""
+    numbers, keep = _numbers(team)
+    every = (numbers.subquery(), _due(team).subquery(), days := _days(team).subquery())
+    joined = every[0].join(every[1], true()).join(days, true())
+    return compiled(select(*every).select_from(joined).order_by(days.c.date).add_cte(keep))
+
+
+@verb
+async def totals(scope: Scope, team_id: int | None = None) -> Totals:
+    """The four numbers, of the caller's own tasks or of a team's.
+
+    Raises:
+        NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction() as transaction:
+        await _check(transaction, team_id)
+        (row,) = await transaction.fetch_all(_totals(team_id is not None), team_id=team_id or 0)
+        return Totals(**_four(row))
+
+
+@verb
+async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> list[DayCount]:
+    """What was created and completed on each of the last days (UTC, today included), oldest first.
+
+    Raises:
+        InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction() as transaction:
+        await _check(transaction, team_id, days)
+        rows = await transaction.fetch_all(_trend(team_id is not None), team_id=team_id, days=days)
+        return _per_day(rows)
+
+
+@verb
+async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> Overview:
+    """The four numbers, what is late or due today, and the trend.
+
+    Raises:
+        InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction() as transaction:
+        await _check(transaction, team_id, days)
+        rows = await transaction.fetch_all(_overview(team_id is not None), team_id=team_id or 0, days=days)
+        return Overview(
+            **_four(rows[0]),
+            overdue_tasks=rows[0]["overdue"],
+            due_today_tasks=rows[0]["due_today"],
+            trend=_per_day(rows),
+        )
+
+
+async def _check(transaction: Transaction, team_id: int | None, days: int = 1) -> None:
+    if not 1 <= days <= MOST_DAYS:
+        raise InvalidInput(f"days must be from 1 to {MOST_DAYS}.")
+    if team_id is not None and await users.role_in(transaction, team_id, transaction.user_id) is None:
+        raise users.no_team(team_id)
+
+
+def _four(row: Row) -> dict[str, int]:
+    return {
+        "total_tasks": row["total"],
+        "pending_tasks": row["total"] - row["completed"],
+        "completed_tasks": row["completed"],
+        "shared_tasks": row["shared"],
+    }
+
+
+def _per_day(rows: list[Row]) -> list[DayCount]:
+    return [
+        DayCount.model_construct(date=row["date"].isoformat(), created=row["created"], completed=row["completed"])
+        for row in rows
+    ]

@@ -1,0 +1,275 @@
+"""Verbs on tasks. Each is one transaction; what a caller may not see is answered like what does not exist."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import DateTime, Text, bindparam, func, select, update
+from sqlmodel import col
+
+from storage.engine import idempotency
+from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.retry import verb
+from storage.people import users
+from storage.schema.errors import Conflict, InvalidInput, NotAllowed, NotFound, StorageError
+from storage.schema.request_models import NewTask, TaskFields
+from storage.schema.response_models import TaskBrief, TaskCompleted, TaskView
+from storage.schema.tables import Task
+from storage.tasks import columns, due_dates
+from storage.tasks.columns import ACCESS, LIVE, TASK_ID, WHOLE, find_one, view
+
+_GET_DELETED = compiled(select(*WHOLE).where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None)))
+_COMPLETE = compiled(
+    update(Task)
+    .where(*LIVE, col(Task.status) != "completed")
+    .values(status="completed", completed_at=func.now())
+    .returning(*WHOLE)
+)
+_REMOVE = compiled(update(Task).where(*LIVE, ACCESS.element == "owner").values(deleted_at=func.now()).returning(*WHOLE))
+_RESTORE = compiled(
+    update(Task)
+    .where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None))
+    .values(deleted_at=None)
+    .returning(*WHOLE)
+)
+_REPEAT = compiled(
+    select(
+        func.repeat_task(
+            TASK_ID,
+            bindparam("due", type_=Text),
+            bindparam("due_at", type_=DateTime(timezone=True)),
+            bindparam("recurrence", type_=Text),
+        )
+    )
+)
+
+
+@verb
+async def add(scope: Scope, new: NewTask, key: str | None = None) -> TaskView:
+    """Add a task. With a key, adding again gives the same task.
+
+    Raises:
+        InvalidInput: a date, rule, team, parent or assignee that cannot be.
+        Conflict: the key was used with other arguments.
+    """
+    async with scope.transaction() as transaction:
+        kept = await idempotency.recall(transaction, key, "add", new.model_dump(exclude_unset=True))
+        if kept is not None:
+            return TaskView.model_validate(kept)
+        added = view(await insert_task(transaction, new))
+        await idempotency.keep(transaction, key, added.facts())
+        return added
+
+
+async def insert_task(transaction: Transaction, new: NewTask) -> Row:
+    """Insert one task within a transaction."""
+    values = await columns.columns(transaction, new, None)
+    row = await transaction.fetch_one(columns.insertion(frozenset(values)), **values)
+    if row is None:
+        raise StorageError("The task was not added.")
+    return row
+
+
+@verb
+async def add_many(
+    scope: Scope, new: Sequence[NewTask | InvalidInput], *, atomic: bool = True, key: str | None = None
+) -> list[TaskView | StorageError]:
+    """Add tasks in one transaction; not atomic: those that can be, with the refusal in the place of the others.
+
+    In the place of one that no task can be made of stands what is wrong with it.
+
+    Raises:
+        StorageError: atomic, and one was refused; the text tells which. Conflict: as in `add`.
+    """
+    async with scope.transaction() as transaction:
+        said = [str(task) if isinstance(task, InvalidInput) else task.model_dump(exclude_unset=True) for task in new]
+        kept = await idempotency.recall(transaction, key, "add_many", [said, atomic])
+        if kept is not None:
+            return [_recalled(outcome) for outcome in kept["outcomes"]]
+        outcomes: list[TaskView | StorageError] = []
+        for index, task in enumerate(new):
+            try:
+                if isinstance(task, InvalidInput):
+                    raise task
+                outcomes.append(view(await insert_task(transaction, task)))
+            except StorageError as error:
+                if atomic:
+                    raise type(error)(f"tasks.{index}: {error} Nothing was added.") from error
+                outcomes.append(error)
+        told = [str(o) if isinstance(o, StorageError) else o.facts() for o in outcomes]
+        await idempotency.keep(transaction, key, {"outcomes": told})
+        return outcomes
+
+
+def _recalled(outcome: str | dict[str, object]) -> TaskView | StorageError:
+    return StorageError(outcome) if isinstance(outcome, str) else TaskView.model_validate(outcome)
+
+
+@verb
+async def get(scope: Scope, task_id: int) -> TaskView:
+    """One task.
+
+    Raises:
+        NotFound: no such task, or not visible.
+    """
+    async with scope.transaction() as transaction:
+        return view(await find_one(transaction, task_id))
+
+
+@verb
+async def change(
+    scope: Scope,
+    task_id: int,
+    changes: TaskFields,
+    status: str | None = None,
+    clear: tuple[str, ...] = (),
+    expected_version: int | None = None,
+) -> TaskView:
+    """Set the given fields, clear the named ones. With `expected_version`, only if nobody was faster.
+
+    Raises:
+        NotFound, NotAllowed, InvalidInput; Conflict: another version than expected.
+    """
+    async with scope.transaction() as transaction:
+        row = await find_one(transaction, task_id)
+        _check_version(row, expected_version)
+        await _check_may_change(transaction, row, changes, clear)
+        values = await columns.columns(transaction, changes, row)
+        values |= columns.cleared(changes, clear, row) | ({} if status is None else {"status": status})
+        values = columns.different(values, row)
+        if not values:
+            return view(row)
+        statement = columns.change(frozenset(values), expected_version is not None)
+        changed = await transaction.fetch_one(
+            statement, task_id_=task_id, expected=expected_version, **{f"{name}_": v for name, v in values.items()}
+        )
+        if changed is None:
+            raise await _explain_miss(transaction, task_id)
+        if values.get("status") == "completed":
+            await _repeat(transaction, changed, scope)
+        return view(changed)
+
+
+@verb
+async def complete(scope: Scope, task_id: int) -> TaskCompleted:
+    """Complete a task; completing it again changes nothing. A recurring one gets its next occurrence.
+
+    Raises:
+        NotFound, NotAllowed.
+    """
+    async with scope.transaction() as transaction:
+        row = await transaction.fetch_one(_COMPLETE, task_id=task_id)
+        if row is None:
+            row = await find_one(transaction, task_id)
+            await _check_may_edit(transaction, row)
+            return TaskCompleted.model_construct(**columns.facts(row))
+        following = await _repeat(transaction, row, scope)
+        return TaskCompleted.model_construct(**columns.facts(row), next_occurrence=following)
+
+
+async def _repeat(transaction: Transaction, row: Row, scope: Scope) -> TaskBrief | None:
+    """Add the next occurrence of a task that was just completed, unless it is there already."""
+    if not row["recurrence"] or not row["due"]:
+        return None
+    timezone = await users.timezone_of(transaction, row["owner"] or scope.user_id)
+    following = due_dates.next_occurrence(row["due"], row["recurrence"], timezone)
+    if following is None:
+        return None
+    due, rule = following
+    task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
+    # It may be there since the task was completed before, and the caller may have lost sight of it.
+    found = await transaction.fetch_one(columns.GET, task_id=task_id)
+    return None if found is None else columns.brief(found)
+
+
+@verb
+async def remove(scope: Scope, task_id: int) -> TaskView:
+    """Delete a task; it can be restored for 30 days. Deleting it again gives the same answer.
+
+    Raises:
+        NotFound; NotAllowed: visible, but not the caller's to delete.
+    """
+    async with scope.transaction() as transaction:
+        return view(await remove_task(transaction, task_id))
+
+
+@verb
+async def remove_many(scope: Scope, task_ids: Sequence[int]) -> list[TaskBrief]:
+    """Delete several tasks, all or none: one change for `undo`.
+
+    Raises:
+        NotFound, NotAllowed: as in `remove`; the text tells of which task.
+    """
+    async with scope.transaction() as transaction:
+        try:
+            # In order of their ids, so that two batches at once cannot wait for each other.
+            rows = {task_id: await remove_task(transaction, task_id) for task_id in sorted(set(task_ids))}
+        except (NotAllowed, NotFound) as error:
+            raise type(error)(f"{error} Nothing was deleted.") from error
+        return [columns.brief(rows[task_id]) for task_id in dict.fromkeys(task_ids)]
+
+
+async def remove_task(transaction: Transaction, task_id: int) -> Row:
+    """Soft-delete within a transaction."""
+    row = await transaction.fetch_one(_REMOVE, task_id=task_id)
+    if row is None:
+        row = await transaction.fetch_one(_GET_DELETED, task_id=task_id)
+    if row is None:
+        await find_one(transaction, task_id)
+        raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may delete it.")
+    return row
+
+
+@verb
+async def restore(scope: Scope, task_id: int) -> TaskView:
+    """Bring a deleted task back, with its shares. A task that is not deleted stays as it is.
+
+    Raises:
+        NotFound; NotAllowed: visible, but not the caller's to restore.
+    """
+    async with scope.transaction() as transaction:
+        return view(await restore_task(transaction, task_id))
+
+
+async def restore_task(transaction: Transaction, task_id: int) -> Row:
+    """Undelete within a transaction."""
+    row = await transaction.fetch_one(_RESTORE, task_id=task_id)
+    if row is None:
+        row = await find_one(transaction, task_id)
+        if row["access"] != "owner":
+            raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may restore it.")
+    return row
+
+
+def _check_version(row: Row, expected: int | None) -> None:
+    if expected is not None and row["version"] != expected:
+        raise Conflict(
+            f"Task {row['id']} is at version {row['version']}, not {expected}: it changed meanwhile. "
+            "Read it with get_task and decide again."
+        )
+
+
+async def _check_may_edit(transaction: Transaction, row: Row) -> None:
+    if row["access"] != "view":
+        return
+    if row["team_id"] and await users.role_in(transaction, row["team_id"], transaction.user_id):
+        raise NotAllowed(
+            f"You are a viewer of team {row['team_id']}, so you may read task {row['id']} but not change it. "
+            "Ask an owner or admin of the team to make you a member."
+        )
+    raise NotAllowed(f"Task {row['id']} is shared with you for viewing only. Ask its owner for edit access.")
+
+
+async def _check_may_change(transaction: Transaction, row: Row, changes: TaskFields, clear: tuple[str, ...]) -> None:
+    await _check_may_edit(transaction, row)
+    moves = "team_id" in clear or (changes.team_id is not None and changes.team_id != row["team_id"])
+    if moves and row["access"] != "owner":
+        raise NotAllowed(f"Only the owner of task {row['id']} or an admin of its team may move it between teams.")
+    if "team_id" in clear and row["owner"] is not None:
+        raise NotAllowed(f"Only {row['owner']}, who made task {row['id']}, may take it out of its team.")
+
+
+async def _explain_miss(transaction: Transaction, task_id: int) -> StorageError:
+    row = await find_one(transaction, task_id)
+    return Conflict(
+        f"Task {task_id} is at version {row['version']} now: it changed meanwhile. "
+        "Read it with get_task and decide again."
+    )

@@ -1,0 +1,314 @@
+"""The dashboard in a browser: numbers that move by themselves, one's own alone, for everybody."""
+
+import re
+import signal
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+from playwright.async_api import expect
+
+from mcp_server.http import uvicorn_server
+from mcp_server.cli.dashboard_process import Dashboard
+from mcp_server.settings import Settings
+from tests.support.browser import PASSWORD, Deck, Visit, agent, until
+from tests.conftest import Cluster, Way
+from tests.support.processes import Server, serving, structured
+
+pytest_plugins = ("tests.support.browser",)
+
+Serve = Callable[[], AbstractAsyncContextManager[Server]]
+
+
+async def test_signing_up_leads_to_a_page_that_says_how_to_connect(visit: Visit):
+    ada = await visit(known=False)
+    await ada.open("/")
+    await ada.page.get_by_role("link", name="Create an account").click()
+    await ada.page.get_by_label("Name").fill("Ada Lovelace")
+    await ada.page.get_by_label("E-mail").fill(ada.email)
+    await ada.page.get_by_label("Password").fill(PASSWORD)
+    await ada.page.get_by_role("button", name="Create account").click()
+    await ada.sees(total=0, pending=0, completed=0, shared=0)
+    await expect(ada.page.get_by_role("heading", name="Connect an AI client")).to_be_visible()
+    await expect(ada.page.get_by_text(f"claude mcp add --transport http taskdeck {ada.deck.mcp}/mcp")).to_be_visible()
+
+
+async def test_cards_move_while_an_agent_works(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    await ada.page.evaluate("window.loadedOnce = true")
+    async with ada.deck.client(ada.user_id) as agent:
+        first = await agent.call_tool("add_task", {"title": "Water the plants"})
+        await ada.sees(total=1, pending=1, completed=0)
+        await expect(ada.page.get_by_text("Water the plants")).to_be_visible()
+        await agent.call_tool("add_task", {"title": "Call the bank"})
+        await ada.sees(total=2, pending=2)
+        assert first.structured_content
+        await agent.call_tool("complete_task", {"task_id": first.structured_content["id"]})
+        await ada.sees(total=2, pending=1, completed=1)
+        await agent.call_tool("delete_task", {"task_id": first.structured_content["id"]})
+        await ada.sees(total=1, pending=1, completed=0)
+    assert await ada.page.evaluate("window.loadedOnce") is True
+
+
+async def test_people_see_their_own_tasks_and_what_is_shared_with_them(visit: Visit):
+    ada, bob = await visit("Ada"), await visit("Bob")
+    await ada.open_live()
+    await bob.open_live()
+    task = await ada.call("add_task", title="Book the dentist")
+    await ada.sees(total=1, shared=0)
+    await bob.call("add_task", title="Write the minutes")
+    await bob.sees(total=1, shared=0)
+    await expect(bob.page.get_by_text("Book the dentist")).to_have_count(0)
+    await ada.call("share_task", task_id=task["id"], user=bob.email)
+    await bob.sees(total=1, shared=1)
+    await expect(bob.page.get_by_text("Book the dentist")).to_be_visible()
+    await ada.call("unshare_task", task_id=task["id"], user=bob.email)
+    await bob.sees(total=1, shared=0)
+    await ada.sees(total=1, shared=0)
+    await expect(ada.page.get_by_text("Write the minutes")).to_have_count(0)
+
+
+async def test_a_team_has_numbers_of_its_own(visit: Visit):
+    ada = await visit()
+    team = await ada.call("create_team", name="Garden club")
+    for title in ("Cut the hedge", "Buy seeds"):
+        await ada.call("add_task", title=title, team_id=team["id"])
+    await ada.call("add_task", title="Call the bank")
+    await ada.open_live()
+    await ada.sees(total=3)
+    await ada.page.get_by_label("Team").select_option("Garden club")
+    await ada.sees(total=2, pending=2)
+    await expect(ada.page.get_by_text("Call the bank")).to_have_count(0)
+    await ada.call("add_task", title="Order a tree", team_id=team["id"])
+    await ada.sees(total=3)
+    await ada.page.reload()
+    await ada.sees(total=3)
+    # A choice made before the page's script runs is lost.
+    await expect(ada.page.get_by_test_id("connection")).to_have_attribute("data-connection", "live")
+    await ada.page.get_by_label("Team").select_option("My tasks")
+    await ada.sees(total=4)
+    await ada.open("/dashboard?team=999999999")
+    await expect(ada.page.get_by_role("heading", name="You are not in this team")).to_be_visible()
+    await ada.page.get_by_role("button", name="Show my tasks").click()
+    await ada.sees(total=4)
+    ada.forgive("404")
+
+
+async def test_signing_out_ends_page_route_and_socket(visit: Visit):
+    ada = await visit()
+    await ada.call("add_task", title="Renew the passport")
+    async with ada.page.expect_websocket() as opening:
+        await ada.open_live()
+    socket = await opening.value
+    await ada.page.get_by_role("button", name="Account and appearance").click()
+    await ada.page.get_by_role("button", name="Sign out").click()
+    await expect(ada.page.get_by_text("You are signed out.")).to_be_visible()
+    await until(socket.is_closed)
+    await ada.page.go_back()
+    await expect(ada.page).to_have_url(re.compile("/sign-in"))
+    await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
+    await expect(ada.page.get_by_text("Renew the passport")).to_have_count(0)
+    refused = await ada.context.request.get(f"{ada.deck.dashboard}/api/auth/token")
+    assert refused.status == 401
+
+
+@asynccontextmanager
+async def halves(url: str, way: Way, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
+    """The dashboard, and a way to start the server that it shows the numbers of: two processes that fail apart."""
+    with uvicorn_server.listen("127.0.0.1", 0) as one, uvicorn_server.listen("127.0.0.1", 0) as other:
+        port, dashboard = one.getsockname()[1], f"http://127.0.0.1:{other.getsockname()[1]}"
+    trust = {"TASKDECK_ISSUER": dashboard, "TASKDECK_JWKS_URL": f"{dashboard}/api/auth/jwks"}
+    trust |= {"TASKDECK_ALLOWED_ORIGINS": dashboard, "TASKDECK_PORT": str(port)}
+    trust |= {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url}
+
+    def serve() -> AbstractAsyncContextManager[Server]:
+        return serving(settings.data_dir, **trust)
+
+    async with Dashboard(settings.with_port(port), way(url), dashboard).running():
+        yield dashboard, serve
+
+
+async def test_numbers_stay_while_the_server_is_away_and_move_when_it_is_back(
+    visit: Visit, cluster: Cluster, way: Way, settings: Settings
+):
+    url = await cluster.create("outage", "blank")
+    async with halves(url, way, settings) as (dashboard, serve):
+        async with serve() as server:
+            ada = await visit(at=Deck(server, dashboard, url))
+            secret = await ada.make_token()
+            async with agent(server.address, secret) as client:
+                await structured(client, "add_task", title="Water the plants")
+            await ada.open_live()
+            await ada.sees(total=1)
+            await ada.page.evaluate("window.loadedOnce = true")
+            await server.stop(signal.SIGKILL)
+        await ada.is_connected("polling", "offline")
+        await ada.is_connected("offline")
+        await ada.sees(total=1)
+        ada.forgive("Failed to load resource", "WebSocket connection")
+        async with serve() as server:
+            await ada.is_connected("live")
+            async with agent(server.address, secret) as client:
+                await structured(client, "add_task", title="Call the bank")
+            await ada.sees(total=2)
+            assert await ada.page.evaluate("window.loadedOnce") is True
+
+
+async def test_titles_are_text_whatever_they_say(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    for start in range(0, len(HOSTILE), 8):
+        batch = HOSTILE[start : start + 8]
+        await ada.call("add_tasks", tasks=[{"title": title, "tags": ["<b>x</b>"]} for title in batch])
+        await ada.sees(total=start + len(batch))
+        shown = await ada.page.get_by_role("region", name="Latest tasks").locator("bdi[title]").all_inner_texts()
+        assert len(shown) == 8
+        assert {" ".join(title.split()) for title in batch} <= {" ".join(title.split()) for title in shown}
+        await expect(ada.page.get_by_text("#<b>x</b>", exact=True)).to_have_count(8)
+    await ada.page.reload()
+    await ada.sees(total=len(HOSTILE))
+    assert await ada.page.evaluate("window.pwned") is None
+
+
+async def test_a_page_runs_no_script_but_its_own(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    await ada.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", HOSTILE[1])
+    await until(lambda: any("Content Security Policy" in said for said in ada.complaints))
+    assert await ada.page.evaluate("window.pwned") is None
+    ada.forgive("Content Security Policy", "Failed to load resource")
+    answer = await ada.context.request.get(f"{ada.deck.dashboard}/dashboard")
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert {"frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'", "object-src 'none'"} <= set(policy)
+
+
+HOSTILE = [
+    "<script>window.pwned=1;alert(1)</script>",
+    '<img src=x onerror="window.pwned=1;alert(1)">',
+    "<svg/onload=window.pwned=1>",
+    "<svg><script>window.pwned=1</script></svg>",
+    "<body onload=alert(1)>",
+    "<iframe src=javascript:alert(1)></iframe>",
+    "<iframe srcdoc='<script>parent.pwned=1</script>'></iframe>",
+    "<a href=javascript:alert(1)>click</a>",
+    "<details open ontoggle=alert(1)>",
+    "<input autofocus onfocus=alert(1)>",
+    "<video><source onerror=alert(1)></video>",
+    "<math><mi//xlink:href='data:x,<script>alert(1)</script>'>",
+    "<style>*{display:none}</style>",
+    "<link rel=stylesheet href=//example.com/x.css>",
+    "<meta http-equiv=refresh content='0;url=//example.com'>",
+    "<base href=//example.com/>",
+    "<form action=//example.com><button>Sign in</button></form>",
+    '"><script>window.pwned=1</script>',
+    "'\" onmouseover=alert(1) x='",
+    "</title></bdi><script>alert(1)</script>",
+    "</script><script>window.pwned=1</script>",
+    "<!--<script>window.pwned=1</script>-->",
+    "<![CDATA[<script>window.pwned=1</script>]]>",
+    "javascript:alert(1)",
+    "data:text/html,<script>alert(1)</script>",
+    "{{constructor.constructor('alert(1)')()}}",
+    "${alert(1)} #{alert(1)} <%= alert(1) %>",
+    "&lt;script&gt;alert(1)&lt;/script&gt; &#60;b&#62;",
+    '{"__proto__": {"pwned": 1}}',
+    "'; DROP TABLE tasks; --",
+    "\u05e9\u05dc\u05d5\u05dd \u0645\u0631\u062d\u0628\u0627 <b>abc</b>",
+]
+
+
+async def test_the_keyboard_is_enough(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    press, focused = ada.page.keyboard.press, ada.page.locator(":focus")
+    for name in ("Skip to the content", "Dashboard", "Clients", "Tokens", "Account and appearance"):
+        await press("Tab")
+        await expect(focused).to_have_accessible_name(name)
+    await press("Enter")
+    menu = ada.page.get_by_role("dialog", name="Account and appearance")
+    await expect(menu).to_be_visible()
+    await press("Tab")
+    await press("ArrowRight")
+    await press("ArrowRight")
+    await expect(ada.page.locator("html")).to_have_class(re.compile("dark"))
+    await press("Escape")
+    await expect(menu).to_be_hidden()
+    await expect(focused).to_have_accessible_name("Account and appearance")
+    await press("Tab")
+    await expect(focused).to_have_role("tab")
+    await press("ArrowRight")
+    await expect(focused).to_have_text("Claude and ChatGPT")
+    await ada.page.reload()
+    await press("Tab")
+    await press("Enter")
+    await press("Tab")
+    await expect(focused).to_have_role("tab")
+
+
+async def test_nothing_moves_for_who_wants_no_motion(visit: Visit):
+    for motion, moving in (("no-preference", True), ("reduce", False)):
+        ada = await visit(reduced_motion=motion)
+        await ada.open_live()
+        assert await ada.page.evaluate("document.getAnimations().length > 0") is moving
+
+
+async def test_the_first_paint_needs_no_script(visit: Visit):
+    ada = await visit(java_script_enabled=False)
+    await ada.call("add_task", title="Water the plants")
+    await ada.open()
+    await ada.sees(total=1, pending=1, completed=0, shared=0)
+    await expect(ada.page.get_by_text("Water the plants")).to_be_visible()
+
+
+async def test_the_largest_paint_comes_from_the_server_and_scripts_stay_small(visit: Visit):
+    ada = await visit()
+    await ada.call("add_task", title="Water the plants")
+    await ada.open_live()
+    await ada.page.wait_for_load_state("networkidle")
+    scripts = await ada.page.evaluate(SCRIPT_BYTES)
+    assert scripts
+    assert sum(scripts) <= 250_000
+    largest = await ada.page.evaluate(LARGEST_PAINT)
+    assert largest
+    served = await (await ada.context.request.get(f"{ada.deck.dashboard}/dashboard")).text()
+    assert largest in re.sub("<!--.*?-->|<script.*?</script>", "", served, flags=re.DOTALL)
+
+
+SCRIPT_BYTES = """
+    performance.getEntriesByType("resource")
+        .filter(({name}) => name.includes(".js")).map(({encodedBodySize}) => encodedBodySize)
+"""
+LARGEST_PAINT = """
+    new Promise(resolve => new PerformanceObserver(list => resolve(list.getEntries().at(-1).element.innerText))
+        .observe({type: "largest-contentful-paint", buffered: true}))
+"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_every_page_can_be_used_by_everybody(visit: Visit, scheme: str):
+    ada = await visit(color_scheme=scheme, reduced_motion="reduce")
+    await ada.open_live()
+    found = await ada.violations()
+    async with ada.deck.client(ada.user_id) as client:
+        await structured(client, "create_team", name="Garden club")
+        task = await structured(client, "add_task", title="Water the plants", due="2020-01-01", priority="urgent")
+        await structured(client, "add_task", title="Call the bank", tags=["money"], due="2099-01-01")
+        await structured(client, "complete_task", task_id=task["id"])
+    await ada.sees(total=2, completed=1)
+    found += await ada.violations()
+    await ada.page.get_by_role("button", name="Account and appearance").click()
+    found += await ada.violations()
+    await ada.make_token()
+    found += await ada.violations()
+    await ada.page.get_by_role("button", name="Revoke Build server").click()
+    found += await ada.violations()
+    for path in ("/clients", "/nowhere", "/error?error=invalid_client"):
+        await ada.open(path)
+        found += await ada.violations()
+    ada.forgive("404")
+    await ada.context.clear_cookies()
+    for path in ("/sign-in?reason=ended", "/sign-up"):
+        await ada.open(path)
+        found += await ada.violations()
+    assert found == []

@@ -1,0 +1,262 @@
+"""Who may see the dashboard's pages; and whatever goes wrong is a page that says what happened and what to do."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import urlencode
+
+import httpx2
+import pytest
+from playwright.async_api import expect
+
+from mcp_server.http import uvicorn_server
+from mcp_server.cli.dashboard_process import SERVER, Dashboard
+from mcp_server.settings import Settings
+from tests.support.browser import Deck, Visit
+from tests.conftest import Cluster, Way
+from tests.support.running_server import Wire
+
+pytest_plugins = ("tests.support.browser",)
+
+
+async def test_a_wrong_password_is_explained(visit: Visit):
+    ada = await visit()
+    await ada.context.clear_cookies()
+    await ada.open("/tokens")
+    answers: list[str] = []
+    for email in (f"nobody-{ada.email}", ada.email):
+        async with ada.page.expect_response("**/sign-in/email") as answering:
+            await ada.type_credentials("incorrect horse", email)
+        answers.append(await (await answering.value).text())
+        await expect(ada.page.get_by_role("alert").filter(has_text="is not right")).to_have_text(
+            "The e-mail or the password is not right. Check both and try again."
+        )
+    assert answers[0] == answers[1], "nobody learns who has an account"
+    ada.forgive("401")
+    await ada.type_credentials()
+    await expect(ada.page.get_by_role("heading", name="Personal access tokens")).to_be_visible()
+
+
+async def test_an_e_mail_has_one_account(visit: Visit):
+    ada = await visit()
+    await ada.context.clear_cookies()
+    await ada.open("/sign-up")
+    await ada.page.get_by_label("Name").fill("Mallory")
+    await ada.page.get_by_label("E-mail").fill(ada.email)
+    await ada.page.get_by_label("Password").fill("another password")
+    await ada.page.get_by_role("button", name="Create account").click()
+    await expect(ada.page.get_by_text("There is an account with this e-mail already. Sign in instead.")).to_be_visible()
+    ada.forgive("422")
+
+
+async def test_an_expired_session_asks_to_sign_in_again(visit: Visit):
+    ada = await visit()
+    await ada.open_live()
+    long_ago = """UPDATE auth.session SET "expiresAt" = now() - interval '1 day' WHERE "userId" = $1"""
+    await ada.deck.sql(long_ago, ada.user_id)
+    await ada.page.reload()
+    await expect(ada.page.get_by_text("Your session has ended. Sign in again to go on.")).to_be_visible()
+    await ada.type_credentials()
+    await ada.sees(total=0)
+
+
+@pytest.fixture(scope="module")
+async def line(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Wire]:
+    """A line to a database of its own, which can be cut."""
+    async with Wire(way(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("line")) as wire:
+        yield wire
+
+
+@pytest.fixture(scope="module")
+async def alone(line: Wire, deck: Deck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
+    """A dashboard at the end of that line, with the usual limits, and no server behind it."""
+    built = build(line, tmp_path_factory.mktemp("alone"))
+    async with built.running():
+        yield replace(deck, dashboard=built.url)
+
+
+def build(line: Wire, folder: Path) -> Dashboard:
+    settings = Settings.model_validate({"TASKDECK_DATA_DIR": str(folder), "port": 1})
+    with uvicorn_server.listen("127.0.0.1", 0) as free:
+        return Dashboard(settings, line.url, f"http://127.0.0.1:{free.getsockname()[1]}")
+
+
+async def test_a_dashboard_that_is_asked_before_its_database_is_there_needs_no_restart(
+    cluster: Cluster, way: Way, tmp_path: Path
+):
+    async with Wire(way(await cluster.create("late", "blank")), tmp_path) as line:
+        await line.cut()
+        built = build(line, tmp_path)
+
+        async def be_late() -> None:
+            await reaches(built, 500)
+            await line.mend()
+
+        coming = asyncio.create_task(be_late())
+        async with built.running():
+            await coming
+            await reaches(built, 200)
+
+
+async def reaches(built: Dashboard, status: int) -> None:
+    """Ask for something that is in the database until this is the answer."""
+    answered = 0
+    async with httpx2.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
+        while answered != status:
+            await asyncio.sleep(0.05)
+            with suppress(httpx2.HTTPError):
+                answered = (await http.get(f"{built.url}/api/auth/jwks")).status_code
+
+
+async def test_a_database_that_is_away_is_explained_until_it_is_back(visit: Visit, alone: Deck, line: Wire):
+    ada, bob = await visit(at=alone), await visit("Bob", known=False, at=alone)
+    await ada.open("/clients")
+    await bob.open("/sign-in")
+    await line.cut()
+    await ada.page.reload()
+    await expect(ada.page.get_by_role("heading", name="The database cannot be reached")).to_be_visible()
+    await expect(ada.page.get_by_text("Nothing is lost")).to_be_visible()
+    await bob.type_credentials()
+    await expect(bob.page.get_by_text("The server cannot reach its database right now.")).to_be_visible()
+    await bob.page.goto(f"{alone.dashboard}/api/auth/oauth2/authorize?client_id=x&response_type=code")
+    await expect(bob.page.get_by_role("heading", name="The server cannot do this right now")).to_be_visible()
+    await line.mend()
+    await ada.page.get_by_role("button", name="Try again").click()
+    await expect(ada.page.get_by_role("heading", name="Connected clients")).to_be_visible()
+    for visitor in (ada, bob):
+        visitor.forgive("^error: (?!.*Content Security Policy)")
+
+
+async def test_numbers_that_cannot_be_read_are_explained(visit: Visit, alone: Deck):
+    ada = await visit(at=alone)
+    await ada.open()
+    await expect(ada.page.get_by_role("heading", name="The numbers cannot be read right now")).to_be_visible()
+    await expect(ada.page.get_by_role("button", name="Try again now")).to_be_visible()
+    await ada.is_connected("offline")
+    ada.forgive("Failed to load resource", "WebSocket connection")
+
+
+async def test_guessing_passwords_is_slowed_down(visit: Visit, alone: Deck):
+    ada = await visit(known=False, at=alone)
+    await ada.open("/sign-in")
+    for _ in range(5):
+        # A new address in the header must not give new tries.
+        await ada.page.set_extra_http_headers({"X-Forwarded-For": f"192.0.2.{secrets.randbelow(250)}"})
+        async with ada.page.expect_response("**/sign-in/email") as answering:
+            await ada.type_credentials(secrets.token_hex())
+        if (await answering.value).status == 429:
+            break
+    await expect(ada.page.get_by_text("Too many attempts. Wait ten seconds and try again.")).to_be_visible()
+    ada.forgive("401", "429")
+
+
+DISGUISES = {
+    "as itself": {},
+    "as a subrequest of the middleware (CVE-2025-29927)": {
+        "x-middleware-subrequest": ":".join(["src/middleware"] * 5 + ["src/proxy"] * 5 + ["middleware"] * 5)
+    },
+    "as a router's request": {"rsc": "1", "next-url": "/dashboard"},
+    "as a prefetch": {"rsc": "1", "next-router-prefetch": "1", "next-router-segment-prefetch": "/_tree"},
+    "with a cookie that was made up": {"cookie": "better-auth.session_token=made.up"},
+    "all of it": {
+        "cookie": "better-auth.session_token=made.up",
+        "rsc": "1",
+        "next-router-segment-prefetch": "/(protected)/dashboard/__PAGE__",
+        "x-middleware-subrequest": ":".join(["src/proxy"] * 5),
+    },
+}
+PROTECTED = {
+    "/dashboard": "mcpUrl",
+    "/clients": "AI clients that may work with your tasks",
+    "/tokens": "For scripts and servers that cannot open a browser",
+}
+SPELLINGS = (
+    *("{path}", "{path}/", "{path}.rsc", "{path}.segments/_tree.segment.rsc", "{path}.segments/_full.segment.rsc"),
+    *("/_next/data/{build}{path}.json", "{path}?_rsc=1abcd", "{path}?nxtPteam=1", "/%2e{path}", "{path}%2f"),
+)
+
+
+@pytest.mark.parametrize("disguise", DISGUISES)
+async def test_no_page_is_shown_to_strangers(deck: Deck, disguise: str):
+    build = (SERVER.parent / ".next/BUILD_ID").read_text("utf-8")
+    async with httpx2.AsyncClient(base_url=deck.dashboard, headers=DISGUISES[disguise], trust_env=False) as http:
+        for path, secret in PROTECTED.items():
+            for spelling in SPELLINGS:
+                answer = await http.get(spelling.format(path=path, build=build))
+                assert answer.status_code < 500, spelling
+                assert secret not in answer.text, spelling
+
+
+async def test_the_pages_are_shown_to_those_who_are_signed_in(visit: Visit):
+    ada = await visit()
+    for path, secret in PROTECTED.items():
+        for headers in ({}, {"rsc": "1"}):
+            answer = await ada.context.request.get(ada.deck.dashboard + path, headers=headers)
+            assert secret in await answer.text()
+
+
+async def test_the_numbers_want_a_token_and_not_a_cookie(visit: Visit):
+    ada = await visit()
+    for path in ("statistics", "trend", "tasks", "teams"):
+        answer = await ada.context.request.get(f"{ada.deck.dashboard}/api/dashboard/{path}")
+        assert answer.status == 401
+    async with httpx2.AsyncClient(base_url=ada.deck.dashboard, trust_env=False) as http:
+        assert (await http.get("/api/auth/token")).status_code == 401
+
+
+ELSEWHERE = (
+    "https://evil.example/x",
+    "//evil.example/x",
+    "/\\evil.example/x",
+    "/\t/evil.example/x",
+    "javascript:alert(1)",
+)
+
+
+async def test_signing_in_leads_nowhere_else(visit: Visit):
+    ada = await visit()
+    for wanted, leads in ({"/tokens?a=b": "/tokens?a=b"} | dict.fromkeys(ELSEWHERE, "/dashboard")).items():
+        address = f"{ada.deck.dashboard}/sign-in?{urlencode({'next': wanted})}"
+        answer = await ada.context.request.get(address, max_redirects=0)
+        assert answer.headers["location"] == leads, wanted
+
+
+async def test_pages_of_other_origins_act_in_nobodys_name(visit: Visit):
+    ada = await visit()
+    for origin in ("https://evil.example", "null"):
+        answer = await ada.context.request.post(
+            f"{ada.deck.dashboard}/api/auth/sign-out", data={}, headers={"Origin": origin}
+        )
+        assert answer.status == 403
+    for path, allowed in {"token": None, "get-session": None, "jwks": "*"}.items():
+        answer = await ada.context.request.get(
+            f"{ada.deck.dashboard}/api/auth/{path}", headers={"Origin": "https://evil.example"}
+        )
+        assert answer.headers.get("access-control-allow-origin") == allowed
+        assert "access-control-allow-credentials" not in answer.headers
+
+
+async def test_a_client_comes_back_to_a_page_an_editor_or_this_computer(alone: Deck):
+    async with httpx2.AsyncClient(base_url=alone.dashboard, trust_env=False) as http:
+        for address, status in {
+            "cursor://anysphere.cursor-mcp/oauth/callback": 201,
+            "evil://anysphere.cursor-mcp/oauth/callback": 400,
+            "http://evil.example/callback": 400,
+            "javascript:alert(1)": 400,
+        }.items():
+            wish = {"client_name": "Test", "redirect_uris": [address], "token_endpoint_auth_method": "none"}
+            assert (await http.post("/api/auth/oauth2/register", json=wish)).status_code == status, address
+
+
+def test_what_signs_the_cookies_is_for_this_user_alone(deck: Deck):
+    secret = deck.server.data_dir / "dashboard.secret"
+    assert (secret.stat().st_mode | secret.parent.stat().st_mode) & 0o077 == 0
+
+
+async def test_nobody_makes_keys_for_others(deck: Deck):
+    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False, headers={"origin": deck.dashboard}) as http:
+        for path in ("/api/auth/api-key/create", "/api/auth/sign-jwt", "/api/auth/admin/oauth2/create-client"):
+            assert (await http.post(path, json={"userId": "somebody"})).status_code in (401, 404), path

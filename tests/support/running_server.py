@@ -1,0 +1,213 @@
+"""The application as it is served: a real port, real sockets, the real database; and a wire that can be cut."""
+
+import asyncio
+import hashlib
+import json
+import secrets
+import socket
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import parse_qs, urlsplit
+
+import asyncpg
+import httpx2
+import uvicorn
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+
+from mcp_server.app import open_app
+from mcp_server.http import uvicorn_server
+from mcp_server.identity.local_issuer import SCOPES, Audience, LocalIssuer
+from mcp_server.settings import Settings
+
+
+@dataclass(frozen=True)
+class House:
+    """A running server."""
+
+    settings: Settings
+
+    @property
+    def url(self) -> str:
+        return self.settings.address
+
+    @property
+    def socket_url(self) -> str:
+        return f"ws{self.url.removeprefix('http')}/api/ws"
+
+    def token(self, user: str, audience: Audience = "api", scopes: Iterable[str] = SCOPES, ttl: int = 3600) -> str:
+        return LocalIssuer(self.settings).mint(user, audience=audience, scopes=scopes, ttl=ttl)
+
+    def client(self, user: str = "", audience: Audience = "api", **headers: str) -> httpx2.AsyncClient:
+        """Somebody's HTTP client; the server believes the address in x_forwarded_for, for it comes from loopback."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        if user:
+            named["authorization"] = f"Bearer {self.token(user, audience)}"
+        return httpx2.AsyncClient(base_url=self.url, headers=named, timeout=30)
+
+    def knock(self, **options: Any) -> connect:
+        """A socket that has not said who it is."""
+        return connect(self.socket_url, compression=None, **options)
+
+    @asynccontextmanager
+    async def socket(self, user: str, **options: Any) -> "AsyncGenerator[Listener]":
+        """A socket that is ready."""
+        async with self.knock(**options) as connection:
+            listener = Listener(connection)
+            await listener.say(type="authenticate", token=self.token(user))
+            assert await listener.hear() == {"type": "ready"}
+            yield listener
+
+
+@dataclass(frozen=True)
+class Listener:
+    """One end of a live socket."""
+
+    connection: ClientConnection
+
+    async def say(self, **message: Any) -> None:
+        await self.connection.send(json.dumps(message))
+
+    async def hear(self) -> dict[str, Any]:
+        return json.loads(await asyncio.wait_for(self.connection.recv(), 20))
+
+    async def next_event(self) -> dict[str, Any]:
+        """The next change; whoever is told to look again looks elsewhere."""
+        while "event_type" not in (message := await self.hear()):
+            pass
+        return message
+
+    async def until_pong(self) -> list[dict[str, Any]]:
+        """Everything that comes before the answer to a ping."""
+        await self.say(type="ping")
+        heard: list[dict[str, Any]] = []
+        while (message := await self.hear()) != {"type": "pong"}:
+            heard.append(message)
+        return heard
+
+    async def ending(self) -> tuple[int | None, str | None]:
+        """Read to the end; the close code and reason."""
+        with suppress(ConnectionClosed):
+            async for _ in self.connection:
+                pass
+        return self.connection.close_code, self.connection.close_reason
+
+
+@asynccontextmanager
+async def standing(
+    settings: Settings, database_url: str, direct_url: str, send_buffer: int | None = None
+) -> AsyncGenerator[House]:
+    """A server on a free port; with a small send buffer it soon notices who does not read."""
+    listening = uvicorn_server.listen("127.0.0.1", 0)
+    if send_buffer:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
+    known = settings.model_copy(
+        update={"port": listening.getsockname()[1], "database_url": database_url, "database_url_unpooled": direct_url}
+    )
+    built: asyncio.Future[uvicorn.Server] = asyncio.get_running_loop().create_future()
+
+    async def serve() -> None:
+        draining = asyncio.Event()
+        async with open_app(known, database_url, draining=draining) as app:
+            built.set_result(uvicorn_server.build_server(app, draining.set))
+            await built.result().serve([listening])
+
+    # A task of its own: fixtures end in another one than they began in.
+    serving = asyncio.create_task(serve())
+    await asyncio.wait([serving, built], return_when=asyncio.FIRST_COMPLETED)
+    if serving.done():
+        serving.result()
+    async with httpx2.AsyncClient(base_url=known.address) as client:
+        # Announcements are heard a moment after the first request is answered.
+        await succeeds(client, "/readyz")
+    try:
+        yield House(known)
+    finally:
+        built.result().should_exit = True
+        await serving
+
+
+@asynccontextmanager
+async def personal_token(url: str, user: str) -> AsyncGenerator[tuple[str, Callable[[], Awaitable[None]]]]:
+    """A personal access token that may read, as the dashboard makes it, and what withdraws it."""
+    token = f"tdp_{secrets.token_urlsafe(32)}"
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    made = "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')"
+    connection = await asyncpg.connect(url)
+
+    async def withdraw() -> None:
+        await connection.fetchval("SELECT taskdeck_pat_revoke($1, $2)", user, number)
+
+    try:
+        number = await connection.fetchval(made, user, digest)
+        yield token, withdraw
+    finally:
+        await connection.close()
+
+
+async def succeeds(client: httpx2.AsyncClient, path: str) -> None:
+    """Ask until the answer is good."""
+    while (await client.get(path)).status_code != 200:  # noqa: ASYNC110 - a server raises no event
+        await asyncio.sleep(0.05)
+
+
+@dataclass
+class Wire:
+    """A line to PostgreSQL that can be cut (refused, as by a server that is down) or go silent."""
+
+    target: str
+    folder: Path
+    _lines: set[asyncio.StreamWriter] = field(default_factory=set[asyncio.StreamWriter])
+    _open: asyncio.Event = field(default_factory=asyncio.Event)
+    _server: asyncio.Server | None = None
+
+    @property
+    def url(self) -> str:
+        parts = urlsplit(self.target)
+        return parts._replace(query=f"host={self.folder}").geturl()
+
+    async def __aenter__(self) -> Self:
+        self._open.set()
+        await self.mend()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.cut()
+
+    async def cut(self) -> None:
+        """End all lines; new ones are refused."""
+        if self._server is not None:
+            self._server.close()
+        (self.folder / ".s.PGSQL.5432").unlink(missing_ok=True)
+        for line in tuple(self._lines):
+            line.transport.abort()
+
+    def silence(self) -> None:
+        """Lines stay open and new ones are taken, but nothing comes through any more."""
+        self._open.clear()
+
+    async def mend(self) -> None:
+        """What was silent ends, as packets that come too late do; new lines work."""
+        if not self._open.is_set():
+            await self.cut()
+            self._open.set()
+        self._server = await asyncio.start_unix_server(self._pass, self.folder / ".s.PGSQL.5432")
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        query = parse_qs(urlsplit(self.target).query)
+        path = f"{query['host'][0]}/.s.PGSQL.{query.get('port', ['5432'])[0]}"
+        there, back = await asyncio.open_unix_connection(path)
+        self._lines |= {writer, back}
+        await asyncio.gather(self._copy(reader, back), self._copy(there, writer))
+        self._lines -= {writer, back}
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while data := await reader.read(65536):
+                await self._open.wait()
+                writer.write(data)
+                await writer.drain()
+        writer.close()

@@ -1,0 +1,192 @@
+"""What somebody would try who could send SQL of their own as the role of requests.
+
+One household in a database: alice owns a team with gina (admin), carol (member) and dave (viewer), and shares her
+private task with erin (edit) and frank (view). bob is a stranger with rows of his own.
+"""
+
+from dataclasses import dataclass
+
+import asyncpg
+
+from tests.support.postgres import Connection
+
+HOUSEHOLD = """
+INSERT INTO users (id, email) SELECT n, n || '@example.com'
+FROM unnest(ARRAY['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'gina']) AS n;
+INSERT INTO teams (owner_id, name) VALUES ('alice', 'Home'), ('bob', 'Den'), ('erin', 'Attic'), ('gina', 'Shed');
+INSERT INTO team_members VALUES (1, 'alice', 'owner'), (1, 'gina', 'admin'), (1, 'carol', 'member'),
+    (1, 'dave', 'viewer'), (2, 'bob', 'owner'), (3, 'erin', 'owner'), (4, 'gina', 'owner');
+INSERT INTO tasks (user_id, team_id, title, deleted_at) VALUES ('alice', NULL, 'secret', NULL),
+    ('alice', 1, 'secret of the team', NULL), ('alice', 1, 'secret and deleted', now()), ('bob', NULL, 'own', NULL);
+INSERT INTO task_shares VALUES (1, 'erin', 'alice', 'edit'), (1, 'frank', 'alice', 'view');
+UPDATE tasks SET description = 'changed' WHERE id = 1;
+INSERT INTO conversations (user_id, title, message_count) VALUES ('alice', 'secret', 1), ('bob', 'own', 0);
+INSERT INTO messages VALUES (1, 1, 'alice', 'user', 'secret');
+INSERT INTO idempotency_keys VALUES ('alice', 'key', 'print');
+INSERT INTO cached_statistics VALUES ('alice', 0, 1, 0, 0, '1:1:');
+INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at)
+VALUES ('alice', 'laptop', repeat('0', 64), 'tdp_', 'mcp:read', now() + interval '1 day');
+INSERT INTO rate_limits VALUES ('alice', now(), 1);
+"""
+
+TABLES = (
+    *("users", "teams", "team_members", "tasks", "task_shares", "conversations", "messages", "task_events"),
+    *("idempotency_keys", "cached_statistics", "personal_access_tokens", "rate_limits"),
+)
+
+
+@dataclass(frozen=True)
+class Attack:
+    """A statement that must be refused, or touch and tell nothing."""
+
+    by: str
+    sql: str
+
+
+READING = {
+    f"a stranger reads {table}": Attack("bob", f"SELECT 1 FROM {table} t WHERE t::text ~ 'alice'") for table in TABLES
+}
+NOBODY = {f"nobody reads {table}": Attack("", f"SELECT 1 FROM {table}") for table in TABLES} | {
+    "nobody is somebody": Attack("", "SELECT 1 WHERE current_user_id() IS NOT NULL"),
+    "nobody writes": Attack("", "INSERT INTO rate_limits VALUES ('', now(), 1)"),
+    "nobody makes a team": Attack("", "SELECT create_team('ghosts')"),
+}
+FORGING = {
+    "a task is forged": Attack("bob", "INSERT INTO tasks (user_id, title) VALUES ('alice', 'forged')"),
+    "a task is forged by a member": Attack(
+        "carol", "INSERT INTO tasks (user_id, team_id, title) VALUES ('alice', 1, 'forged')"
+    ),
+    "a user is forged": Attack("bob", "INSERT INTO users (id) VALUES ('mallory')"),
+    "a conversation is forged": Attack("bob", "INSERT INTO conversations (user_id) VALUES ('alice')"),
+    "a message is forged": Attack("bob", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'forged')"),
+    "a message goes into a foreign conversation": Attack(
+        "bob", "INSERT INTO messages VALUES (1, 2, 'bob', 'user', 'forged')"
+    ),
+    "history is forged": Attack(
+        "alice",
+        "INSERT INTO task_events (task_id, owner_id, user_id, event_type) VALUES (1, 'alice', 'bob', 'task_deleted')",
+    ),
+    "an idempotency key is forged": Attack("bob", "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'p')"),
+    "numbers are forged": Attack("bob", "INSERT INTO cached_statistics VALUES ('alice', 1, 9, 9, 9, '1:1:')"),
+    "a rate limit is forged": Attack("bob", "INSERT INTO rate_limits VALUES ('carol', now(), 1000000)"),
+    "a token is forged": Attack(
+        "bob",
+        "INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at) "
+        "VALUES ('alice', 'x', repeat('1', 64), 'tdp_', 'mcp:read', now())",
+    ),
+    "a task hangs below a foreign one": Attack(
+        "bob", "INSERT INTO tasks (user_id, title, parent_id) VALUES ('bob', 'below', 1)"
+    ),
+}
+TEAMS = {
+    "a stranger joins": Attack("bob", "INSERT INTO team_members VALUES (1, 'bob', 'viewer')"),
+    "a member invites": Attack("carol", "INSERT INTO team_members VALUES (1, 'bob', 'member')"),
+    "a member rises": Attack("carol", "UPDATE team_members SET role = 'owner' WHERE user_id = 'carol'"),
+    "an admin rises": Attack("gina", "UPDATE team_members SET role = 'owner' WHERE user_id = 'gina' AND team_id = 1"),
+    "an admin dethrones the owner": Attack("gina", "UPDATE team_members SET role = 'viewer' WHERE user_id = 'alice'"),
+    "an admin throws the owner out": Attack("gina", "DELETE FROM team_members WHERE user_id = 'alice'"),
+    "a member throws another out": Attack("carol", "DELETE FROM team_members WHERE user_id = 'dave'"),
+    "the last owner leaves": Attack("alice", "DELETE FROM team_members WHERE user_id = 'alice'"),
+    "a task goes into a foreign team": Attack("bob", "UPDATE tasks SET team_id = 1 WHERE user_id = 'bob'"),
+    "a task is made in a foreign team": Attack(
+        "bob", "INSERT INTO tasks (user_id, team_id, title) VALUES ('bob', 1, 'intruder')"
+    ),
+    "a viewer makes a team task": Attack(
+        "dave", "INSERT INTO tasks (user_id, team_id, title) VALUES ('dave', 1, 'mine')"
+    ),
+    "a team changes hands": Attack("gina", "UPDATE teams SET owner_id = 'gina' WHERE id = 1"),
+}
+TAKING = {
+    "a stranger changes a task": Attack("bob", "UPDATE tasks SET title = 'x' WHERE user_id = 'alice'"),
+    "a viewer changes a team task": Attack("dave", "UPDATE tasks SET title = 'x' WHERE id = 2"),
+    "a reader changes a shared task": Attack("frank", "UPDATE tasks SET title = 'x' WHERE id = 1"),
+    "a member steals a task": Attack("carol", "UPDATE tasks SET user_id = 'carol' WHERE id = 2"),
+    "an editor steals a task": Attack("erin", "UPDATE tasks SET user_id = 'erin' WHERE id = 1"),
+    "an editor moves a task away": Attack("erin", "UPDATE tasks SET team_id = 3 WHERE id = 1"),
+    "a member takes a task out of the team": Attack("carol", "UPDATE tasks SET team_id = NULL WHERE id = 2"),
+    "an editor deletes a task": Attack("erin", "UPDATE tasks SET deleted_at = now() WHERE id = 1"),
+    "a member deletes a task": Attack("carol", "UPDATE tasks SET deleted_at = now() WHERE id = 2"),
+    "a member restores a task": Attack("carol", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
+    "a stranger restores a task": Attack("bob", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
+    "a task is deleted for good": Attack("alice", "DELETE FROM tasks WHERE id = 1"),
+    "a stranger repeats a task": Attack("bob", "SELECT repeat_task(1, NULL, NULL, NULL)"),
+    "a stranger deletes conversations": Attack("bob", "DELETE FROM conversations WHERE user_id = 'alice'"),
+    "a conversation changes hands": Attack("bob", "UPDATE conversations SET user_id = 'alice' WHERE user_id = 'bob'"),
+    "a message is rewritten": Attack("alice", "UPDATE messages SET content = 'x'"),
+    "history is rewritten": Attack("alice", "UPDATE task_events SET user_id = 'bob'"),
+    "history is erased": Attack("alice", "DELETE FROM task_events"),
+    "another's e-mail is changed": Attack("carol", "UPDATE users SET email = 'x@y.z' WHERE id = 'alice'"),
+    "everything is emptied": Attack("alice", "TRUNCATE tasks CASCADE"),
+}
+SHARING = {
+    "a stranger shares a task": Attack("bob", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'edit')"),
+    "a share is forged": Attack("bob", "INSERT INTO task_shares VALUES (1, 'carol', 'bob', 'edit')"),
+    "an editor shares on": Attack("erin", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'view')"),
+    "a member shares on": Attack("carol", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
+    "a reader becomes an editor": Attack("frank", "UPDATE task_shares SET permission = 'edit'"),
+    "a reader takes another's share": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'erin'"),
+}
+ASKING = {
+    "a stranger searches tasks": Attack("bob", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
+    "a stranger searches messages": Attack("bob", "SELECT 1 FROM matching_messages('secret')"),
+    "a stranger counts a team's shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(1) > 0"),
+    "a stranger counts shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(0) > 0"),
+    "a stranger is in no foreign team": Attack("bob", "SELECT 1 WHERE my_team_ids() && ARRAY[1::bigint]"),
+    "a viewer writes nowhere": Attack("dave", "SELECT 1 FROM unnest(my_writable_team_ids())"),
+    "a member manages nothing": Attack("carol", "SELECT 1 FROM unnest(my_managed_team_ids())"),
+    "an admin owns no other's team": Attack("gina", "SELECT 1 WHERE my_owned_team_ids() && ARRAY[1::bigint]"),
+    "a stranger has no shares": Attack("bob", "SELECT 1 FROM unnest(my_shared_task_ids())"),
+    "a reader edits nothing": Attack("frank", "SELECT 1 FROM unnest(my_editable_task_ids())"),
+    "a stranger has no contacts": Attack("bob", "SELECT 1 WHERE my_contact_ids() && ARRAY['alice']"),
+    "a stranger sees another's last changes": Attack(
+        "bob", "SELECT 1 FROM my_last_changes(9) c WHERE c.user_id <> 'bob'"
+    ),
+    "a request lists tokens": Attack("bob", "SELECT taskdeck_pat_list('alice')"),
+    "a request makes a token": Attack(
+        "bob", "SELECT taskdeck_pat_create('alice', NULL, NULL, 'x', repeat('1', 64), 't', 'mcp:read', now())"
+    ),
+    "a request revokes a token": Attack("bob", "SELECT taskdeck_pat_revoke('alice', 1)"),
+    "a request makes a function": Attack("bob", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql RETURN 1"),
+}
+
+ATTACKS = READING | NOBODY | FORGING | TEAMS | TAKING | SHARING | ASKING
+
+# The same words from those who may: without them, an attack could fail for a reason of its own.
+RIGHTS = {
+    "the owner reads": Attack("alice", "SELECT 1 FROM tasks WHERE id IN (1, 2, 3) HAVING count(*) = 3"),
+    "a member changes a team task": Attack("carol", "UPDATE tasks SET title = 'x' WHERE id = 2"),
+    "an editor changes a shared task": Attack("erin", "UPDATE tasks SET title = 'x' WHERE id = 1"),
+    "an admin deletes a team task": Attack("gina", "UPDATE tasks SET deleted_at = now() WHERE id = 2"),
+    "an admin restores a team task": Attack("gina", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
+    "an admin moves a team task": Attack("gina", "UPDATE tasks SET team_id = 4 WHERE id = 2"),
+    "an admin invites": Attack("gina", "INSERT INTO team_members VALUES (1, 'bob', 'member')"),
+    "an admin shares a team task": Attack("gina", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
+    "a member leaves": Attack("carol", "DELETE FROM team_members WHERE user_id = 'carol'"),
+    "a reader gives a share back": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'frank'"),
+    "a conversation grows": Attack("alice", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'own')"),
+    "a member searches": Attack("carol", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
+    "an editor repeats a task": Attack("erin", "SELECT repeat_task(1, NULL, NULL, NULL)"),
+}
+
+
+async def succeeds(connection: Connection, attack: Attack) -> bool:
+    """Whether a statement does or tells anything. The connection is a superuser's; everything is undone."""
+    undo = connection.transaction()
+    await undo.start()
+    try:
+        await connection.execute("SELECT set_config('role', 'taskdeck_app', true)")
+        await connection.execute("SELECT set_config('app.user_id', $1, true)", attack.by)
+        if attack.sql.startswith("SELECT"):
+            rows = await connection.fetch(attack.sql)
+            return any(row[0] is not None for row in rows)
+        done = await connection.execute(attack.sql)
+        return not done.endswith(" 0")
+    except (asyncpg.InsufficientPrivilegeError, asyncpg.IntegrityConstraintViolationError):
+        return False
+    finally:
+        await undo.rollback()
+
+
+async def breaches(connection: Connection) -> list[str]:
+    """The attacks that succeed."""
+    return [name for name, attack in ATTACKS.items() if await succeeds(connection, attack)]

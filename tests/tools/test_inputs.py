@@ -1,0 +1,292 @@
+"""Whatever is said to a tool, the answer is the thing asked for, or a sentence that names the field at fault."""
+
+import asyncio
+import json
+import os
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
+from mcp.types import TextContent
+
+from mcp_server.identity.callers import Callers
+from mcp_server.tools.calls import Call
+from mcp_server.tools.registry import TOOLS
+from storage.schema.errors import StorageError
+from tests.conftest import Person
+
+EXAMPLES = int(os.environ.get("TASKDECK_TEST_EXAMPLES", "25"))
+EMOJI = "👩\u200d👩\u200d👧\u200d👦"
+COMBINING = "e" + "\u0301" * 20
+
+
+async def said_of(somebody: Person, tool: str, arguments: dict[str, Any]) -> str:
+    """What a tool says to arguments that no client library would let through."""
+    call = Call(await Callers(somebody.database).scope(somebody.caller), somebody.caller)
+    with pytest.raises(StorageError) as refused:
+        await TOOLS[tool].call(call, arguments)
+    return str(refused.value)
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_an_unknown_argument_is_refused_by_name(alice: Person, tool: str) -> None:
+    sentence = await alice.refusal(tool, user_id="bob")
+    assert "user_id is not an argument of " + tool in sentence
+
+
+@pytest.mark.parametrize("bad", ["a\0b", "\ud800", "x\udfff"], ids=["NUL", "high surrogate", "low surrogate"])
+@pytest.mark.parametrize(
+    ("tool", "field", "arguments"),
+    [
+        ("add_task", "title", {"title": "BAD"}),
+        ("add_task", "description", {"title": "x", "description": "BAD"}),
+        ("add_task", "tags.1", {"title": "x", "tags": ["a", "BAD"]}),
+        ("add_task", "due", {"title": "x", "due": "BAD"}),
+        ("add_task", "assignee", {"title": "x", "assignee": "BAD"}),
+        ("add_task", "recurrence", {"title": "x", "due": "2026-03-01", "recurrence": "BAD"}),
+        ("add_task", "idempotency_key", {"title": "x", "idempotency_key": "BAD"}),
+        ("add_tasks", "tasks.0.title", {"tasks": [{"title": "BAD"}]}),
+        ("list_tasks", "search", {"search": "BAD"}),
+        ("list_tasks", "tag", {"tag": "BAD"}),
+        ("list_tasks", "cursor", {"cursor": "BAD"}),
+        ("list_tasks", "due_before", {"due_before": "BAD"}),
+        ("create_team", "name", {"name": "BAD"}),
+        ("add_team_member", "user", {"team_id": 1, "user": "BAD"}),
+        ("share_task", "user", {"task_id": 1, "user": "BAD"}),
+        ("start_conversation", "title", {"title": "BAD"}),
+        ("start_conversation", "messages.0.content", {"messages": [{"role": "user", "content": "BAD"}]}),
+        ("start_conversation", "messages.0.model", {"messages": [{"role": "user", "content": "", "model": "BAD"}]}),
+        (
+            "start_conversation",
+            "messages.0.tool_calls",
+            {"messages": [{"role": "tool", "content": "", "tool_calls": [{"a": {"b": ["BAD"]}}]}]},
+        ),
+        (
+            "start_conversation",
+            "messages.0.tool_calls",
+            {"messages": [{"role": "tool", "content": "", "tool_calls": [{"BAD": 1}]}]},
+        ),
+        ("search_messages", "query", {"query": "BAD"}),
+        ("search", "query", {"query": "BAD"}),
+        ("fetch", "id", {"id": "BAD"}),
+    ],
+)
+async def test_text_that_cannot_be_stored_is_refused_by_field(
+    alice: Person, tool: str, field: str, arguments: dict[str, Any], bad: str
+) -> None:
+    sentence = await said_of(alice, tool, _with(arguments, bad))
+    assert sentence.startswith(f"{field} contains"), sentence
+    assert "remove it" in sentence
+
+
+def _with(arguments: dict[str, Any], bad: str) -> dict[str, Any]:
+    return eval(repr(arguments).replace("'BAD'", repr(bad)))
+
+
+NO_NUMBERS: tuple[Any, ...] = (True, False, -1, 0, 2**63, 10**400, 1.5, float("nan"), float("inf"), "x", None, [])
+NUMBERS = (
+    ("get_task", "task_id"),
+    ("complete_task", "task_id"),
+    ("get_conversation", "conversation_id"),
+    ("get_statistics", "team_id"),
+    ("add_task", "parent_id"),
+    ("list_tasks", "limit"),
+    ("list_tasks", "team_id"),
+    ("get_conversation", "max_tokens"),
+    ("get_conversation", "before_sequence"),
+    ("undo", "count"),
+    ("get_statistics", "days"),
+)
+
+
+def _may_be_absent(tool: str, field: str) -> bool:
+    found = TOOLS[tool].arguments.model_fields[field]
+    return not found.is_required() and found.default is None
+
+
+@pytest.mark.parametrize(
+    ("tool", "field", "bad"),
+    [(*number, bad) for number in NUMBERS for bad in NO_NUMBERS if bad is not None or not _may_be_absent(*number)],
+)
+async def test_a_number_out_of_range_is_refused_by_field(alice: Person, tool: str, field: str, bad: Any) -> None:
+    others = {"add_task": {"title": "x"}, "get_conversation": {"conversation_id": 1}}
+    sentence = await said_of(alice, tool, others.get(tool, {}) | {field: bad})
+    assert sentence.startswith(field), sentence
+
+
+@pytest.mark.parametrize(
+    "due",
+    [
+        "2026-02-30",
+        "0000-01-01",
+        "2026-13-01",
+        "2026-1-1",
+        "2026-03-01T17:00:00",
+        "2026-03-01T25:00:00Z",
+        "2026-03-01T23:59:60Z",
+        "2026-03-01T17:00:00+25:00",
+        "10000-01-01",
+        "-2026-01-01",
+        "tomorrow",
+        "0001-01-01T00:00:00+14:00",
+        "9999-12-31T23:59:59-14:00",
+        "",
+    ],
+)
+@pytest.mark.parametrize(
+    ("tool", "field"), [("add_task", "due"), ("list_tasks", "due_before"), ("list_tasks", "due_after")]
+)
+async def test_a_date_that_is_none_is_refused_by_field(alice: Person, tool: str, field: str, due: str) -> None:
+    others = {"title": "x"} if tool == "add_task" else {}
+    sentence = await alice.refusal(tool, **others, **{field: due})
+    assert sentence.startswith(field), sentence
+    assert "2026-03-01" in sentence
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("2026-03-01", "2026-03-01"),
+        ("2026-03-01T17:00:00Z", "2026-03-01T17:00:00+00:00"),
+        ("2026-03-01T17:00:00+14:00", "2026-03-01T17:00:00+14:00"),
+        ("2026-03-01T17:00-11:30", "2026-03-01T17:00:00-11:30"),
+        ("0001-01-01", "0001-01-01"),
+        ("9999-12-31", "9999-12-31"),
+    ],
+)
+async def test_a_date_stays_a_date_and_a_moment_keeps_its_offset(alice: Person, said: str, kept: str) -> None:
+    assert (await alice.call("add_task", title="x", due=said))["due"] == kept
+
+
+@pytest.mark.parametrize("letter", ["x", "ß", "\U0001f600", "\u0301", "\u202e"])
+@pytest.mark.parametrize(("field", "limit"), [("title", 500), ("tags", 50)])
+async def test_length_counts_in_code_points(alice: Person, field: str, limit: int, letter: str) -> None:
+    def task(length: int) -> dict[str, Any]:
+        text = letter * length
+        return {"title": text} if field == "title" else {"title": "x", "tags": [text]}
+
+    for length in (limit - 1, limit):
+        added = await alice.call("add_task", **task(length))
+        assert added[field] == task(length)[field]
+        assert (await alice.call("get_task", task_id=added["id"]))[field] == task(length)[field]
+    assert f"at most {limit}" in await alice.refusal("add_task", **task(limit + 1))
+
+
+@pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"])
+async def test_long_texts_count_in_bytes(alice: Person, letter: str) -> None:
+    size = len(letter.encode())
+    text = letter * (16384 // size)
+    task = await alice.call("add_task", title="x", description=text)
+    assert (await alice.call("get_task", task_id=task["id"]))["description"] == text
+    assert (await alice.refusal("add_task", title="x", description=text + letter)).startswith("description is longer")
+    chat = (await alice.call("start_conversation"))["id"]
+    content = letter * (65536 // size)
+    said = {"role": "user", "content": content}
+    await alice.call("append_messages", conversation_id=chat, messages=[said])
+    kept = await alice.call("get_conversation", conversation_id=chat)
+    assert kept["messages"][0]["content"] == content
+    sentence = await alice.refusal(
+        "append_messages", conversation_id=chat, messages=[said | {"content": content + letter}]
+    )
+    assert sentence.startswith("messages.0.content is longer than 65536 bytes")
+
+
+@pytest.mark.parametrize(
+    "text", [EMOJI, COMBINING, "\u202eabc\u2066", "\ufeffx", "<b>&amp;</b>", "'; DROP TABLE", "\x7f\x1b[0m"]
+)
+async def test_odd_text_comes_back_as_it_was_said(alice: Person, text: str) -> None:
+    task = await alice.call("add_task", title=text, description=text, tags=[text])
+    assert (task["title"], task["description"], task["tags"]) == (text, text, [text])
+    calls = [{"name": text, "arguments": {text: [text, 1.5, None, True]}}]
+    chat = await alice.call(
+        "start_conversation", title=text, messages=[{"role": "tool", "content": text, "tool_calls": calls}]
+    )
+    page = await alice.call("get_conversation", conversation_id=chat["id"])
+    assert (page["messages"][0]["content"], page["messages"][0]["tool_calls"]) == (text, calls)
+
+
+async def test_too_many_are_refused_by_field(alice: Person) -> None:
+    assert "tags is too long: at most 20" in await alice.refusal(
+        "add_task", title="x", tags=[str(n) for n in range(21)]
+    )
+    assert "tasks is too long: at most 50" in await alice.refusal("add_tasks", tasks=[{"title": "x"}] * 51)
+    said = [{"role": "user", "content": "x"}] * 101
+    assert "messages is too long: at most 100" in await alice.refusal("start_conversation", messages=said)
+    assert "limit must be between 1 and 100" in await alice.refusal("list_tasks", limit=101)
+
+
+TEXTS = st.text(st.characters(), max_size=30) | st.sampled_from(
+    ["", " ", "\0", "\ud800", "x" * 501, "2026-02-30", "FREQ=DAILY;COUNT=0", "a@b.c", "task:1", '"', "or -", "%", "\\"]
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | TEXTS
+    | st.sampled_from([2**31, 2**63 - 1, 2**63, -(2**70)])
+)
+VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3))
+
+
+def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """Mostly what a schema asks for, at times anything at all."""
+    match schema.get("type"):
+        case "object" if "properties" in schema:
+            required = set(schema.get("required", ()))
+            fields = {name: fitting(inner) for name, inner in schema["properties"].items()}
+            right = st.fixed_dictionaries(
+                {name: strategy for name, strategy in fields.items() if name in required},
+                optional={name: strategy for name, strategy in fields.items() if name not in required},
+            )
+        case "array":
+            right = st.lists(fitting(schema.get("items", {})), max_size=3)
+        case "integer":
+            right = st.integers(schema.get("minimum", 1), schema.get("maximum", 50))
+        case "boolean":
+            right = st.booleans()
+        case "string" if "enum" in schema:
+            right = st.sampled_from(schema["enum"])
+        case "string":
+            right = TEXTS | st.sampled_from(["2026-03-01", "2026-03-01T17:00:00+01:00", "FREQ=WEEKLY;BYDAY=MO", "word"])
+        case _:
+            right = VALUES
+    return st.one_of(right, right, right, right, VALUES)
+
+
+def _is_object(value: object) -> bool:
+    return isinstance(value, dict)
+
+
+async def generated(somebody: Person, tool: str, arguments: dict[str, Any]) -> None:
+    call = Call(await Callers(somebody.database).scope(somebody.caller), somebody.caller)
+    try:
+        result = await TOOLS[tool].call(call, arguments)
+    except StorageError as error:
+        refusal = str(error)
+    else:
+        content = result.content[0]
+        assert isinstance(content, TextContent)
+        assert json.loads(content.text) == result.structured_content
+        return
+    assert refusal.endswith((".", "?")), refusal
+    assert not any(word in refusal.lower() for word in ("asyncpg", "sqlalchemy", "traceback", "select "))
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+async def test_no_arguments_are_our_fault(alice: Person, tool: str) -> None:
+    loop = asyncio.get_running_loop()
+
+    @hypothesis_settings(
+        max_examples=EXAMPLES,
+        deadline=None,
+        database=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    @given(arguments=fitting(TOOLS[tool].wire.input_schema).filter(_is_object))
+    def run(arguments: dict[str, Any]) -> None:
+        asyncio.run_coroutine_threadsafe(generated(alice, tool, arguments), loop).result()
+
+    await asyncio.to_thread(run)

@@ -1,0 +1,168 @@
+"""MCP over standard input and output: who speaks, and that nothing else ever stands on standard output."""
+
+import asyncio
+import json
+import signal
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp import Client, StdioServerParameters
+
+from mcp_server.identity.local_issuer import LocalIssuer
+from mcp_server.settings import Settings
+from tests.support.processes import (
+    PATIENCE,
+    TASKDECK,
+    environment,
+    postgres_processes,
+    serving,
+    structured,
+    typed,
+    until,
+)
+
+
+@pytest.fixture(scope="module")
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for the module: what makes a new one costs seconds."""
+    return tmp_path_factory.mktemp("stdio") / "data"
+
+
+def somebody(data_dir: Path, user: str) -> dict[str, str]:
+    """The variables that say who speaks; without them the user of the embedded database does."""
+    settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
+    return {"TASKDECK_TOKEN": LocalIssuer(settings).mint(user), "TASKDECK_PORT": "8000"}
+
+
+def speaker(data_dir: Path, mode: str = "auto", **variables: str) -> Client:
+    """An MCP client that starts a `taskdeck stdio` of its own."""
+    variables = environment(data_dir, **variables)
+    return Client(StdioServerParameters(command=str(TASKDECK), args=["stdio"], env=variables), mode=mode)
+
+
+@asynccontextmanager
+async def started(data_dir: Path, **variables: str) -> AsyncGenerator[Process]:
+    process = await asyncio.create_subprocess_exec(
+        TASKDECK, "stdio", env=environment(data_dir, **variables), stdin=PIPE, stdout=PIPE, stderr=PIPE
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+def rpc(rpc_method: str, number: int, **params: Any) -> bytes:
+    return json.dumps({"jsonrpc": "2.0", "id": number, "method": rpc_method, "params": params}).encode() + b"\n"
+
+
+HELLO = rpc(
+    "initialize", 1, protocolVersion="2025-11-25", capabilities={}, clientInfo={"name": "test", "version": "1"}
+) + (b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
+
+
+@pytest.mark.embedded
+async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_dir: Path) -> None:
+    async with speaker(data_dir, "legacy") as client:
+        assert (await structured(client, "whoami"))["user_id"] == "local"
+        task = await structured(client, "add_task", title="Kept between sessions")
+    async with speaker(data_dir, "2026-07-28") as client:
+        assert (await structured(client, "get_task", task_id=task["id"]))["title"] == "Kept between sessions"
+    assert not postgres_processes(data_dir), "the last process to leave stops PostgreSQL"
+
+
+async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir: Path) -> None:
+    async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG", **somebody(data_dir, "dora")) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO + rpc("tools/call", 2, name="get_task", arguments={"task_id": 404}) + b"no json\n")
+        process.stdin.write(rpc("no/such", 3) + rpc("tools/list", 4))
+        answered = set[Any]()
+        async with asyncio.timeout(PATIENCE):
+            while not answered >= {1, 2, 3, 4}:
+                message = json.loads(await process.stdout.readline())
+                assert message["jsonrpc"] == "2.0"
+                answered.add(message.get("id"))
+            process.stdin.close()
+            assert not await process.stdout.read()
+            assert await process.wait() == 0
+
+
+async def test_every_line_that_is_no_message_is_answered(data_dir: Path) -> None:
+    surrogate = rpc("tools/call", 7, name="add_task", arguments={"title": "HALF"}).replace(b"HALF", b"a\\ud800b")
+    lines = {
+        b"no json": (None, -32700),
+        b"{": (None, -32700),
+        b"[" * 20_000: (None, -32700),
+        b"\xff": (None, -32700),
+        b"null": (None, -32600),
+        b"[" + rpc("ping", 8).strip() + b"]": (None, -32600),
+        rpc("ping", 9).strip().replace(b"2.0", b"1.0"): (None, -32600),
+        surrogate.strip(): (7, -32700),
+    }
+    async with started(data_dir, **somebody(data_dir, "dora")) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO + b"\n")
+        async with asyncio.timeout(PATIENCE):
+            assert json.loads(await process.stdout.readline())["id"] == 1
+            for line, (number, code) in lines.items():
+                process.stdin.write(line + b"\n")
+                answer = json.loads(await process.stdout.readline())
+                assert (answer["id"], answer["error"]["code"]) == (number, code), line[:80]
+                assert not any(word in str(answer) for word in ("pydantic", "JSONRPC", "input_value"))
+            process.stdin.write(rpc("tools/list", 10))
+            assert "result" in json.loads(await process.stdout.readline())
+            process.stdin.close()
+            assert await process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("variables", "said"),
+    [
+        ({"TASKDECK_TOKEN": "nonsense"}, "TASKDECK_TOKEN: "),
+        ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/db"}, "TASKDECK_TOKEN is required with DATABASE_URL"),
+    ],
+)
+def test_nobody_speaks_with_a_bad_token_or_for_a_remote_database(
+    data_dir: Path, variables: dict[str, str], said: str
+) -> None:
+    ended = typed("stdio", data_dir=data_dir, **variables)
+    assert (ended.status, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert "secret" not in ended.stderr
+
+
+async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Path) -> None:
+    users = ("bob", "alice")
+    async with AsyncExitStack() as stack:
+        server = await stack.enter_async_context(serving(data_dir))
+        speakers = [await stack.enter_async_context(speaker(data_dir, **somebody(data_dir, user))) for user in users]
+        browsers = [await stack.enter_async_context(server.client(user)) for user in users]
+        for client, user, browser in zip(speakers, users, browsers, strict=True):
+            assert (await structured(client, "whoami"))["user_id"] == user, "a token says who speaks"
+            for writer, title in ((client, "Spoken"), (browser, "Sent")):
+                await structured(writer, "add_task", title=title, tags=["shared"])
+            for reader in (client, browser):
+                found = await structured(reader, "list_tasks", tag="shared")
+                assert {task["title"] for task in found["tasks"]} == {"Spoken", "Sent"}
+        assert await server.stop() == 0
+        assert (await structured(speakers[0], "list_tasks", tag="shared"))["total_count"] == 2
+    assert not postgres_processes(data_dir)
+
+
+async def test_a_speaker_ends_when_asked_though_its_input_stays_open(data_dir: Path) -> None:
+    async with started(data_dir, **somebody(data_dir, "dora")) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO)
+        assert json.loads(await process.stdout.readline())["id"] == 1
+        process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(PATIENCE):
+            await process.wait()
+    await until(lambda: not postgres_processes(data_dir))

@@ -1,0 +1,319 @@
+"""Subscriptions across replicas: two server processes on one database, and one that shares the test's process."""
+
+import asyncio
+import json
+import os
+import random
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx2
+import pytest
+from mcp import Client, MCPError
+from mcp.client import IncomingMessage
+from mcp.client.client import ConnectMode
+from mcp.client.streamable_http import streamable_http_client
+from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated, Subscription
+from mcp.types import (
+    EmptyResult,
+    ResourceUpdatedNotification,
+    SubscribeRequest,
+    SubscribeRequestParams,
+    TextResourceContents,
+    UnsubscribeRequest,
+    UnsubscribeRequestParams,
+)
+
+from mcp_server.app import Deck, open_deck
+from mcp_server.identity import tokens
+from mcp_server.identity.local_issuer import LocalIssuer
+from mcp_server.protocol import subscriptions as module
+from mcp_server.settings import Settings
+from storage.engine.database import Database
+from tests.conftest import Person
+from tests.support.running_server import personal_token, standing
+
+SECONDS = 2.0
+"""By when a change has to be told, on whatever replica."""
+
+
+@dataclass(frozen=True)
+class Replica:
+    """A server process."""
+
+    settings: Settings
+    process: asyncio.subprocess.Process
+
+    @asynccontextmanager
+    async def client(self, person: Person, ttl: int = 3600, mode: ConnectMode = "auto") -> AsyncGenerator[Client]:
+        token = LocalIssuer(self.settings).mint(person.user_id, audience="mcp", ttl=ttl)
+        async with httpx2.AsyncClient(headers={"authorization": f"Bearer {token}"}, timeout=30) as http:
+            transport = streamable_http_client(f"{self.settings.address}/mcp", http_client=http)
+            async with Client(transport, mode=mode, cache=None) as client:
+                yield client
+
+
+@asynccontextmanager
+async def running(folder: Path, database_url: str, direct_url: str) -> AsyncGenerator[Replica]:
+    named = {"DATABASE_URL": database_url, "DATABASE_URL_UNPOOLED": direct_url, "TASKDECK_LOG_LEVEL": "ERROR"}
+    environment = (
+        os.environ | named | {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": "0", "TASKDECK_RATE_LIMIT": "0"}
+    )
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "mcp_server", "serve", env=environment, stdout=asyncio.subprocess.PIPE
+    )
+    try:
+        assert process.stdout
+        greeting = (await process.stdout.readline()).decode()
+        address = greeting.removeprefix("MCP: ").strip().removesuffix("/mcp")
+        async with httpx2.AsyncClient(base_url=address) as client:
+            while (await client.get("/readyz")).status_code != 200:  # noqa: ASYNC110 - it is in another process
+                await asyncio.sleep(0.01)
+        yield Replica(Settings.model_validate({"data_dir": folder, "public_url": address}), process)
+    finally:
+        if process.returncode is None:
+            process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+
+
+@pytest.fixture(scope="module")
+async def replicas(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[tuple[Replica, Replica]]:
+    folder = tmp_path_factory.mktemp("replicas")
+    async with AsyncExitStack() as stack:
+        first = await stack.enter_async_context(running(folder, database_url, direct_url))
+        yield first, await stack.enter_async_context(running(folder, database_url, direct_url))
+
+
+@pytest.fixture
+async def deck(settings: Settings, direct_url: str, database_url: str, alice: Person) -> AsyncGenerator[Deck]:
+    """A server for one client of alice's, as over stdio."""
+    known = settings.model_copy(update={"database_url": database_url, "database_url_unpooled": direct_url})
+    async with open_deck(known, database_url, local=alice.caller) as opened:
+        while opened.feed.listener.state != "listening":  # noqa: ASYNC110 - a state raises no event
+            await asyncio.sleep(0.01)
+        yield opened
+
+
+async def told(stream: Subscription) -> str:
+    """The next resource that changed, in time."""
+    async with asyncio.timeout(SECONDS):
+        event = await anext(stream)
+    assert isinstance(event, ResourceUpdated)
+    return event.uri
+
+
+async def ending(stream: Subscription) -> None:
+    """Read to a graceful end."""
+    async with asyncio.timeout(20):
+        async for _ in stream:
+            pass
+
+
+async def add(person: Person, title: str = "A task") -> int:
+    return (await person.call("add_task", title=title))["id"]
+
+
+def subscribe(task_id: int) -> SubscribeRequest:
+    return SubscribeRequest(params=SubscribeRequestParams(uri=f"task://{task_id}"))
+
+
+async def call(client: Client, tool: str, **arguments: Any) -> None:
+    result = await client.call_tool(tool, arguments)
+    assert not result.is_error, result.content
+
+
+async def test_a_change_through_one_server_is_told_on_another_to_those_who_may_see_it(
+    replicas: tuple[Replica, Replica], alice: Person, bob: Person, carol: Person
+):
+    here, there = replicas
+    task, chat = await add(alice), (await carol.call("start_conversation"))["id"]
+    await alice.call("share_task", task_id=task, user=bob.email)
+    uris = [f"task://{task}", "statistics://me"]
+    async with AsyncExitStack() as stack:
+        owner, reader, stranger, writer = [
+            await stack.enter_async_context(replica.client(person))
+            for replica, person in ((there, alice), (there, bob), (there, carol), (here, alice))
+        ]
+        streams = [
+            await stack.enter_async_context(client.listen(resource_subscriptions=uris)) for client in (owner, reader)
+        ]
+        other = await stack.enter_async_context(
+            stranger.listen(resource_subscriptions=[f"conversation://{chat}", "statistics://me"])
+        )
+        await call(writer, "complete_task", task_id=task)
+        for stream in streams:
+            assert {await told(stream), await told(stream)} == set(uris)
+        # What the stranger hears first is what she did herself, later.
+        await carol.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": "Hello"}])
+        assert await told(other) == f"conversation://{chat}"
+
+
+async def test_missing_and_foreign_resources_are_refused_alike(
+    replicas: tuple[Replica, Replica], alice: Person, bob: Person
+):
+    theirs, chat = await add(bob), (await bob.call("start_conversation"))["id"]
+    words: dict[str, set[str]] = {"task": set(), "conversation": set()}
+    async with replicas[0].client(alice) as client:
+        for kind, number in (("task", theirs), ("conversation", chat)):
+            for uri in (f"{kind}://{number}", f"{kind}://{number + 10**6}"):
+                with pytest.raises(MCPError) as refused:
+                    async with client.listen(resource_subscriptions=["statistics://me", uri]):
+                        pass
+                assert refused.value.error.data == {"uri": uri}
+                words[kind].add(refused.value.error.message.replace(uri.partition("//")[2], "N"))
+    assert words == {
+        "task": {"No task N. Use list_tasks to find its id."},
+        "conversation": {"No conversation N. Use list_conversations to find its id."},
+    }
+
+
+async def test_a_task_that_is_no_longer_shared_is_told_of_no_more(
+    replicas: tuple[Replica, Replica], alice: Person, bob: Person
+):
+    task, chat = await add(alice), (await bob.call("start_conversation"))["id"]
+    await alice.call("share_task", task_id=task, user=bob.email)
+    uris = [f"task://{task}", f"conversation://{chat}"]
+    async with replicas[1].client(bob) as client, client.listen(resource_subscriptions=uris) as stream:
+        await alice.call("unshare_task", task_id=task, user=bob.email)
+        assert {await told(stream), await told(stream)} == set(uris)  # whoever lost something is to read again
+        with pytest.raises(MCPError, match="No task"):
+            await client.read_resource(uris[0])
+        await alice.call("complete_task", task_id=task)
+        await bob.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": "Hello"}])
+        assert await told(stream) == uris[1]
+
+
+async def test_the_list_of_resources_changes_with_the_conversations(replicas: tuple[Replica, Replica], alice: Person):
+    async with replicas[0].client(alice) as client, client.listen(resources_list_changed=True) as stream:
+        await alice.call("start_conversation")
+        async with asyncio.timeout(SECONDS):
+            assert await anext(stream) == ResourcesListChanged()
+
+
+async def test_a_stream_ends_with_its_token(replicas: tuple[Replica, Replica], alice: Person):
+    async with (
+        replicas[0].client(alice, ttl=2) as client,
+        client.listen(resource_subscriptions=["statistics://me"]) as stream,
+    ):
+        await ending(stream)
+
+
+async def test_a_withdrawn_token_ends_its_stream(
+    alice: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "RECHECK_SECONDS", 0.05)
+    monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
+    async with (
+        standing(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as house,
+        personal_token(direct_url, alice.user_id) as (token, withdraw),
+        house.client(authorization=f"Bearer {token}") as http,
+        Client(streamable_http_client(f"{house.url}/mcp", http_client=http)) as client,
+        client.listen(resource_subscriptions=["statistics://me"]) as stream,
+    ):
+        await withdraw()
+        await ending(stream)
+        assert (await http.post("/mcp", json={})).status_code == 401
+
+
+async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
+    tmp_path: Path, database_url: str, direct_url: str, alice: Person
+):
+    async with (
+        running(tmp_path, database_url, direct_url) as replica,
+        replica.client(alice) as client,
+        client.listen(resource_subscriptions=["statistics://me"]) as stream,
+    ):
+        replica.process.send_signal(signal.SIGTERM)
+        await ending(stream)
+
+
+@pytest.mark.parametrize("limit", ["MAX_STREAMS", "MAX_STREAMS_A_USER"])
+async def test_streams_are_limited(deck: Deck, monkeypatch: pytest.MonkeyPatch, limit: str):
+    monkeypatch.setattr(module, limit, 2)
+    async with Client(deck.server) as client, client.listen(), client.listen():
+        with pytest.raises(MCPError, match="Too many subscriptions"):
+            async with client.listen():
+                pass
+        assert deck.subscriptions.count == 2
+        too_many = [f"conversation://{n}" for n in range(101)]
+        with pytest.raises(MCPError, match="at most 100 resources"):
+            async with client.listen(resource_subscriptions=too_many):
+                pass
+
+
+async def test_an_older_client_subscribes_over_stdio(deck: Deck, alice: Person, bob: Person):
+    task, other, theirs = await add(alice), await add(alice), await add(bob)
+    heard: asyncio.Queue[str] = asyncio.Queue()
+
+    async def hear(message: IncomingMessage) -> None:
+        if isinstance(message, ResourceUpdatedNotification):
+            heard.put_nowait(str(message.params.uri))
+
+    async with Client(deck.server, mode="legacy", message_handler=hear) as client:
+        assert client.server_capabilities.resources
+        assert client.server_capabilities.resources.subscribe
+        for number in (task, other):
+            await client.session.send_request(subscribe(number), EmptyResult)
+        with pytest.raises(MCPError, match="No task"):
+            await client.session.send_request(subscribe(theirs), EmptyResult)
+        gone = UnsubscribeRequest(params=UnsubscribeRequestParams(uri=f"task://{task}"))
+        await client.session.send_request(gone, EmptyResult)
+        await alice.call("complete_task", task_id=task)
+        await alice.call("complete_task", task_id=other)
+        async with asyncio.timeout(SECONDS):
+            assert await heard.get() == f"task://{other}"
+        assert heard.empty()
+
+
+async def test_an_older_client_is_not_offered_over_http_what_cannot_work(
+    replicas: tuple[Replica, Replica], alice: Person
+):
+    async with replicas[0].client(alice, mode="legacy") as client:
+        assert client.server_capabilities.resources
+        assert not client.server_capabilities.resources.subscribe
+
+
+async def test_nobody_is_left_with_old_data_when_the_listening_connection_dies(
+    replicas: tuple[Replica, Replica], alice: Person, cluster: Any, database: Database
+):
+    """The short form: TASKDECK_TEST_CHANGES=1000 makes it the long one."""
+    changes = int(os.environ.get("TASKDECK_TEST_CHANGES", "150"))
+    task = await add(alice, "Change 0")
+    uri, shown, done = f"task://{task}", "", asyncio.Event()
+
+    async def follow(client: Client, stream: Subscription) -> None:
+        nonlocal shown
+        while shown != f"Change {changes}":
+            content = (await client.read_resource(uri)).contents[0]
+            assert isinstance(content, TextResourceContents)
+            shown = json.loads(content.text)["title"]
+            if shown != f"Change {changes}":
+                await anext(stream)
+
+    async def kill() -> None:
+        administrator = await asyncpg.connect(cluster.url)
+        while not done.is_set():
+            await asyncio.sleep(random.uniform(0.05, 0.3))
+            await administrator.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                "WHERE query LIKE 'LISTEN%' OR query LIKE '%pg_notify%' AND state = 'idle' AND pid <> pg_backend_pid()"
+            )
+        await administrator.close()
+
+    async with replicas[1].client(alice) as client, client.listen(resource_subscriptions=[uri]) as stream:
+        following, killing = asyncio.create_task(follow(client, stream)), asyncio.create_task(kill())
+        for number in range(1, changes + 1):
+            await alice.call("update_task", task_id=task, title=f"Change {number}")
+        done.set()
+        await killing
+        async with asyncio.timeout(20):
+            await following
+    assert shown == f"Change {changes}"

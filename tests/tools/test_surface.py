@@ -1,0 +1,157 @@
+"""What models read is a reviewed artefact: a snapshot for each tool, and a ratchet on the tokens of them all.
+
+After a change that is meant: TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/tools/test_surface.py, and review the diff.
+"""
+
+import json
+import os
+import re
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mcp.types import Tool, ToolAnnotations
+
+from mcp_server.protocol.resources import STATISTICS
+from mcp_server.settings import TOOLSETS
+from mcp_server.tools.registry import TOOLS
+from mcp_server.tools.statistics import VIEW
+from tests.conftest import Person
+
+ROOT = Path(__file__).parents[2]
+SNAPSHOTS = Path(__file__).parents[1] / "snapshots/tools"
+CONTRACT = ROOT / "docs/contracts/tools.md"
+UPDATE = os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1"
+
+MOST_TOKENS = 9000
+MOST_INSTRUCTION_TOKENS = 600
+MOST_CHARACTERS = 1000
+COLUMNS = ("tool", "arguments (? optional)", "result", "takes", "hints")
+
+
+@pytest.fixture
+async def tools(alice: Person) -> dict[str, Tool]:
+    async with alice.client() as client:
+        return {tool.name: tool for tool in (await client.list_tools()).tools}
+
+
+def wire(tool: Tool) -> dict[str, Any]:
+    return tool.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+@cache
+def tokens(text: str) -> int:
+    """Counted by the o200k_base encoding."""
+    with warnings.catch_warnings(action="ignore", category=DeprecationWarning):  # its own way to find its data
+        import bpe_openai  # pyright: ignore[reportMissingTypeStubs]
+
+        return len(bpe_openai.get_encoding("o200k_base").encode(text))  # pyright: ignore
+
+
+async def test_each_tool_is_the_reviewed_one(tools: dict[str, Tool]):
+    if UPDATE:
+        SNAPSHOTS.mkdir(parents=True, exist_ok=True)
+        for old in SNAPSHOTS.glob("*.json"):
+            old.unlink()
+        for name, tool in tools.items():
+            text = json.dumps(wire(tool), indent=2, ensure_ascii=False, sort_keys=True)
+            (SNAPSHOTS / f"{name}.json").write_text(f"{text}\n", "utf-8")
+    reviewed = {path.stem: json.loads(path.read_text("utf-8")) for path in SNAPSHOTS.glob("*.json")}
+    assert {name: wire(tool) for name, tool in tools.items()} == reviewed
+
+
+async def test_everything_fits_into_the_tokens_of_the_ratchet(alice: Person, tools: dict[str, Tool]):
+    async with alice.client() as client:
+        instructions = client.instructions or ""
+    listed = json.dumps([wire(tool) for tool in tools.values()], ensure_ascii=False, separators=(",", ":"))
+    assert tokens(listed) + tokens(instructions) <= MOST_TOKENS
+    assert 0 < tokens(instructions) <= MOST_INSTRUCTION_TOKENS
+
+
+async def test_every_tool_says_what_it_is_in_few_words(tools: dict[str, Tool]):
+    for tool in tools.values():
+        assert re.fullmatch(r"[a-z]+(_[a-z]+)*", tool.name)
+        assert tool.title
+        assert 20 <= len(tool.description or "") <= MOST_CHARACTERS
+
+
+async def test_nothing_hides_in_what_models_read(alice: Person, tools: dict[str, Tool]):
+    async with alice.client() as client:
+        listed = [await client.list_prompts(), await client.list_resource_templates()]
+        texts = [client.instructions, *map(wire, tools.values()), *(found.model_dump(mode="json") for found in listed)]
+    # JSON escapes whatever is not plain ASCII: invisible, turned round, or a letter that looks like another.
+    assert [text for text in map(json.dumps, texts) if "\\u" in text] == []
+
+
+async def test_caches_may_share_what_is_the_same_for_everybody_and_nothing_else(alice: Person):
+    task = (await alice.call("add_task", title="Renew the passport"))["id"]
+    chat = (await alice.call("start_conversation"))["id"]
+    async with alice.client() as client:
+        public = [await client.list_tools(), await client.read_resource(VIEW)]
+        uris = (f"task://{task}", f"conversation://{chat}", STATISTICS)
+        own = [await client.list_resources(), *[await client.read_resource(uri) for uri in uris]]
+    assert [(found.cache_scope, found.ttl_ms) for found in public] == [("public", 300_000)] * 2
+    assert [(found.cache_scope, found.ttl_ms) for found in own] == [("private", 0)] * 4
+
+
+async def test_every_hint_is_explicit_and_fits_the_scope(tools: dict[str, Tool]):
+    for name, tool in tools.items():
+        hints = tool.annotations
+        assert hints, name
+        assert None not in (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
+        assert hints.read_only_hint == (TOOLS[name].scope == "mcp:read"), name
+        assert not (hints.read_only_hint and hints.destructive_hint), name
+        assert hints.destructive_hint == name.startswith(("delete_", "remove_", "unshare_", "undo")), name
+
+
+async def test_schemas_suit_every_model_family(tools: dict[str, Tool]):
+    """Flat objects without unions, references or nulls; arguments that nobody asked for are refused."""
+    for name, tool in tools.items():
+        assert tool.input_schema["additionalProperties"] is False, name
+        assert tool.output_schema, name
+        for schema in (tool.input_schema, tool.output_schema):
+            assert schema["type"] == "object", name
+            assert not re.search(r'"(anyOf|oneOf|allOf|\$ref|\$defs|nullable)"|"null"', json.dumps(schema)), name
+
+
+async def listed(person: Person, **settings: Any) -> set[str]:
+    """The names of the tools that a server with these settings has."""
+    known = person.settings.model_copy(update=settings)
+    async with Person(person.user_id, person.email, person.database, known).client() as client:
+        return {tool.name for tool in (await client.list_tools()).tools}
+
+
+async def test_a_server_can_be_cut_down_to_some_toolsets_or_to_reading(alice: Person):
+    cut = [await listed(alice, toolsets=(toolset,)) for toolset in TOOLSETS]
+    assert all(cut)
+    assert sorted(name for names in cut for name in names) == sorted(TOOLS)
+    assert await listed(alice, read_only=True) == {n for n, tool in TOOLS.items() if tool.scope == "mcp:read"}
+
+
+def contract(tools: dict[str, Tool]) -> str:
+    """docs/contracts/tools.md."""
+    rows = [COLUMNS, tuple("---" for _ in COLUMNS)]
+    for name, tool in tools.items():
+        required = tool.input_schema.get("required", ())
+        arguments = [key if key in required else f"{key}?" for key in tool.input_schema.get("properties", {})]
+        result = (tool.output_schema or {}).get("properties", {})
+        hints = tool.annotations or ToolAnnotations()
+        words = {"destroys": hints.destructive_hint, "repeatable": hints.idempotent_hint}
+        told = [word for word, hint in words.items() if hint]
+        rows.append((f"`{name}`", ", ".join(arguments), ", ".join(result), TOOLS[name].scope, ", ".join(told)))
+    table = "\n".join("| " + " | ".join(cell or "-" for cell in row) + " |" for row in rows)
+    return f"""# Tools
+
+Generated from the registry by `TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/tools/test_surface.py`; do not edit. The whole
+schemas are in `tests/snapshots/tools`.
+
+{table}
+"""
+
+
+async def test_the_table_of_tools_is_current(tools: dict[str, Tool]):
+    if UPDATE:
+        CONTRACT.write_text(contract(tools), "utf-8")
+    assert CONTRACT.read_text("utf-8") == contract(tools)

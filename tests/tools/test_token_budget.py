@@ -1,0 +1,119 @@
+"""A reply of the default length costs a model 4,000 tokens at most, whatever is written; the rest comes after it."""
+
+import base64
+import random
+from typing import Any
+
+import pytest
+from mcp.types import TextContent
+
+from tests.conftest import Person
+from tests.tools.test_surface import tokens
+
+MOST = 4000
+DICE = random.Random(7)
+TEXTS = {
+    "English": "Prepare the quarterly report for the customer, and ask Ann about the missing figures. ",
+    "Finnish": "Suunnitelmallisuudesta keskusteleminen edellyttää valmisteluasiakirjojen yhteensovittamista. ",
+    "Russian": "Подготовить квартальный отчёт для заказчика и уточнить недостающие цифры. ",
+    "Chinese": "下周五之前完成项目设计文档并提交给客户审核有问题请及时联系项目经理",
+    "rare ideographs": "".join(chr(DICE.randint(0x4E00, 0x9FFF)) for _ in range(200)),
+    "emoji": "".join(chr(DICE.randint(0x1F300, 0x1F64F)) for _ in range(100)),
+    "families": "👩\u200d👩\u200d👧\u200d👦",
+    "hex": DICE.randbytes(120).hex(),
+    "base64": base64.b64encode(DICE.randbytes(150)).decode(),
+    "quotes": '"\\\n' * 50,
+}
+LISTS: dict[str, tuple[str, dict[str, str]]] = {
+    "list_tasks": ("tasks", {}),
+    "list_tasks in full": ("tasks", {"detail": "full"}),
+    "list_conversations": ("conversations", {}),
+    "search_messages": ("matches", {"query": "needle"}),
+}
+
+
+def fitted(text: str, length: int) -> str:
+    """So many characters of a text, over and over."""
+    return (text * length)[:length]
+
+
+async def say(person: Person, tool: str, **arguments: Any) -> tuple[int, dict[str, Any]]:
+    """The tokens of a reply as a model reads it, and what it holds."""
+    result = await person.ask(tool, **arguments)
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    assert not result.is_error, content.text
+    assert result.structured_content is not None
+    return tokens(content.text), result.structured_content
+
+
+async def furnish(person: Person, text: str) -> None:
+    """25 tasks, and as many conversations, as long as they may be; all have a needle."""
+    task = {"title": f"needle {fitted(text, 490)}", "description": fitted(text, 1000), "tags": [fitted(text, 49)]}
+    await person.call("add_tasks", tasks=[task] * 25)
+    said = {"role": "user", "content": f"needle {fitted(text, 3000)}"}
+    for _ in range(25):
+        await person.call("start_conversation", title=f"needle {fitted(text, 190)}", messages=[said])
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+async def test_a_list_stays_short_and_loses_nothing(alice: Person, text: str) -> None:
+    await furnish(alice, text)
+    for name, (rows, wanted) in LISTS.items():
+        tool, found, page = name.partition(" ")[0], list[Any](), dict[str, Any]({"next_cursor": None})
+        while "next_cursor" in page:
+            following = {"cursor": page["next_cursor"]} if found else {}
+            cost, page = await say(alice, tool, **wanted, **following)
+            assert cost <= MOST, name
+            found += page[rows]
+        keys = [str(row.get("id", row.get("conversation_id"))) for row in found]
+        assert len(set(keys)) == len(keys) == 25, name
+    cost, page = await say(alice, "search", query="needle")
+    assert cost <= MOST
+    assert len(page["results"]) == 20
+
+
+async def test_what_is_short_comes_at_once(alice: Person) -> None:
+    await alice.call("add_tasks", tasks=[{"title": "Call Ann about the report", "tags": ["work"]}] * 21)
+    assert len((await alice.call("list_tasks"))["tasks"]) == 20
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
+async def test_a_conversation_is_read_within_its_tokens(alice: Person, text: str) -> None:
+    said = {"role": "assistant", "content": fitted(text, 300), "model": fitted(text, 200)}
+    calls = [{"name": "x", "arguments": {"n": [1, 2, 3], "t": fitted(text, 100)}}]
+    chat = await alice.call("start_conversation", messages=[said, said | {"tool_calls": calls}] * 40)
+    for most in (1500, 4000, 20_000):
+        cost, page = await say(alice, "get_conversation", conversation_id=chat["id"], limit=100, max_tokens=most)
+        assert cost <= most
+        assert page["has_more"] == (len(page["messages"]) < 80)
+        assert [m["sequence"] for m in page["messages"]] == list(range(81 - len(page["messages"]), 81))
+
+
+async def test_one_row_comes_however_long_it_is(alice: Person) -> None:
+    await alice.call("add_tasks", tasks=[{"title": "x", "description": "0" * 16384}] * 2)
+    page = await alice.call("list_tasks", detail="full")
+    assert (len(page["tasks"]), page["total_count"]) == (1, 2)
+    long = {"role": "user", "content": "0" * 65536}
+    chat = await alice.call("start_conversation", messages=[long] * 2)
+    page = await alice.call("get_conversation", conversation_id=chat["id"], max_tokens=100)
+    assert ([m["sequence"] for m in page["messages"]], page["has_more"]) == ([2], True)
+
+
+async def test_teams_that_have_no_room_are_counted(alice: Person, bob: Person) -> None:
+    async def make(count: int, name: str) -> dict[str, Any]:
+        for number in range(count):
+            team = await alice.call("create_team", name=f"{number} {name}")
+            await alice.call("add_team_member", team_id=team["id"], user=bob.email)
+        cost, page = await say(alice, "list_teams")
+        assert cost <= MOST
+        return page
+
+    page = await make(5, "Crew")
+    assert [len(team["members"]) for team in page["teams"]] == [2] * 5
+    assert not any("more_members" in team for team in page["teams"])
+    page = await make(35, "Crew")
+    assert [len(team["members"]) + team.get("more_members", 0) for team in page["teams"]] == [2] * 40
+    assert sum(team.get("more_members", 0) for team in page["teams"]) > 0
+    page = await make(30, fitted(TEXTS["emoji"], 90))
+    assert len(page["teams"]) + page["more_teams"] == 70

@@ -1,0 +1,185 @@
+"""The statistics view inside a chat: shown by the official AppBridge in a real browser, fed by the real server."""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from mcp.types import TextResourceContents
+from playwright.async_api import Browser, FrameLocator, Page, async_playwright, expect
+
+from mcp_server.cli.dashboard_process import find_node
+from tests.conftest import Cluster, Person
+
+NODE = Path(__file__).parents[1] / "node"
+AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
+CHAT = """<!doctype html>
+<style>
+  :root { color-scheme: light dark }
+  body { margin: 20px; background: Canvas }
+  iframe { display: block; width: 100%; border: 1px solid #8884; border-radius: 14px }
+</style>
+<iframe sandbox="allow-scripts" title="View"></iframe>"""
+VIEW = "ui://taskdeck/statistics.html"
+
+
+@pytest.fixture(scope="module")
+async def host(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of a page that hosts views."""
+    made = tmp_path_factory.mktemp("host") / "host.js"
+    options = ("--bundle", "--format=iife", "--log-level=warning", f"--outfile={made}")
+    path = f"{find_node()}{os.pathsep}{os.environ['PATH']}"
+    process = await asyncio.create_subprocess_exec(
+        NODE / "node_modules/.bin/esbuild", NODE / "host.js", *options, env=os.environ | {"PATH": path}
+    )
+    assert await process.wait() == 0, "make tests/node/node_modules/installed"
+    return made.read_text("utf-8")
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncGenerator[Browser]:
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        yield browser
+        await browser.close()
+
+
+@pytest.fixture
+async def page(browser: Browser, host: str) -> AsyncGenerator[Page]:
+    """A chat with room for one view; whatever it asks of the network is a failure."""
+    page = await browser.new_page(viewport={"width": 680, "height": 416}, device_scale_factor=2)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+    await page.set_content(CHAT)
+    await page.add_script_tag(content=host)
+    yield page
+    await page.close()
+    assert asked == []
+
+
+async def read_view(person: Person) -> str:
+    async with person.client() as client:
+        (content,) = (await client.read_resource(VIEW)).contents
+    assert isinstance(content, TextResourceContents)
+    assert content.mime_type == "text/html;profile=mcp-app"
+    assert (content.meta or {})["ui"]["csp"] == {"connectDomains": [], "resourceDomains": []}
+    return content.text
+
+
+async def result_of(person: Person, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
+    result = await person.ask(name, **arguments)
+    return result.model_dump(mode="json", by_alias=True, exclude_none=True)
+
+
+async def show(page: Page, person: Person, theme: str = "light", **arguments: Any) -> FrameLocator:
+    """Open the view as a host does after a call of get_statistics; its own calls go to the same person's server."""
+
+    async def call(params: dict[str, Any]) -> dict[str, Any]:
+        return await result_of(person, params["name"], params.get("arguments") or {})
+
+    await page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+    await page.expose_function("callTool", call)  # pyright: ignore[reportUnknownMemberType]: playwright leaves it open
+    result = await result_of(person, "get_statistics", arguments)
+    await page.evaluate(
+        "([html, ...rest]) => open_view(html, ...rest)", [await read_view(person), theme, arguments, result]
+    )
+    return page.frame_locator("iframe")
+
+
+async def fill(person: Person, cluster: Cluster) -> None:
+    """Something to look at."""
+    await person.call("add_task", title="Late", due="2020-01-01")
+    added = await person.call("add_tasks", tasks=[{"title": f"Task {n}"} for n in range(40)])
+    for result in added["results"][:24]:
+        await person.call("complete_task", task_id=result["task"]["id"])
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    ago = "now() - make_interval(days => least(id % 13, id * 7 % $2)::int)"
+    await administrator.execute(f"UPDATE tasks SET created_at = {ago} WHERE user_id = $1", person.user_id, 11)
+    done = f"UPDATE tasks SET completed_at = {ago} WHERE user_id = $1 AND completed_at IS NOT NULL"
+    await administrator.execute(done, person.user_id, 5)
+    await administrator.close()
+
+
+async def fact(view: FrameLocator, name: str) -> str:
+    return await view.locator(f"[data-fact={name}]").inner_text()
+
+
+async def test_the_tool_names_its_view_and_the_server_says_that_it_has_views(alice: Person):
+    async with alice.client() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert (tools["get_statistics"].meta or {})["ui"] == {"resourceUri": VIEW}
+        assert client.server_capabilities.extensions == {"io.modelcontextprotocol/ui": {}}
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+async def test_the_view_shows_the_numbers_of_the_call(page: Page, alice: Person, cluster: Cluster, theme: str):
+    await fill(alice, cluster)
+    view = await show(page, alice, theme)
+    await expect(view.locator("main")).to_be_visible()
+    facts = await alice.call("get_statistics")
+    for name in ("total_tasks", "pending_tasks", "completed_tasks", "shared_tasks", "overdue_tasks", "due_today_tasks"):
+        assert await fact(view, name) == str(facts[name])
+    await expect(view.locator("#trend rect")).to_have_count(28)
+    rows = await view.locator("#days tr").all_inner_texts()
+    assert [row.split() for row in rows] == [
+        [d["date"], str(d["created"]), str(d["completed"])] for d in facts["trend"]
+    ]
+    surface = await view.locator("body").evaluate("e => getComputedStyle(e).backgroundColor")
+    lightness = float(surface.removeprefix("oklch(").split()[0])
+    assert (lightness < 0.5) == (theme == "dark")
+    if folder := os.environ.get("TASKDECK_SCREENSHOTS"):
+        await page.screenshot(path=Path(folder) / f"chat-view-{theme}.png")
+
+
+async def test_the_host_decides_on_light_and_dark_also_later(page: Page, alice: Person):
+    view = await show(page, alice, "light")
+    await page.evaluate("bridge.sendHostContextChange({theme: 'dark'})")
+    await expect(view.locator("html")).to_have_attribute("data-theme", "dark")
+    assert (await view.locator("html").evaluate("e => getComputedStyle(e).colorScheme")) == "dark"
+
+
+async def test_refresh_asks_again_through_the_host_for_the_same_numbers(page: Page, alice: Person):
+    team = await alice.call("create_team", name="Crew")
+    view = await show(page, alice, team_id=team["id"], days=3)
+    await expect(view.locator("h1")).to_have_text(f"Tasks of team {team['id']}")
+    assert await fact(view, "total_tasks") == "0"
+    await alice.call("add_task", title="Ours", team_id=team["id"])
+    await alice.call("add_task", title="Mine")
+    await view.get_by_role("button", name="Refresh").click()
+    await expect(view.locator("[data-fact=total_tasks]")).to_have_text("1")
+    await expect(view.locator("#days tr")).to_have_count(3)
+
+
+async def test_a_refresh_that_fails_says_so_and_keeps_the_numbers(page: Page, alice: Person, bob: Person):
+    team = await alice.call("create_team", name="Crew")
+    await alice.call("add_team_member", team_id=team["id"], user=bob.email)
+    view = await show(page, bob, team_id=team["id"])
+    await alice.call("remove_team_member", team_id=team["id"], user=bob.email)
+    await view.get_by_role("button", name="Refresh").click()
+    await expect(view.get_by_role("status")).to_contain_text("No team")
+    assert await fact(view, "total_tasks") == "0"
+    await expect(view.get_by_role("button", name="Refresh")).to_be_enabled()
+
+
+async def test_the_view_tells_its_height_answers_pings_and_lets_itself_be_closed(page: Page, alice: Person):
+    view = await show(page, alice)
+    await expect(view.locator("main")).to_be_visible()
+    height = await view.locator("body").evaluate("e => Math.ceil(e.getBoundingClientRect().height)")
+    await page.wait_for_function("height => seen.sizes.at(-1) === height", arg=height)
+    assert await page.evaluate("seen.initialized") == 1
+    assert await page.evaluate("bridge.teardownResource({})") == {}
+
+
+async def test_the_view_is_accessible(page: Page, alice: Person, cluster: Cluster):
+    await fill(alice, cluster)
+    view = await show(page, alice)
+    frame = page.frames[1]
+    await frame.evaluate(AXE.read_text("utf-8"))
+    for theme in ("light", "dark"):
+        await page.evaluate("theme => bridge.sendHostContextChange({theme})", theme)
+        await expect(view.locator("html")).to_have_attribute("data-theme", theme)
+        script = "axe.run(document).then(run => run.violations.map(found => `${found.id}: ${found.nodes[0].html}`))"
+        assert await frame.evaluate(script) == []
