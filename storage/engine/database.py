@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.expression import SelectBase, UpdateBase
 
 from storage.engine.dsn import cleaned
 from storage.engine.retry import SEVERED, Transient, Unprepared, explained, unidentified
@@ -34,7 +36,6 @@ if TYPE_CHECKING:
 
 _USER_ID = re.compile(r"[A-Za-z0-9_.:@|-]{1,128}")
 _DIALECT = asyncpg_dialect.dialect()
-
 
 ACQUIRE_SECONDS = 1.0
 """How long a request waits for a connection before it is told to come back."""
@@ -79,9 +80,23 @@ def literally(expression: ClauseElement) -> str:
 
 
 def compiled(expression: ClauseElement) -> Statement:
-    """Compile an expression for asyncpg. Values are given by the names of its bindparams at each run."""
+    """Compile an expression for asyncpg. Values are given by the names of its bindparams at each run.
+
+    Raises:
+        ValueError: it, or a query inside it, has two result columns with the same name.
+    """
+    for query in visitors.iterate(expression):
+        if isinstance(query, SelectBase | UpdateBase):
+            _check_column_names(query)
     result: SQLCompiler = expression.compile(dialect=_DIALECT)  # pyright: ignore[reportAssignmentType]
     return Statement(str(result), tuple(result.positiontup or ()), dict(result.params))
+
+
+def _check_column_names(query: SelectBase | UpdateBase) -> None:
+    """SQLAlchemy renames the second of two columns with one name, so whoever reads it by its name gets the first."""
+    names = [name for column in query.exported_columns if (name := getattr(column, "name", None))]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"result columns with the same name: {', '.join(repeated)}; give each its own label")
 
 
 class Transaction:

@@ -5,7 +5,6 @@ in: they are given out again only while no change was committed that this snapsh
 """
 
 from datetime import date, timedelta
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import (
@@ -117,32 +116,30 @@ def _days(team: bool) -> Select[date, int, int]:
     return (
         select(
             day.label("date"),
-            func.coalesce(created.c.number, literal(0)).label("created"),
-            func.coalesce(completed.c.number, literal(0)).label("completed"),
+            func.coalesce(created.c.number, literal(0)).label("created_on_date"),
+            func.coalesce(completed.c.number, literal(0)).label("completed_on_date"),
         )
         .select_from(ago.outerjoin(created, created.c.day == day).outerjoin(completed, completed.c.day == day))
         .order_by(day)
     )
 
 
-@lru_cache
 def _totals(team: bool) -> Statement:
     numbers, keep = _numbers(team)
     return compiled(numbers.add_cte(keep))
 
 
-@lru_cache
-def _trend(team: bool) -> Statement:
-    return compiled(_days(team))
-
-
-@lru_cache
 def _overview(team: bool) -> Statement:
     """All of it in one round trip and one snapshot: each day, and the other numbers again with each."""
     numbers, keep = _numbers(team)
     every = (numbers.subquery(), _due(team).subquery(), days := _days(team).subquery())
     joined = every[0].join(every[1], true()).join(days, true())
     return compiled(select(*every).select_from(joined).order_by(days.c.date).add_cte(keep))
+
+
+_TOTALS = {team: _totals(team) for team in (False, True)}
+_TREND = {team: compiled(_days(team)) for team in (False, True)}
+_OVERVIEW = {team: _overview(team) for team in (False, True)}
 
 
 @verb
@@ -154,7 +151,7 @@ async def totals(scope: Scope, team_id: int | None = None) -> Totals:
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id)
-        (row,) = await transaction.fetch_all(_totals(team_id is not None), team_id=team_id or 0)
+        (row,) = await transaction.fetch_all(_TOTALS[team_id is not None], team_id=team_id or 0)
         return Totals(**_four(row))
 
 
@@ -167,7 +164,7 @@ async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> lis
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id, days)
-        rows = await transaction.fetch_all(_trend(team_id is not None), team_id=team_id, days=days)
+        rows = await transaction.fetch_all(_TREND[team_id is not None], team_id=team_id, days=days)
         return _per_day(rows)
 
 
@@ -180,7 +177,7 @@ async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> 
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id, days)
-        rows = await transaction.fetch_all(_overview(team_id is not None), team_id=team_id or 0, days=days)
+        rows = await transaction.fetch_all(_OVERVIEW[team_id is not None], team_id=team_id or 0, days=days)
         return Overview(
             **_four(rows[0]),
             overdue_tasks=rows[0]["overdue"],
@@ -207,6 +204,8 @@ def _four(row: Row) -> dict[str, int]:
 
 def _per_day(rows: list[Row]) -> list[DayCount]:
     return [
-        DayCount.model_construct(date=row["date"].isoformat(), created=row["created"], completed=row["completed"])
+        DayCount.model_construct(
+            date=row["date"].isoformat(), created=row["created_on_date"], completed=row["completed_on_date"]
+        )
         for row in rows
     ]
