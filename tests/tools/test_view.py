@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from playwright.async_api import Browser, FrameLocator, Page, async_playwright, 
 
 from mcp_server.cli.dashboard_process import find_node
 from tests.conftest import Cluster, Person
+from tests.support.backdating import backdating, live_three_days, trend_of
 
 NODE = Path(__file__).parents[1] / "node"
 AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
@@ -132,6 +134,31 @@ async def test_the_view_shows_the_numbers_of_the_call(page: Page, alice: Person,
     assert (lightness < 0.5) == (theme == "dark")
     if folder := os.environ.get("TASKDECK_SCREENSHOTS"):
         await page.screenshot(path=Path(folder) / f"chat-view-{theme}.png")
+
+
+async def test_the_view_shows_what_happened_on_each_day(page: Page, alice: Person, cluster: Cluster):
+    async with backdating(cluster) as past:
+        days = await live_three_days(alice, past)
+    await alice.call("add_task", title="Late", due="2020-01-01")
+    days[max(days)] = (2, 0)
+    before = datetime.now(UTC).date()
+    view = await show(page, alice, days=5)
+    await expect(view.locator("main")).to_be_visible()
+    after = datetime.now(UTC).date()
+    numbers = {"total_tasks": 4, "pending_tasks": 2, "completed_tasks": 2, "shared_tasks": 0}
+    numbers |= {"overdue_tasks": 1, "due_today_tasks": 0}
+    assert {name: await fact(view, name) for name in numbers} == {name: str(value) for name, value in numbers.items()}
+    rows = [row.split() for row in await view.locator("#days tr").all_inner_texts()]
+    today = date.fromisoformat(rows[-1][0])
+    assert before <= today <= after
+    expected = trend_of(days, today, 5)
+    assert rows == [[str(value) for value in day.values()] for day in expected]
+    await expect(view.locator("#span")).to_have_text("Last 5 days: 4 created, 2 completed")
+    for kind in ("created", "completed"):
+        heights = await view.locator(f"rect.{kind}").evaluate_all(
+            "bars => bars.map(bar => +bar.getAttribute('height'))"
+        )
+        assert heights == [48 * day[kind] for day in expected if isinstance(day[kind], int)]
 
 
 async def test_the_host_decides_on_light_and_dark_also_later(page: Page, alice: Person):

@@ -1,0 +1,89 @@
+"""The right numbers, stated by hand, at every door that shows them; tests/tools/test_view.py has the view in a chat."""
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import pytest
+from mcp.types import TextContent, TextResourceContents
+
+from mcp_server.settings import Settings
+from tests.conftest import Cluster, Person
+from tests.support.backdating import Backdating, backdating, live_three_days, on_one_day, trend_of
+from tests.support.running_server import House, standing
+
+
+@pytest.fixture(scope="module")
+async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
+    async with standing(settings, database_url, direct_url) as built:
+        yield built
+
+
+@pytest.fixture
+async def past(cluster: Cluster, direct_url: str) -> AsyncGenerator[Backdating]:
+    async with backdating(cluster) as opened:
+        yield opened
+
+
+async def fetch(house: House, person: Person, path: str, **query: Any) -> Any:
+    async with house.client(person.user_id) as client:
+        answer = await client.get(f"/api/dashboard/{path}", params=query)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+async def read_resource(person: Person, uri: str) -> dict[str, Any]:
+    async with person.client() as client:
+        (content,) = (await client.read_resource(uri)).contents
+    assert isinstance(content, TextResourceContents)
+    return json.loads(content.text)
+
+
+async def get_prompt(person: Person, name: str, **arguments: str) -> tuple[str, list[dict[str, Any]]]:
+    """The request of a prompt, and the rows that came with it."""
+    async with person.client() as client:
+        (message,) = (await client.get_prompt(name, arguments)).messages
+    assert isinstance(message.content, TextContent)
+    request, _, data = message.content.text.partition("\n\n")
+    return request, [json.loads(line) for line in data.split("\n")[1:]]
+
+
+FOUR = {"total_tasks": 3, "pending_tasks": 1, "completed_tasks": 2, "shared_tasks": 0}
+
+
+async def test_each_day_of_the_trend_has_what_was_created_and_completed_on_it(
+    house: House, alice: Person, past: Backdating
+) -> None:
+    days = await live_three_days(alice, past)
+    today, told = await on_one_day(lambda: alice.call("get_statistics", days=5))
+    assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
+    today, told = await on_one_day(lambda: read_resource(alice, "statistics://me"))
+    assert told["trend"] == trend_of(days, today, 14)
+    today, told = await on_one_day(lambda: fetch(house, alice, "trend", days=5))
+    assert told == {"days": trend_of(days, today, 5)}
+    assert await fetch(house, alice, "statistics") == FOUR
+
+
+async def test_a_team_has_a_trend_of_its_own(house: House, alice: Person, bob: Person, past: Backdating) -> None:
+    team = (await alice.call("create_team", name="Garden"))["id"]
+    await alice.call("add_team_member", team_id=team, user=bob.user_id, role="viewer")
+    days = await live_three_days(alice, past, team)
+    await bob.call("complete_task", task_id=(await bob.call("add_task", title="Bob's own"))["id"])
+    await alice.call("complete_task", task_id=(await alice.call("add_task", title="Alice's own"))["id"])
+    today, told = await on_one_day(lambda: bob.call("get_statistics", team_id=team, days=5))
+    assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
+    today, told = await on_one_day(lambda: fetch(house, bob, "trend", team_id=team, days=5))
+    assert told == {"days": trend_of(days, today, 5)}
+    assert await fetch(house, bob, "statistics", team_id=team) == FOUR
+
+
+async def test_a_reopened_task_was_completed_on_no_day(alice: Person, past: Backdating) -> None:
+    days = await live_three_days(alice, past)
+    (sow, water) = (await alice.call("list_tasks", status="completed", sort="created"))["tasks"]
+    await alice.call("update_task", task_id=sow["id"], status="in_progress")
+    await alice.call("update_task", task_id=water["id"], status="completed")
+    yesterday = sorted(days)[1]
+    today, told = await on_one_day(lambda: alice.call("get_statistics", days=3))
+    assert told["trend"] == trend_of(days | {yesterday: (1, 1)}, today, 3)
+    assert (told["completed_tasks"], told["pending_tasks"]) == (1, 2)

@@ -1,0 +1,77 @@
+"""Tasks of earlier days: no tool takes a time in the past, so their rows are changed where they are stored."""
+
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from typing import TypeVar
+
+import asyncpg
+
+from tests.conftest import Cluster, Person
+
+Answer = TypeVar("Answer")
+
+
+@dataclass(frozen=True)
+class Backdating:
+    """A superuser's connection without triggers: no version, history or announcement comes from what it does."""
+
+    connection: "asyncpg.Connection[asyncpg.Record]"
+
+    async def create_at(self, task_id: int, moment: datetime) -> None:
+        await self.connection.execute("UPDATE tasks SET created_at = $2 WHERE id = $1", task_id, moment)
+
+    async def complete_at(self, task_id: int, moment: datetime) -> None:
+        changed = await self.connection.execute(
+            "UPDATE tasks SET completed_at = $2 WHERE id = $1 AND status = 'completed'", task_id, moment
+        )
+        assert changed == "UPDATE 1"
+
+
+@asynccontextmanager
+async def backdating(cluster: Cluster) -> AsyncGenerator[Backdating]:
+    """The connection to the database that the tests share."""
+    connection = await asyncpg.connect(cluster.address("tests"))
+    await connection.execute("SET session_replication_role = replica")
+    yield Backdating(connection)
+    await connection.close()
+
+
+async def on_one_day(ask: Callable[[], Awaitable[Answer]]) -> tuple[date, Answer]:
+    """An answer and the UTC day it was given on: asked again if midnight passed meanwhile."""
+    while True:
+        day = datetime.now(UTC).date()
+        answer = await ask()
+        if datetime.now(UTC).date() == day:
+            return day, answer
+
+
+async def live_three_days(person: Person, past: Backdating, team_id: int | None = None) -> dict[date, tuple[int, int]]:
+    """Create a task on each of the last three days, complete two of them yesterday, and delete one more of each kind.
+
+    Gives how many were created and completed on each of these days.
+    """
+    today = datetime.now(UTC).date()
+    noons = [datetime.combine(today - timedelta(days=ago), time(12), UTC) for ago in (2, 1, 0)]
+    place = {} if team_id is None else {"team_id": team_id}
+    titles = ("Sow", "Water", "Harvest", "Forget", "Forget what was done")
+    added = await person.call("add_tasks", tasks=[{"title": title, **place} for title in titles])
+    sow, water, harvest, forgotten, done = (result["task"]["id"] for result in added["results"])
+    for task_id in (sow, water, done):
+        await person.call("complete_task", task_id=task_id)
+        await past.complete_at(task_id, noons[1])
+    for task_id, noon in zip((sow, water, harvest, forgotten, done), (*noons, *noons[:2]), strict=True):
+        await past.create_at(task_id, noon)
+    await person.call("delete_task", task_ids=[forgotten, done])
+    return {noons[0].date(): (1, 0), noons[1].date(): (1, 2), noons[2].date(): (1, 0)}
+
+
+def trend_of(known: dict[date, tuple[int, int]], today: date, days: int) -> list[dict[str, str | int]]:
+    """The trend of the last days as every door gives it; nothing happened on a day that is not known."""
+    dates = [today - timedelta(days=ago) for ago in range(days - 1, -1, -1)]
+    counts = [known.get(day, (0, 0)) for day in dates]
+    return [
+        {"date": day.isoformat(), "created": created, "completed": completed}
+        for day, (created, completed) in zip(dates, counts, strict=True)
+    ]
