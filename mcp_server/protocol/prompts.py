@@ -33,6 +33,8 @@ MOST_TOKENS = 8000
 """How much of a conversation is given back to a model."""
 MOST_VALUES = 100
 """Of a completion; the protocol's limit."""
+MOST_READ = 500
+"""How many tasks or conversations a completion looks at; with more of them, its total is unknown."""
 
 _NAME = re.compile(r"[a-z_]+")
 _ID: TypeAdapter[int] = TypeAdapter(Id)
@@ -92,20 +94,26 @@ async def complete(call: Call, argument: str, begun: str) -> Completion:
     Ids are also found by the words of what they stand for. Anything else gets no values.
     """
     typed = begun.strip().casefold()
+    more = False
     match argument:
         case "tag":
-            values = [tag for tag in await listing.tags(call.scope) if tag.casefold().startswith(typed)]
+            tags = await listing.tags(call.scope)
+            values = [tag for tag in tags if tag.casefold().startswith(typed)]
+            more = len(tags) == listing.MOST_TAGS
         case "team_id":
             values = [str(t.id) for t in await teams.find_all(call.scope) if _fits(typed, t.id, t.name)]
         case "conversation_id":
-            recent = (await conversations.find(call.scope, limit=500)).conversations
-            values = [str(c.id) for c in recent if _fits(typed, c.id, c.title or "")]
+            recent = await conversations.find(call.scope, limit=MOST_READ)
+            values = [str(c.id) for c in recent.conversations if _fits(typed, c.id, c.title or "")]
+            more = recent.next_cursor is not None
         case "task_id":
-            latest = (await listing.find(call.scope, Filter(sort="updated"), 500)).tasks
-            values = [str(t.id) for t in latest if _fits(typed, t.id, t.title)]
+            latest = await listing.find(call.scope, Filter(sort="updated"), MOST_READ)
+            values = [str(t.id) for t in latest.tasks if _fits(typed, t.id, t.title)]
+            more = latest.next_cursor is not None
         case _:
             values = []
-    return Completion(values=values[:MOST_VALUES], total=len(values), has_more=len(values) > MOST_VALUES)
+    total = None if more else len(values)
+    return Completion(values=values[:MOST_VALUES], total=total, has_more=more or len(values) > MOST_VALUES)
 
 
 def _fits(typed: str, number: int, words: str) -> bool:
@@ -130,22 +138,21 @@ async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
 
 async def _weekly_review(call: Call, given: dict[str, str]) -> str:
     now, team_id = _now(call), _id(given, "team_id")
-    week_ago = now - timedelta(days=7)
     numbers = await statistics.overview(call.scope, team_id, 7)
-    updated = Filter(status="completed", team_id=team_id, sort="updated")
-    latest = await listing.find(call.scope, updated, MOST_TASKS, whole=True)
-    done = [
-        {"id": task.id, "title": task.title, "completed_at": task.completed_at, "tags": task.tags}
-        for task in latest.tasks
-        if isinstance(task, TaskView) and task.completed_at and datetime.fromisoformat(task.completed_at) >= week_ago
-    ]
+    week = Filter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
+    done = await listing.find(call.scope, week, MOST_TASKS, whole=True)
     left = await listing.find(call.scope, Filter(team_id=team_id, sort="due"), MOST_TASKS)
+    whose = "the team" if team_id is not None else "my own tasks; the lists also have what teams and others share with me"
     return _with_data(
         f"Review my week with me. It is {now:%A, %Y-%m-%d} ({now.tzname()}). Say what got done, what is late or stuck, "
         "and what to drop, hand on or do next week; end with three things to start with on Monday. Ask before you "
-        f"change anything. First come the numbers, then what was completed in the last seven days ({len(done)}), then "
-        f"what is open ({_shown('open', left)}).",
-        [numbers.facts(), *done, *(task.facts() for task in left.tasks)],
+        f"change anything. First come the numbers of {whose}. Then comes what was completed in the last seven days, "
+        f"today included ({_shown('completed', done)}), then what is open ({_shown('open', left)}).",
+        [
+            numbers.facts(),
+            *(task.model_dump(include={"id", "title", "completed_at", "tags"}) for task in done.tasks),
+            *(task.facts() for task in left.tasks),
+        ],
     )
 
 

@@ -4,7 +4,7 @@ Visible tasks are the union of three disjoint sets (mine, my teams', shared with
 every row of each (docs/research.md, "Policies and lists").
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, Literal, NamedTuple
@@ -46,9 +46,11 @@ ListedScope = Literal["mine", "shared", "team", "all"]
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Where an undated task sorts among the dated ones: after them all."""
 
+MOST_TAGS = 1000
+
 
 class Filter(BaseModel):
-    """Which tasks, in which order. Moments are as callers write them."""
+    """Which tasks, in which order. Moments are as callers write them; "after" includes the moment, "before" does not."""
 
     status: ListedStatus = "pending"
     scope: ListedScope = "all"
@@ -58,6 +60,7 @@ class Filter(BaseModel):
     priority: Priority | None = None
     due_before: str | None = None
     due_after: str | None = None
+    completed_after: str | None = None
     sort: Sort = "created"
 
 
@@ -125,22 +128,25 @@ async def find(
     return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
 
 
+_MINE = col(Task.user_id) == func.current_user_id()
+_THEIRS = col(Task.user_id) != func.current_user_id()
+_IN_MY_TEAMS = col(Task.team_id) == func.any(func.my_team_ids())
+_SHARED = (col(Task.id) == func.any(func.my_shared_task_ids())) & _THEIRS
+_ELSEWHERE = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
+_VISIBLE = (_MINE, _IN_MY_TEAMS & _THEIRS, _SHARED & _ELSEWHERE)
+
 _used = union_all(
     *(
         select(func.unnest(col(Task.tags)).label("tag")).where(col(Task.deleted_at).is_(None), branch)
-        for branch in (
-            col(Task.user_id) == func.current_user_id(),
-            col(Task.team_id) == func.any(func.my_team_ids()),
-            col(Task.id) == func.any(func.my_shared_task_ids()),
-        )
+        for branch in _VISIBLE
     )
 ).subquery()
-_TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count().desc(), _used.c.tag).limit(1000))
+_TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count().desc(), _used.c.tag).limit(MOST_TAGS))
 
 
 @verb
 async def tags(scope: Scope) -> list[str]:
-    """The tags of visible tasks, the one used most first; a thousand at most."""
+    """The tags of visible tasks, the one used most first; MOST_TAGS at most."""
     async with scope.transaction() as transaction:
         return [row["tag"] for row in await transaction.fetch_all(_TAGS)]
 
@@ -151,7 +157,7 @@ def _without_extras(row: Row) -> Any:  # noqa: ANN401
 
 def _values(wanted: Filter) -> dict[str, Any]:
     values: dict[str, Any] = wanted.model_dump(include={"team_id", "search", "tag", "priority"}, exclude_none=True)
-    for name in ("due_before", "due_after"):
+    for name in ("due_before", "due_after", "completed_after"):
         said = getattr(wanted, name)
         if said is not None:
             values[name] = due_dates.parse_due(said, name).at
@@ -203,25 +209,13 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
         "priority": col(Task.priority) == bindparam("priority", type_=Text),
         "due_before": col(Task.due_at) < bindparam("due_before", type_=_MOMENT),
         "due_after": col(Task.due_at) >= bindparam("due_after", type_=_MOMENT),
+        "completed_after": col(Task.completed_at) >= bindparam("completed_after", type_=_MOMENT),
     }
     return conditions + [condition for name, condition in filters.items() if name in shape.given]
 
 
-def _branches(shape: _Shape) -> list[ColumnElement[bool]]:
-    mine = col(Task.user_id) == func.current_user_id()
-    theirs = col(Task.user_id) != func.current_user_id()
-    in_my_teams = col(Task.team_id) == func.any(func.my_team_ids())
-    shared = (col(Task.id) == func.any(func.my_shared_task_ids())) & theirs
+def _branches(shape: _Shape) -> Sequence[ColumnElement[bool]]:
     if "team_id" in shape.given:
         in_team = col(Task.team_id) == bindparam("team_id", type_=BigInteger)
-        return [in_team & {"mine": mine, "shared": shared}.get(shape.scope, true())]
-    match shape.scope:
-        case "mine":
-            return [mine]
-        case "shared":
-            return [shared]
-        case "team":
-            return [in_my_teams]
-        case "all":
-            elsewhere = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
-            return [mine, in_my_teams & theirs, shared & elsewhere]
+        return [in_team & {"mine": _MINE, "shared": _SHARED}.get(shape.scope, true())]
+    return {"mine": (_MINE,), "shared": (_SHARED,), "team": (_IN_MY_TEAMS,), "all": _VISIBLE}[shape.scope]

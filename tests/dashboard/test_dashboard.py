@@ -4,6 +4,7 @@ import re
 import signal
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, time, timedelta
 
 import pytest
 from playwright.async_api import expect
@@ -13,6 +14,7 @@ from mcp_server.cli.dashboard_process import Dashboard
 from mcp_server.settings import Settings
 from tests.support.browser import PASSWORD, Deck, Visit, agent, until
 from tests.conftest import Cluster, Way
+from tests.support.backdating import backdating
 from tests.support.processes import Server, serving, structured
 
 pytest_plugins = ("tests.support.browser",)
@@ -93,6 +95,26 @@ async def test_a_team_has_numbers_of_its_own(visit: Visit):
     await ada.page.get_by_role("button", name="Show my tasks").click()
     await ada.sees(total=4)
     ada.forgive("404")
+
+
+async def test_cards_say_what_happened_today(visit: Visit, cluster: Cluster):
+    """Nothing is said of a change since yesterday, which nobody counted: deleted and reopened tasks would be in it."""
+    ada = await visit()
+    titles = ("Old", "Old and done today", "Done yesterday", "New", "Deleted")
+    old, done, yesterday, _, deleted = [(await ada.call("add_task", title=title))["id"] for title in titles]
+    for task_id in (done, yesterday):
+        await ada.call("complete_task", task_id=task_id)
+    noon = datetime.combine(datetime.now(UTC).date() - timedelta(days=1), time(12), UTC)
+    async with backdating(cluster, "dashboard") as past:
+        await past.complete_at(yesterday, noon)
+        for task_id in (old, done, yesterday, deleted):
+            await past.create_at(task_id, noon)
+    await ada.call("delete_task", task_id=deleted)
+    await ada.open_live()
+    await ada.sees(total=4, pending=2, completed=2, shared=0)
+    captions = {"total": "1 created today", "pending": "not completed yet", "completed": "1 completed today"}
+    for name, caption in (captions | {"shared": "by other people"}).items():
+        await expect(ada.page.get_by_test_id(f"statistic-{name}").get_by_test_id("caption")).to_have_text(caption)
 
 
 async def test_signing_out_ends_page_route_and_socket(visit: Visit):

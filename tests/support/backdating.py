@@ -30,9 +30,9 @@ class Backdating:
 
 
 @asynccontextmanager
-async def backdating(cluster: Cluster) -> AsyncGenerator[Backdating]:
-    """The connection to the database that the tests share."""
-    connection = await asyncpg.connect(cluster.address("tests"))
+async def backdating(cluster: Cluster, database: str = "tests") -> AsyncGenerator[Backdating]:
+    """The connection to a database; without a name the one that the tests share."""
+    connection = await asyncpg.connect(cluster.address(database))
     await connection.execute("SET session_replication_role = replica")
     yield Backdating(connection)
     await connection.close()

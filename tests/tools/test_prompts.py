@@ -3,6 +3,7 @@
 import json
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from mcp import MCPError
 from mcp.types import PromptReference, ResourceTemplateReference, TextContent
 
 from mcp_server.tools.registry import TOOLS
-from tests.conftest import Person
+from tests.conftest import Cluster, Person
+from tests.support.backdating import backdating
 
 PROMPTS = {
     "plan_my_day": ["team_id", "tag"],
@@ -36,6 +38,15 @@ async def refusal(person: Person, name: str, **arguments: str) -> str:
         with pytest.raises(MCPError) as refused:
             await client.get_prompt(name, arguments)
     return refused.value.error.message
+
+
+async def add(person: Person, count: int) -> list[int]:
+    """Add tasks with the titles Task 0, Task 1 and so on; gives their ids."""
+    ids: list[int] = []
+    for start in range(0, count, 50):
+        tasks = [{"title": f"Task {number}"} for number in range(start, min(start + 50, count))]
+        ids += [result["task"]["id"] for result in (await person.call("add_tasks", tasks=tasks))["results"]]
+    return ids
 
 
 async def values(person: Person, name: str, begun: str, prompt: str = "plan_my_day") -> list[str]:
@@ -69,9 +80,30 @@ async def test_the_review_holds_the_numbers_what_was_done_and_what_is_left(alice
     await alice.call("complete_task", task_id=done["id"])
     await alice.call("add_task", title="Left")
     request, (numbers, *tasks) = await ask(alice, "weekly_review")
-    assert "(1), then what is open (1 open)" in request
+    assert "today included (1 completed), then what is open (1 open)" in request
     assert (numbers["completed_tasks"], len(numbers["trend"])) == (1, 7)
     assert [task["title"] for task in tasks] == ["Done", "Left"]
+
+
+async def test_the_review_counts_all_that_was_completed_on_the_days_of_its_trend(alice: Person, cluster: Cluster):
+    """The list ends after 40 tasks; what is counted does not, and a later change makes nothing completed this week."""
+    ids = await add(alice, 44)
+    for task_id in ids:
+        await alice.call("complete_task", task_id=task_id)
+    noon = datetime.combine(datetime.now(UTC).date(), time(12), UTC)
+    async with backdating(cluster) as past:
+        await past.complete_at(ids[0], noon - timedelta(days=5))
+        await past.complete_at(ids[1], noon - timedelta(days=8))
+        await past.complete_at(ids[2], noon - timedelta(days=9))
+    for late in ids[1:3]:
+        await alice.call("update_task", task_id=late, tags=["archived"])
+    request, (numbers, *tasks) = await ask(alice, "weekly_review")
+    assert "(40 of 42 completed)" in request
+    completed = {day["date"]: day["completed"] for day in numbers["trend"]}
+    assert completed[(noon - timedelta(days=5)).date().isoformat()] == 1
+    assert sum(completed.values()) == 42
+    assert len(tasks) == 40
+    assert all(task["tags"] == [] for task in tasks)
 
 
 async def test_a_conversation_goes_on_with_its_last_messages(alice: Person):
@@ -124,6 +156,30 @@ async def test_completions_are_the_callers_own(alice: Person, bob: Person):
     for begun in ("", "rome", str(chat["id"])):
         assert await values(alice, "conversation_id", begun, "continue_conversation") == [str(chat["id"])]
     assert await values(alice, "nothing", "") == []
+
+
+async def test_a_tag_counts_once_for_each_task_that_has_it(alice: Person):
+    team = (await alice.call("create_team", name="Crew"))["id"]
+    await alice.call("add_task", title="One", tags=["zoo"], team_id=team)
+    for title in ("Two", "Three"):
+        await alice.call("add_task", title=title, tags=["bee"])
+    await alice.call("add_task", title="Four", tags=["ant"])
+    assert await values(alice, "tag", "") == ["bee", "ant", "zoo"]
+
+
+async def test_a_completion_has_a_total_only_if_it_knows_it(alice: Person):
+    async def complete(begun: str) -> tuple[int, int | None, bool | None]:
+        async with alice.client() as client:
+            template = ResourceTemplateReference(uri="task://{task_id}")
+            found = (await client.complete(template, {"name": "task_id", "value": begun})).completion
+        return len(found.values), found.total, found.has_more
+
+    await add(alice, 150)
+    assert await complete("task") == (100, 150, True)
+    assert await complete("task 149") == (1, 1, False)
+    await add(alice, 351)
+    assert await complete("task") == (100, None, True)
+    assert await complete("nothing") == (0, None, True)
 
 
 async def test_resource_templates_are_completed_as_well(alice: Person):

@@ -4,16 +4,14 @@ interface Props {
   label: string;
   /** Undefined while the first numbers are on their way. */
   value?: number;
-  /** What happened today (UTC); undefined when that is not known for this number. */
-  change?: number;
-  /** Said in place of a change. */
-  caption?: string;
+  /** What the number is about, below it. */
+  caption: string;
 }
 
 const number = new Intl.NumberFormat("en");
 
 /** One number. A new value rises into the place of the old one; nothing around it moves. */
-export function StatisticsCard({ name, label, value, change, caption }: Props) {
+export function StatisticsCard({ name, label, value, caption }: Props) {
   return (
     <div data-testid={`statistic-${name}`} className="bg-surface px-5 py-5 sm:px-6">
       <dt className="text-[13px] font-medium text-muted">{label}</dt>
@@ -29,23 +27,10 @@ export function StatisticsCard({ name, label, value, change, caption }: Props) {
             {number.format(value)}
           </span>
         )}
-        <span data-testid="change" className="mt-2 block h-5 text-[13px] text-muted">
-          {value !== undefined && (caption ?? <Change by={change} />)}
+        <span data-testid="caption" className="mt-2 block h-5 text-[13px] text-muted">
+          {value !== undefined && caption}
         </span>
       </dd>
     </div>
-  );
-}
-
-function Change({ by }: { by?: number }) {
-  if (!by) return "Same as yesterday";
-  return (
-    <>
-      <span className="font-medium text-ink tabular-nums">
-        {by > 0 ? "+" : "−"}
-        {number.format(Math.abs(by))}
-      </span>{" "}
-      since yesterday
-    </>
   );
 }

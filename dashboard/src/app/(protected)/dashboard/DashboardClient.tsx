@@ -51,30 +51,33 @@ export function DashboardClient({ initial, mcpUrl }: Props) {
 function Numbers({ snapshot, isTeam, mcpUrl }: { snapshot?: Snapshot; isTeam: boolean; mcpUrl: string }) {
   const { statistics, trend, tasks } = snapshot ?? {};
   const today = trend?.at(-1);
-  const created = today?.created ?? 0;
-  const completed = today?.completed ?? 0;
   const empty = statistics && statistics.total_tasks === 0 && statistics.shared_tasks === 0 && !isTeam;
   return (
     <>
       <dl className="mt-6 grid grid-cols-2 gap-px overflow-hidden rounded-2xl border border-line bg-line shadow-card lg:grid-cols-4">
-        <StatisticsCard name="total" label="Total" value={statistics?.total_tasks} change={created} />
+        <StatisticsCard
+          name="total"
+          label="Total"
+          value={statistics?.total_tasks}
+          caption={`${today?.created || "None"} created today`}
+        />
         <StatisticsCard
           name="pending"
           label="Pending"
           value={statistics?.pending_tasks}
-          change={created - completed}
+          caption="not completed yet"
         />
         <StatisticsCard
           name="completed"
           label="Completed"
           value={statistics?.completed_tasks}
-          change={completed}
+          caption={`${today?.completed || "None"} completed today`}
         />
         <StatisticsCard
           name="shared"
           label={isTeam ? "Shared" : "Shared with you"}
           value={statistics?.shared_tasks}
-          caption={isTeam ? "with people outside it" : "by other people"}
+          caption={isTeam ? "with somebody directly" : "by other people"}
         />
       </dl>
       {empty ? (
