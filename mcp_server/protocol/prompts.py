@@ -24,7 +24,7 @@ from storage.conversations import conversations
 from storage.people import teams
 from storage.schema.errors import InvalidInput, NotFound
 from storage.schema.request_models import Id
-from storage.schema.response_models import TaskPage, TaskView
+from storage.schema.response_models import TaskPage
 from storage.tasks import listing, statistics
 from storage.tasks.listing import Filter
 
@@ -142,11 +142,11 @@ async def _weekly_review(call: Call, given: dict[str, str]) -> str:
     week = Filter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
     done = await listing.find(call.scope, week, MOST_TASKS, whole=True)
     left = await listing.find(call.scope, Filter(team_id=team_id, sort="due"), MOST_TASKS)
-    whose = "the team" if team_id is not None else "my own tasks; the lists also have what teams and others share with me"
+    whose = "the team" if team_id is not None else "my own tasks (the lists also have what others share with me)"
     return _with_data(
         f"Review my week with me. It is {now:%A, %Y-%m-%d} ({now.tzname()}). Say what got done, what is late or stuck, "
         "and what to drop, hand on or do next week; end with three things to start with on Monday. Ask before you "
-        f"change anything. First come the numbers of {whose}. Then comes what was completed in the last seven days, "
+        f"change anything. First come the numbers of {whose}, then what was completed in the last seven days, "
         f"today included ({_shown('completed', done)}), then what is open ({_shown('open', left)}).",
         [
             numbers.facts(),

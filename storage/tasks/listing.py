@@ -50,7 +50,7 @@ MOST_TAGS = 1000
 
 
 class Filter(BaseModel):
-    """Which tasks, in which order. Moments are as callers write them; "after" includes the moment, "before" does not."""
+    """Which tasks, in which order. Moments are as callers write them: "after" is inclusive, "before" exclusive."""
 
     status: ListedStatus = "pending"
     scope: ListedScope = "all"
