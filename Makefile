@@ -10,8 +10,8 @@ NPM = $(NODE) npm --prefix dashboard
 # Every test once more through PgBouncer in transaction mode, but for these: the first row brings its own databases (as do
 # the tests that are marked "embedded" in other files), the second goes straight to migrate and to review the catalogue,
 # the third asks nothing of a database.
-NOT_POOLED = addresses embedded operators soak \
-	migrations policies \
+NOT_POOLED = addresses doctor embedded operators soak \
+	migrations policies upgrade \
 	auth_http jwks surface tokens
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))

@@ -1,6 +1,7 @@
 """How migrations run: one transaction, one at a time, online through asyncpg or offline as SQL."""
 
 import asyncio
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import asyncpg
@@ -9,6 +10,7 @@ from sqlalchemy import pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.engine.dsn import cleaned
+from storage.engine.sql_objects import RECORD, SqlFile, objects_query, outdated, record_statement, sql_files
 from storage.schema.system_tables import Row
 
 if TYPE_CHECKING:
@@ -64,7 +66,28 @@ def migrate(connection: "Connection | None" = None) -> None:
             context.execute(BEGIN_AGAIN.format(newest=context.get_head_revision()))
         context.execute(JOIN)
         context.run_migrations()
+        apply_sql(connection)
         context.execute(LEAVE)
+
+
+def apply_sql(connection: "Connection | None") -> None:
+    """Apply the files of storage/sql that changed; printed SQL contains them all.
+
+    Only at the newest revision: the files belong to its tables.
+    """
+    changed: Sequence[SqlFile] = sql_files()
+    if connection is not None:
+        if context.get_context().get_current_revision() != context.get_head_revision():
+            return
+        objects = {row[0]: row[1] for row in connection.exec_driver_sql(objects_query())}
+        changed = outdated(connection.exec_driver_sql(f"SELECT {RECORD}").scalar(), objects)
+    if changed:
+        context.execute("GRANT CREATE ON SCHEMA public TO taskdeck_rls")
+        for file in changed:
+            for statement in file.statements:
+                context.execute(statement)
+        context.execute("REVOKE CREATE ON SCHEMA public FROM taskdeck_rls")
+        context.execute(record_statement())
 
 
 async def migrate_online() -> None:

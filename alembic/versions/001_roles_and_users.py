@@ -1,4 +1,4 @@
-"""Two roles that nobody logs in as, who is asking, and the mirror of the identity provider's users.
+"""Two roles that nobody logs in as, and the mirror of the identity provider's users.
 
 taskdeck_app runs every request (no BYPASSRLS); taskdeck_rls owns the functions that policies call.
 """
@@ -30,11 +30,6 @@ DO $$ BEGIN
 END $$
 """
 
-CALLER = """
-CREATE OR REPLACE FUNCTION current_user_id() RETURNS text LANGUAGE sql STABLE PARALLEL SAFE
-RETURN nullif(current_setting('app.user_id', true), '')
-"""
-
 USERS = """
 CREATE TABLE IF NOT EXISTS users (
     id text CONSTRAINT users_pkey PRIMARY KEY CHECK (id ~ '^[A-Za-z0-9_.:@|-]{1,128}$'),
@@ -52,11 +47,9 @@ def upgrade() -> None:
         op.execute(ROLE.format(role=role))
         op.execute(MEMBERSHIP.format(role=role, inherit=inherit))
     op.execute("GRANT USAGE ON SCHEMA public TO taskdeck_app, taskdeck_rls")
-    op.execute(CALLER)
     op.execute(USERS)
     op.execute("CREATE INDEX IF NOT EXISTS users_email ON users (lower(email))")
 
 
 def downgrade() -> None:
     op.execute("DROP TABLE IF EXISTS users")
-    op.execute("DROP FUNCTION IF EXISTS current_user_id()")

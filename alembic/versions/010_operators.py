@@ -1,6 +1,4 @@
-"""A login that serves and has made nothing here may read how far the schema is."""
-
-from alembic import op
+"""The version may be read by requests: the grant is in storage/sql."""
 
 revision = "010"
 down_revision = "009"
@@ -9,8 +7,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    op.execute("GRANT SELECT ON alembic_version TO taskdeck_app")
+    """Nothing: see storage/sql."""
 
 
 def downgrade() -> None:
-    op.execute("REVOKE SELECT ON alembic_version FROM taskdeck_app")
+    """Nothing: see storage/sql."""

@@ -11,6 +11,7 @@ from storage.engine.dsn import cleaned
 
 VERSIONS = range(15, 19)
 CONNECT_SECONDS = 10
+MOST_NAMED = 5
 
 _ROLES = """
 SELECT rolname, rolsuper OR rolbypassrls AS unbound, pg_has_role(rolname, 'MEMBER') AS usable
@@ -51,7 +52,7 @@ async def examine(url: str, unpooled: str | None) -> list[Finding]:
                 return [Finding("database", f"cannot be reached: {reason}", mend)]
             stack.push_async_callback(opened[-1].close)
         direct = opened[-1]
-        found = [_version(direct), await _schema(direct), *await _roles(direct)]
+        found = [_version(direct), *await _schema(direct), *await _roles(direct)]
         found += [await _policies(direct), await _durability(direct)]
     return [*found, *await _ways(url, unpooled)]
 
@@ -66,13 +67,21 @@ def _version(connection: "Connection") -> Finding:
     return Finding("database", f"PostgreSQL {major}", None if major in VERSIONS else f"Use PostgreSQL {wanted}")
 
 
-async def _schema(connection: "Connection") -> Finding:
+async def _schema(connection: "Connection") -> list[Finding]:
     try:
         current = await migrations.current(connection)
     except asyncpg.InsufficientPrivilegeError:
-        return Finding("schema", "may not be read by this login", "GRANT taskdeck_app TO the role of DATABASE_URL")
-    mend = None if current == migrations.newest() else f"Run taskdeck migrate: this release needs {migrations.newest()}"
-    return Finding("schema", f"at {current}" if current else "not there", mend)
+        mend = "GRANT taskdeck_app TO the role of DATABASE_URL"
+        return [Finding("schema", "may not be read by this login", mend)]
+    if current != migrations.newest():
+        mend = f"Run taskdeck migrate: this release needs {migrations.newest()}"
+        return [Finding("schema", f"at {current}" if current else "not there", mend)]
+    name, drift = "functions and policies", await migrations.find_drift(connection)
+    if not drift:
+        return [Finding("schema", f"at {current}"), Finding(name, "as this release made them")]
+    more = f" and {len(drift) - MOST_NAMED} more" if len(drift) > MOST_NAMED else ""
+    changed = Finding(name, f"changed: {', '.join(drift[:MOST_NAMED])}{more}", "Run taskdeck migrate: it restores them")
+    return [Finding("schema", f"at {current}"), changed]
 
 
 async def _roles(connection: "Connection") -> list[Finding]:

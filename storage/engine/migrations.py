@@ -4,6 +4,7 @@ import asyncio
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import asyncpg
 from alembic import command
@@ -11,11 +12,15 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
+from storage.engine import sql_objects
 from storage.engine.database import Database, Statement
 from storage.engine.retry import NO_SCHEMA, Unprepared
 from storage.schema.errors import NotAllowed, StorageError
 
-_VERSION = Statement("SELECT version_num FROM alembic_version", (), {})
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]
+
+_VERSION = Statement(sql_objects.VERSION, (), {})
 
 
 class SchemaError(StorageError):
@@ -38,9 +43,7 @@ def newest() -> str:
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
-async def current(
-    connection: "asyncpg.Connection[asyncpg.Record] | asyncpg.pool.PoolConnectionProxy[asyncpg.Record]",
-) -> str | None:
+async def current(connection: "Connection") -> str | None:
     """The revision of a database, None when nothing was migrated yet."""
     try:
         return await connection.fetchval(_VERSION.sql)
@@ -57,11 +60,22 @@ async def check(database: Database) -> None:
     """
     try:
         async with database.nobody().transaction() as transaction:
-            found = await transaction.fetch_value(_VERSION)
+            found = await transaction.fetch_one(_VERSION)
     except NotAllowed as error:
         raise Unprepared(NO_SCHEMA) from error
-    if found != newest():
-        raise Unprepared(f"The schema is at {found}, this release needs {newest()}: run taskdeck migrate")
+    revision = found and found["version_num"]
+    if revision != newest():
+        raise Unprepared(f"The schema is at {revision}, this release needs {newest()}: run taskdeck migrate")
+    if found is None or not sql_objects.is_current(found["record"]):
+        raise Unprepared("The functions and policies are those of another release: run taskdeck migrate")
+
+
+async def find_drift(connection: "Connection") -> list[str]:
+    """Functions, triggers, policies and rights that differ from what was applied, by name. Empty: none do."""
+    record = await connection.fetchval(f"SELECT {sql_objects.RECORD}")
+    objects = {row["name"]: row["seen"] for row in await connection.fetch(sql_objects.objects_query())}
+    changed = sql_objects.differences(record, objects)
+    return changed if changed or sql_objects.is_current(record) else ["functions and policies of another release"]
 
 
 async def migrate(url: str) -> None:

@@ -1,0 +1,34 @@
+-- Anybody may be named by id or e-mail, also somebody whose row the caller cannot see.
+CREATE OR REPLACE FUNCTION find_users(id_or_email text)
+RETURNS TABLE (id text, email text, name text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    SELECT u.id, u.email, u.name FROM public.users u WHERE u.id = id_or_email
+    UNION
+    SELECT u.id, u.email, u.name FROM public.users u WHERE lower(u.email) = lower(id_or_email);
+END;
+
+CREATE OR REPLACE FUNCTION create_team(team_name text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    me text := public.current_user_id();
+    created bigint;
+BEGIN
+    INSERT INTO public.teams (owner_id, name) VALUES (me, team_name) RETURNING id INTO created;
+    INSERT INTO public.team_members (team_id, user_id, role) VALUES (created, me, 'owner');
+    RETURN created;
+END $$;
+
+-- Locks the team first, so that two owners who leave at the same time cannot each see the other still there.
+CREATE OR REPLACE FUNCTION keep_team_owner() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    IF OLD.role = 'owner' AND (TG_OP = 'DELETE' OR NEW.role <> 'owner') THEN
+        PERFORM 1 FROM public.teams t WHERE t.id = OLD.team_id FOR UPDATE;
+        IF FOUND AND NOT EXISTS (
+            SELECT 1 FROM public.team_members m
+            WHERE m.team_id = OLD.team_id AND m.role = 'owner' AND m.user_id <> OLD.user_id
+        ) THEN
+            RAISE EXCEPTION 'a team keeps an owner' USING ERRCODE = 'check_violation';
+        END IF;
+    END IF;
+    RETURN coalesce(NEW, OLD);
+END $$;

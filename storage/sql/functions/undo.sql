@@ -1,0 +1,62 @@
+-- The caller's last changes that were not undone: whole transactions, newest first. Tasks that the caller can no longer
+-- see are included, otherwise undo would skip one half of a change.
+CREATE OR REPLACE FUNCTION my_last_changes(number integer) RETURNS SETOF task_events
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    me text := public.current_user_id();
+    change public.task_events;
+    started timestamptz := 'infinity';
+    xid bigint := 0;
+BEGIN
+    WHILE number > 0 LOOP
+        SELECT e.* INTO change FROM public.task_events e
+        WHERE e.user_id = me AND (e.created_at, e.transaction_id) < (started, xid)
+          AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
+        ORDER BY e.created_at DESC, e.transaction_id DESC LIMIT 1;
+        EXIT WHEN NOT FOUND;
+        started := change.created_at;
+        xid := change.transaction_id;
+        CONTINUE WHEN change.undoes IS NOT NULL OR EXISTS (
+            SELECT 1 FROM public.task_events u
+            WHERE u.user_id = me AND u.undoes = xid AND u.created_at > started);
+        RETURN QUERY SELECT e.* FROM public.task_events e
+            WHERE e.user_id = me AND e.created_at = started AND e.transaction_id = xid
+              AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
+            ORDER BY e.id DESC;
+        number := number - 1;
+    END LOOP;
+END $$;
+
+-- Deletes a task that the caller added, restored, or made by completing the one before it, if nothing of it differs since
+-- (a change that was changed back does not count). True: done. False: it differs. NULL: not the caller's to take back.
+CREATE OR REPLACE FUNCTION withdraw_task(task bigint, event bigint) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+DECLARE
+    me text := public.current_user_id();
+    made public.task_events;
+BEGIN
+    SELECT e.* INTO made FROM public.task_events e WHERE e.id = event AND e.task_id = task AND e.user_id = me
+        AND e.event_type IN ('task_created', 'task_restored');
+    PERFORM 1 FROM public.tasks t WHERE t.id = made.task_id AND t.deleted_at IS NULL AND (
+        t.user_id = me OR t.team_id = ANY (public.my_managed_team_ids())
+        OR made.event_type = 'task_created' AND (
+            t.team_id = ANY (public.my_writable_team_ids()) OR t.id = ANY (public.my_editable_task_ids())))
+    FOR UPDATE;
+    IF NOT FOUND THEN RETURN NULL; END IF;
+    IF EXISTS (
+        SELECT 1 FROM public.task_events e CROSS JOIN LATERAL jsonb_each(e.changes) AS c (name, change)
+        WHERE e.task_id = task AND e.id > event AND c.name <> 'user'
+          AND (e.created_at, e.transaction_id) <> (made.created_at, made.transaction_id)
+        GROUP BY e.target_user_id, c.name
+        HAVING (array_agg(c.change -> 0 ORDER BY e.id))[1] <> (array_agg(c.change -> 1 ORDER BY e.id DESC))[1]
+    ) THEN RETURN false; END IF;
+    UPDATE public.tasks t SET deleted_at = now() WHERE t.id = task;
+    RETURN true;
+END $$;
+
+-- Marks a change of the caller's that cannot be undone, so that the next undo continues before it.
+CREATE OR REPLACE FUNCTION pass_over_change(event bigint) RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    INSERT INTO public.task_events (task_id, owner_id, user_id, event_type, undoes)
+    SELECT e.task_id, e.owner_id, e.user_id, 'task_updated', e.transaction_id FROM public.task_events e
+    WHERE e.id = event AND e.user_id = public.current_user_id();
+END;

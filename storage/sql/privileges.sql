@@ -1,0 +1,72 @@
+-- What the role of requests may call and change.
+--
+-- First the owner, then the rights: those that were granted to the old owner go to the new one.
+
+DO $$
+DECLARE
+    signature regprocedure;
+BEGIN
+    FOREACH signature IN ARRAY ARRAY[
+        -- called by policies
+        'my_team_ids()', 'my_writable_team_ids()', 'my_managed_team_ids()', 'my_owned_team_ids()',
+        'my_shared_task_ids()', 'my_editable_task_ids()', 'my_contact_ids()',
+        -- called by requests
+        'matching_task_ids(text)', 'matching_messages(text)', 'find_users(text)', 'create_team(text)',
+        'repeat_task(bigint, text, timestamptz, text)', 'task_audience(bigint[])',
+        'move_audience(bigint[], bigint, bigint)', 'statistics_current(bigint, text)', 'count_shared_tasks(bigint)',
+        'my_last_changes(integer)', 'withdraw_task(bigint, bigint)', 'pass_over_change(bigint)',
+        'find_personal_token(text)', 'purge_expired()'
+    ]::regprocedure[] LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_app, taskdeck_rls', signature);
+    END LOOP;
+    -- Called by triggers: nobody calls them directly.
+    FOREACH signature IN ARRAY ARRAY[
+        'record_created_tasks()', 'record_changed_tasks()', 'record_share()', 'keep_team_owner()'
+    ]::regprocedure[] LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+    END LOOP;
+    -- Called by the dashboard, which connects as the schema's owner: its own session check stands in front of them.
+    FOREACH signature IN ARRAY ARRAY[
+        'taskdeck_pat_create(text, text, text, text, text, text, text, timestamptz)',
+        'taskdeck_pat_list(text)', 'taskdeck_pat_revoke(text, bigint)'
+    ]::regprocedure[] LOOP
+        EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', signature, CURRENT_USER);
+    END LOOP;
+    -- Run as the caller.
+    FOREACH signature IN ARRAY ARRAY['take_request(bigint)']::regprocedure[] LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_app', signature);
+    END LOOP;
+END $$;
+
+-- What a request may do to columns: a task never changes hands, history is never rewritten.
+
+GRANT SELECT, INSERT, UPDATE (email, name, timezone, updated_at) ON users TO taskdeck_app;
+
+GRANT SELECT ON teams TO taskdeck_app;
+
+GRANT SELECT, INSERT, DELETE, UPDATE (role) ON team_members TO taskdeck_app;
+
+GRANT SELECT, INSERT, UPDATE (team_id, parent_id, assignee_id, title, description, status, priority, due, due_at,
+    tags, recurrence, version, updated_at, completed_at, deleted_at) ON tasks TO taskdeck_app;
+
+GRANT SELECT, INSERT, DELETE, UPDATE (permission) ON task_shares TO taskdeck_app;
+
+GRANT SELECT, INSERT, DELETE, UPDATE (title, message_count, updated_at) ON conversations TO taskdeck_app;
+
+GRANT SELECT, INSERT ON messages TO taskdeck_app;
+
+GRANT SELECT ON task_events TO taskdeck_app;
+
+GRANT SELECT, INSERT, DELETE, UPDATE (fingerprint, answer, created_at) ON idempotency_keys TO taskdeck_app;
+
+GRANT SELECT, INSERT, UPDATE ON cached_statistics TO taskdeck_app;
+
+GRANT SELECT, INSERT, UPDATE ON rate_limits TO taskdeck_app;
+
+GRANT SELECT ON alembic_version TO taskdeck_app;

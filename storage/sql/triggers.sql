@@ -1,0 +1,43 @@
+CREATE OR REPLACE TRIGGER tasks_touch BEFORE UPDATE ON tasks
+    FOR EACH ROW EXECUTE FUNCTION touch_task();
+
+CREATE OR REPLACE TRIGGER tasks_place BEFORE INSERT OR UPDATE OF team_id, parent_id ON tasks
+    FOR EACH ROW EXECUTE FUNCTION place_task();
+
+CREATE OR REPLACE TRIGGER tasks_record_created AFTER INSERT ON tasks
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION record_created_tasks();
+
+CREATE OR REPLACE TRIGGER tasks_record_changed AFTER UPDATE ON tasks
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION record_changed_tasks();
+
+CREATE OR REPLACE TRIGGER task_shares_record AFTER INSERT OR UPDATE OR DELETE ON task_shares
+    FOR EACH ROW EXECUTE FUNCTION record_share();
+
+CREATE OR REPLACE TRIGGER team_members_announce AFTER INSERT OR DELETE ON team_members
+    FOR EACH ROW EXECUTE FUNCTION announce_member();
+
+CREATE OR REPLACE TRIGGER team_members_keep_owner BEFORE UPDATE OR DELETE ON team_members
+    FOR EACH ROW EXECUTE FUNCTION keep_team_owner();
+
+CREATE OR REPLACE TRIGGER conversations_announce AFTER INSERT OR UPDATE OR DELETE ON conversations
+    FOR EACH ROW EXECUTE FUNCTION announce_conversation();
+
+CREATE OR REPLACE TRIGGER tasks_announce_moves AFTER UPDATE ON tasks
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION announce_moves();
+
+CREATE OR REPLACE TRIGGER tasks_announce_loss AFTER DELETE ON tasks
+    REFERENCING OLD TABLE AS old_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION announce_loss();
+
+-- Replacing a trigger does not enable one that was disabled.
+
+ALTER TABLE tasks ENABLE TRIGGER USER;
+
+ALTER TABLE task_shares ENABLE TRIGGER USER;
+
+ALTER TABLE team_members ENABLE TRIGGER USER;
+
+ALTER TABLE conversations ENABLE TRIGGER USER;
