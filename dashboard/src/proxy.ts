@@ -30,6 +30,7 @@ function openToOrigins(request: NextRequest): NextResponse {
   const preflight = request.method === "OPTIONS";
   const response = preflight ? new NextResponse(null, { status: 204 }) : NextResponse.next();
   response.headers.set("Access-Control-Allow-Origin", "*");
+  response.headers.set("Access-Control-Expose-Headers", "Retry-After, WWW-Authenticate");
   if (preflight) {
     response.headers.set("Access-Control-Allow-Methods", "GET, POST");
     response.headers.set("Access-Control-Allow-Headers", "Authorization, Content-Type, MCP-Protocol-Version");

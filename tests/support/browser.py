@@ -200,6 +200,14 @@ async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFact
 
 
 @pytest.fixture
+async def fresh_limits(deck: Deck) -> AsyncGenerator[None]:
+    """The dashboard's limits by address as if nobody had asked for anything yet, for this test and the next one."""
+    await deck.sql('DELETE FROM auth."rateLimit"')
+    yield
+    await deck.sql('DELETE FROM auth."rateLimit"')
+
+
+@pytest.fixture
 async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
     """Open windows, closed after the test. Nothing that a page complained of may have gone unnoticed."""
     visitors: list[Visitor] = []

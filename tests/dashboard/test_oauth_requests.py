@@ -1,0 +1,107 @@
+"""Requests of clients that spell what they mean in another way, and what those are told that ask too often."""
+
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+
+from tests.support.browser import Deck
+from tests.support.oauth_account import OAuthAccount
+
+pytest_plugins = ("tests.support.browser",)
+
+
+@pytest.fixture
+async def ada(deck: Deck, fresh_limits: None) -> AsyncGenerator[OAuthAccount]:
+    async with OAuthAccount.signed_up(deck, f"ada-{secrets.token_hex(4)}@example.com") as account:
+        yield account
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "scheme in upper case": lambda url: url.replace("http:", "HTTP:"),
+    "host in mixed case": lambda url: url.replace("127.0.0.1", "LocalHost"),
+    "nothing": lambda _: "",
+}
+
+
+@pytest.mark.parametrize("spelling", SPELLINGS)
+async def test_a_resource_is_the_same_however_scheme_and_host_are_spelled(ada: OAuthAccount, spelling: str):
+    resource = SPELLINGS[spelling](f"{ada.deck.mcp}/mcp")
+    client = await ada.register()
+    answer = await ada.authorize(client, resource=resource)
+    assert "error" not in answer, answer
+    code = {"grant_type": "authorization_code", "code": answer["code"], "code_verifier": ada.proof.code_verifier}
+    tokens = (await ada.token(client, redirect_uri="http://127.0.0.1:9/callback", resource=resource, **code)).json()
+    renewed = (await ada.refresh(client, tokens["refresh_token"], resource=resource)).json()
+    for token in (tokens, renewed):
+        audience = jwt.decode(token["access_token"], options={"verify_signature": False})["aud"]
+        assert audience == (resource or f"{ada.deck.mcp}/mcp").lower()
+        assert (await ada.deck.call_raw(token["access_token"], "whoami")).status_code == 200
+
+
+OTHERS = {
+    "another path": "{mcp}/other",
+    "a path in upper case": "{mcp}/MCP",
+    "a longer path": "{mcp}/mcp/",
+    "a query": "{mcp}/mcp?a=b",
+    "a user": "http://ada@{host}/mcp",
+    "another port": "http://127.0.0.1:9/mcp",
+    "another host": "https://mcp.example/mcp",
+}
+MALFORMED = {"a fragment": "{mcp}/mcp#", "no address": "mcp"}
+
+
+@pytest.mark.parametrize("other", OTHERS | MALFORMED)
+async def test_another_resource_is_refused(ada: OAuthAccount, other: str):
+    template = (OTHERS | MALFORMED)[other]
+    resource = template.format(mcp=ada.deck.mcp, host=ada.deck.mcp.removeprefix("http://"))
+    error = "invalid_target" if other in OTHERS else "invalid_request"
+    client = await ada.register()
+    assert (await ada.authorize(client, resource=resource))["error"] == error
+    tokens = await ada.connect(client)
+    refused = await ada.refresh(client, tokens["refresh_token"], resource=resource)
+    assert (refused.status_code, refused.json()["error"]) == (400, error)
+
+
+async def test_scopes_that_do_not_exist_are_left_out_beside_those_that_do(ada: OAuthAccount):
+    client = await ada.register()
+    tokens = await ada.connect(client, scope="openid profile mcp:read")
+    assert set(tokens["scope"].split()) == {"mcp:read", "offline_access"}
+    assert (await ada.authorize(client, scope="openid profile"))["error"] == "invalid_scope"
+
+
+LIMITED: dict[str, dict[str, Any]] = {
+    "sign-in/email": {"json": {"email": "nobody@example.com", "password": "incorrect horse"}},
+    "sign-up/email": {"json": {"email": "no", "password": "x", "name": ""}},
+    "oauth2/register": {"json": {"redirect_uris": ["http://127.0.0.1:9/callback"]}},
+    "oauth2/token": {"data": {"grant_type": "refresh_token", "client_id": "nobody", "refresh_token": "none"}},
+    "oauth2/revoke": {"data": {"client_id": "nobody", "token": "none"}},
+    "oauth2/introspect": {"data": {"client_id": "nobody", "token": "none"}},
+    "jwks": {},
+}
+
+
+@pytest.mark.parametrize("path", LIMITED)
+async def test_whoever_asks_too_often_is_told_how_long_to_wait(ada: OAuthAccount, path: str):
+    """RFC 9110 section 10.2.3, and the library's own name for it."""
+    response = await until_refused(ada, path)
+    seconds = response.headers["retry-after"]
+    assert 1 <= int(seconds) <= 60
+    assert response.headers["x-retry-after"] == seconds
+    if response.headers.get("access-control-allow-origin"):
+        assert "retry-after" in response.headers["access-control-expose-headers"].lower()
+
+
+async def until_refused(ada: OAuthAccount, path: str) -> httpx2.Response:
+    """The answer to one request more than the limit, which is filled by hand: some limits are hundreds of requests."""
+    method = "POST" if LIMITED[path] else "GET"
+    full = """UPDATE auth."rateLimit" SET count = 100000 WHERE key LIKE '%' || $1"""
+    await ada.http.request(method, f"/api/auth/{path}", **LIMITED[path])
+    await ada.deck.sql(full, f"/{path}")
+    response = await ada.http.request(method, f"/api/auth/{path}", **LIMITED[path])
+    assert response.status_code == 429, response.text
+    return response

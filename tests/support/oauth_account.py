@@ -1,0 +1,75 @@
+"""A person who signs in and allows clients by the requests that the pages make, where no page is looked at."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+from mcp.client.auth import PKCEParameters
+
+from tests.support.browser import PASSWORD, Deck
+
+REDIRECT_URI = "http://127.0.0.1:9/callback"
+
+
+@dataclass
+class OAuthAccount:
+    """An account of the dashboard, and the session cookie that it signed up with."""
+
+    deck: Deck
+    http: httpx2.AsyncClient
+    user_id: str = ""
+    proof: PKCEParameters = field(default_factory=PKCEParameters.generate)
+
+    @classmethod
+    @asynccontextmanager
+    async def signed_up(cls, deck: Deck, email: str) -> "AsyncGenerator[OAuthAccount]":
+        async with httpx2.AsyncClient(
+            base_url=deck.dashboard, headers={"origin": deck.dashboard}, trust_env=False
+        ) as http:
+            account = {"email": email, "password": PASSWORD, "name": "Ada"}
+            response = await http.post("/api/auth/sign-up/email", json=account)
+            assert response.status_code == 200, response.text
+            yield cls(deck, http, response.json()["user"]["id"])
+
+    async def register(self, **metadata: Any) -> str:
+        """The id of a new public client."""
+        minimal = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
+        response = await self.http.post("/api/auth/oauth2/register", json=minimal | metadata)
+        assert response.status_code == 201, response.text
+        return response.json()["client_id"]
+
+    async def authorize(self, client_id: str, *, granted: str | None = None, **query: str) -> dict[str, str]:
+        """What the client is told after its user has allowed what it asks for, or only the scopes `granted`."""
+        query = self._request(client_id) | query
+        shown = await self.http.get("/api/auth/oauth2/authorize", params=query)
+        assert shown.status_code in (302, 307), shown.text
+        page = urlsplit(str(shown.headers["location"]))
+        if page.path != "/consent":
+            return dict(parse_qsl(page.query))
+        consent = {"accept": True, "oauth_query": page.query} | ({"scope": granted} if granted else {})
+        response = await self.http.post("/api/auth/oauth2/consent", json=consent)
+        assert response.status_code == 200, response.text
+        return dict(parse_qsl(urlsplit(str(response.json()["url"])).query))
+
+    async def connect(self, client_id: str, *, granted: str | None = None, **query: str) -> dict[str, Any]:
+        """The tokens of a client that the user allows to act."""
+        answer = await self.authorize(client_id, granted=granted, **query)
+        grant = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": REDIRECT_URI}
+        grant["code_verifier"] = self.proof.code_verifier
+        response = await self.token(client_id, **grant)
+        assert response.status_code == 200, response.text
+        return response.json()
+
+    async def refresh(self, client_id: str, refresh_token: str, **more: str) -> httpx2.Response:
+        return await self.token(client_id, grant_type="refresh_token", refresh_token=refresh_token, **more)
+
+    async def token(self, client_id: str, **form: str) -> httpx2.Response:
+        return await self.http.post("/api/auth/oauth2/token", data={"client_id": client_id} | form)
+
+    def _request(self, client_id: str) -> dict[str, str]:
+        request = {"response_type": "code", "client_id": client_id, "redirect_uri": REDIRECT_URI, "state": "s" * 20}
+        request |= {"code_challenge": self.proof.code_challenge, "code_challenge_method": "S256"}
+        return request | {"resource": f"{self.deck.mcp}/mcp", "scope": "mcp:read mcp:write"}
