@@ -1,45 +1,51 @@
 import "server-only";
 import { auth } from "./auth";
+import {
+  type ClientMetadata,
+  isEditorRedirectUri,
+  RegistrationError,
+  usableMetadata,
+} from "./client-metadata";
 
 /**
- * Dynamic client registration (RFC 7591) for the clients that exist, not only for those that follow every rule.
- *
- * Most programs on a computer leave `application_type` out, which OpenID registration reads as "web" and then
- * refuses their loopback address; many leave out that they can renew a token. And editors come back through a
- * scheme of their own that is not a reversed domain name (RFC 8252 section 7.1). They are let in by name: any
- * other scheme could start any other program.
+ * Dynamic client registration (RFC 7591) for the clients that exist, not only for those that follow every rule: what
+ * is not supported is left out of the answer, and only a client of which nothing usable is left is refused.
  */
 export async function registerClient(request: Request): Promise<Response> {
-  const metadata = (await request
+  const sent = (await request
     .clone()
     .json()
-    .catch(() => null)) as { redirect_uris?: unknown } | null;
-  const uris = metadata?.redirect_uris;
-  if (!Array.isArray(uris) || !uris.every((uri) => typeof uri === "string")) return auth().handler(request);
+    .catch(() => null)) as Record<string, unknown> | null;
+  if (sent === null || typeof sent !== "object" || Array.isArray(sent)) {
+    return refuse("invalid_client_metadata", "The body must be a JSON object with the client's metadata.");
+  }
+  try {
+    return await register(request, usableMetadata(sent));
+  } catch (error) {
+    if (error instanceof RegistrationError) return refuse(error.code, error.message);
+    throw error;
+  }
+}
 
-  const checkable = uris.filter((uri) => !EDITOR.test(uri));
+/** Stands in for an editor's addresses, which the library refuses, while it checks the rest of the metadata. */
+const LOOPBACK = "http://127.0.0.1/";
+
+async function register(request: Request, metadata: ClientMetadata): Promise<Response> {
+  const checkable = metadata.redirect_uris.filter((uri) => !isEditorRedirectUri(uri));
+  const headers = new Headers(request.headers);
+  headers.delete("content-length");
   const response = await auth().handler(
     new Request(request.url, {
       method: "POST",
-      headers: withoutLength(request.headers),
-      body: JSON.stringify({
-        application_type: uris.every((uri) => uri.startsWith("https:")) ? "web" : "native",
-        grant_types: ["authorization_code", "refresh_token"],
-        ...metadata,
-        redirect_uris: checkable.length > 0 ? checkable : [LOOPBACK],
-      }),
+      headers,
+      body: JSON.stringify({ ...metadata, redirect_uris: checkable.length > 0 ? checkable : [LOOPBACK] }),
     }),
   );
-  if (!response.ok || checkable.length === uris.length) return response;
-  return keepAll(response, uris);
+  if (!response.ok || checkable.length === metadata.redirect_uris.length) return response;
+  return storeRedirectUris(response, metadata.redirect_uris);
 }
 
-const EDITOR = /^(cursor|windsurf|vscode|vscode-insiders):\/\/[\w.-]+\/[\w./-]*$/;
-
-/** Stands in for an editor's addresses while the rest of its metadata is checked. */
-const LOOPBACK = "http://127.0.0.1/";
-
-async function keepAll(response: Response, uris: string[]): Promise<Response> {
+async function storeRedirectUris(response: Response, uris: string[]): Promise<Response> {
   const client = (await response.json()) as { client_id: string };
   const { adapter } = await auth().$context;
   await adapter.update({
@@ -47,14 +53,13 @@ async function keepAll(response: Response, uris: string[]): Promise<Response> {
     where: [{ field: "clientId", value: client.client_id }],
     update: { redirectUris: uris },
   });
-  return Response.json(
-    { ...client, redirect_uris: uris },
-    { status: response.status, headers: { "Cache-Control": "no-store" } },
-  );
+  return answer({ ...client, redirect_uris: uris }, response.status);
 }
 
-function withoutLength(headers: Headers): Headers {
-  const copy = new Headers(headers);
-  copy.delete("content-length");
-  return copy;
+function refuse(error: string, description: string): Response {
+  return answer({ error, error_description: description }, 400);
+}
+
+function answer(body: object, status: number): Response {
+  return Response.json(body, { status, headers: { "Cache-Control": "no-store" } });
 }
