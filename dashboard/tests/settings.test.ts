@@ -8,7 +8,15 @@ test.each([
   [{ BETTER_AUTH_SECRET: "short" }, "BETTER_AUTH_SECRET must have at least 32 characters."],
   [{ DATABASE_URL: "" }, "DATABASE_URL is not set."],
   [{ TASKDECK_PUBLIC_URL: "localhost:8000" }, "TASKDECK_PUBLIC_URL must be an http or https address"],
-  [{ TASKDECK_SIGN_IN_LIMIT: "0" }, "TASKDECK_SIGN_IN_LIMIT must be a whole number"],
+  [{ TASKDECK_SIGN_IN_LIMIT: "0" }, "TASKDECK_SIGN_IN_LIMIT must be a whole number of at least 1."],
+  [
+    { TASKDECK_ACCESS_TOKEN_SECONDS: "1.5" },
+    "TASKDECK_ACCESS_TOKEN_SECONDS must be a whole number from 1 to 86400.",
+  ],
+  [
+    { TASKDECK_ACCESS_TOKEN_SECONDS: "90000" },
+    "TASKDECK_ACCESS_TOKEN_SECONDS must be a whole number from 1 to 86400.",
+  ],
 ])("a bad value is one sentence that names its variable: %o", (change, sentence) => {
   expect(() => readSettings({ ...enough, ...change })).toThrow(SettingsError);
   expect(() => readSettings({ ...enough, ...change })).toThrow(sentence);

@@ -5,15 +5,9 @@ import { betterAuth } from "better-auth";
 import { nextCookies } from "better-auth/next-js";
 import { jwt } from "better-auth/plugins";
 import { tables } from "./database";
+import { refreshTokens } from "./refresh-tokens";
+import { CLIENT_SCOPES, MCP_SCOPES } from "./scopes";
 import { type Settings, settings } from "./settings";
-
-const MCP_SCOPES = ["mcp:read", "mcp:write"];
-
-/** `offline_access` belongs to the resource's scopes too: a token narrowed to less could be renewed only once. */
-const CLIENT_SCOPES = [...MCP_SCOPES, "offline_access"];
-
-/** Lifetime of an MCP client's access token: how long a revoked client can still act. */
-export const ACCESS_TOKEN_SECONDS = 900;
 
 let instance: ReturnType<typeof build> | undefined;
 
@@ -77,10 +71,11 @@ function build(s: Settings) {
         allowDynamicClientRegistration: true,
         allowUnauthenticatedClientRegistration: true,
         grantTypes: ["authorization_code", "refresh_token"],
-        accessTokenExpiresIn: ACCESS_TOKEN_SECONDS,
+        accessTokenExpiresIn: s.accessTokenSeconds,
         refreshTokenReuseInterval: 30,
         customAccessTokenClaims: ({ user }) => (user ? { email: user.email, name: user.name } : {}),
       }),
+      refreshTokens(),
       cimd({ fetchClientMetadataResource, metadataProfile: "mcp-2026-07-28" }),
       nextCookies(),
     ],

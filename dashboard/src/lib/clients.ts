@@ -42,7 +42,7 @@ export async function listClients(userId: string): Promise<ConnectedClient[]> {
   }));
 }
 
-/** Take a client's consent and refresh tokens away; what access token it holds ends within 15 minutes. */
+/** Take a client's consent and refresh tokens away; its access token works until it ends (`accessTokenSeconds`). */
 export async function disconnectClient(userId: string, clientId: string): Promise<void> {
   const connection = await database().connect();
   try {

@@ -21,6 +21,8 @@ export interface Settings {
   trustedProxies: string[];
   /** Sign-in attempts allowed per address in ten seconds. */
   signInLimit: number;
+  /** Lifetime of an MCP client's access token in seconds: how long a disconnected client can still act. */
+  accessTokenSeconds: number;
   github?: { clientId: string; clientSecret: string };
   google?: { clientId: string; clientSecret: string };
 }
@@ -37,9 +39,6 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   const publicUrl = origin(env, "TASKDECK_PUBLIC_URL", "http://127.0.0.1:8000");
   const secret = required(env, "BETTER_AUTH_SECRET");
   if (secret.length < 32) throw new SettingsError("BETTER_AUTH_SECRET must have at least 32 characters.");
-  const signInLimit = Number(env.TASKDECK_SIGN_IN_LIMIT || "3");
-  if (!Number.isInteger(signInLimit) || signInLimit < 1)
-    throw new SettingsError("TASKDECK_SIGN_IN_LIMIT must be a whole number of at least 1.");
   return {
     databaseUrl: asLibpq(required(env, "DATABASE_URL")),
     secret,
@@ -50,7 +49,8 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     apiAudience: `${publicUrl}/api`,
     mcpResources: namesOf(publicUrl).map((url) => `${url}/mcp`) as Settings["mcpResources"],
     trustedProxies: (env.TASKDECK_TRUSTED_PROXIES ?? "").split(/[\s,]+/).filter(Boolean),
-    signInLimit,
+    signInLimit: wholeNumber(env, "TASKDECK_SIGN_IN_LIMIT", 3),
+    accessTokenSeconds: wholeNumber(env, "TASKDECK_ACCESS_TOKEN_SECONDS", 900, 86_400),
     github: credentials(env, "GITHUB"),
     google: credentials(env, "GOOGLE"),
   };
@@ -74,6 +74,18 @@ function required(env: Record<string, string | undefined>, name: string): string
   const value = env[name];
   if (!value) throw new SettingsError(`${name} is not set.`);
   return value;
+}
+
+function wholeNumber(
+  env: Record<string, string | undefined>,
+  name: string,
+  fallback: number,
+  most = Number.MAX_SAFE_INTEGER,
+): number {
+  const value = Number(env[name] || fallback);
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  const range = most === Number.MAX_SAFE_INTEGER ? "of at least 1" : `from 1 to ${most}`;
+  throw new SettingsError(`${name} must be a whole number ${range}.`);
 }
 
 function origin(env: Record<string, string | undefined>, name: string, fallback: string): string {

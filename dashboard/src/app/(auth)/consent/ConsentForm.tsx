@@ -10,6 +10,8 @@ import { authClient } from "@/lib/auth-client";
 interface Props {
   name: string;
   scopes: string[];
+  /** Whether it gets a refresh token. */
+  staysConnected: boolean;
   /** The host that vouches for the name, if any. */
   identity: string | null;
   returnsTo: string;
@@ -17,7 +19,7 @@ interface Props {
   query: string;
 }
 
-export function ConsentForm({ name, scopes, identity, returnsTo, query }: Props) {
+export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo, query }: Props) {
   const asksToWrite = scopes.includes("mcp:write");
   const [mayWrite, setMayWrite] = useState(asksToWrite);
   const [problem, setProblem] = useState(false);
@@ -52,9 +54,7 @@ export function ConsentForm({ name, scopes, identity, returnsTo, query }: Props)
             Add, change, complete, share and delete tasks, manage your teams, and save conversations
           </Item>
         )}
-        {scopes.includes("offline_access") && (
-          <Item allowed>Stay connected until you disconnect it here</Item>
-        )}
+        {staysConnected && <Item allowed>Stay connected until you disconnect it here</Item>}
       </ul>
       <h2 className="mt-6 text-sm font-medium">It will not be able to</h2>
       <ul className="mt-3 grid gap-3 text-[15px] leading-snug text-muted">

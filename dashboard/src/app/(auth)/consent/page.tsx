@@ -6,6 +6,8 @@ import { buttonClass } from "@/components/Button";
 import { Logo } from "@/components/Logo";
 import { MessagePage } from "@/components/MessagePage";
 import { auth } from "@/lib/auth";
+import { mayRefresh } from "@/lib/refresh-tokens";
+import { CLIENT_SCOPES, OFFLINE_ACCESS } from "@/lib/scopes";
 import { currentPerson } from "@/lib/session";
 import { ConsentForm } from "./ConsentForm";
 
@@ -19,6 +21,8 @@ export default async function ConsentPage({ searchParams }: PageProps<"/consent"
   const client = query.has("sig") ? await findClient(clientId) : null;
   if (!client) return <Incomplete />;
   const name = client.client_name || "An unnamed client";
+  const scopes = query.get("scope")?.split(" ") ?? CLIENT_SCOPES;
+  const { adapter } = await auth().$context;
 
   return (
     <main className="mx-auto flex min-h-dvh max-w-lg flex-col justify-center gap-8 px-5 py-12">
@@ -32,7 +36,8 @@ export default async function ConsentPage({ searchParams }: PageProps<"/consent"
         </p>
         <ConsentForm
           name={name}
-          scopes={(query.get("scope") ?? "mcp:read mcp:write offline_access").split(" ")}
+          scopes={scopes}
+          staysConnected={scopes.includes(OFFLINE_ACCESS) || (await mayRefresh(clientId, adapter))}
           identity={identityOf(clientId)}
           returnsTo={hostOf(query.get("redirect_uri"))}
           query={query.toString()}

@@ -17,7 +17,7 @@ export default async function ClientsPage() {
     <>
       <PageHead title="Connected clients">
         AI clients that may work with your tasks. A client you disconnect cannot renew its access; what it
-        holds ends within 15 minutes.
+        holds ends within {accessLifetime()}.
       </PageHead>
       <section
         aria-label="Connected clients"
@@ -65,9 +65,15 @@ function Row({ client }: { client: ConnectedClient }) {
         label="Disconnect"
         subject={client.name}
         title={`Disconnect ${client.name}?`}
-        text="It can no longer renew its access, and what it holds ends within 15 minutes. Your tasks stay as they are. You can connect it again at any time."
+        text={`It can no longer renew its access, and what it holds ends within ${accessLifetime()}. Your tasks stay as they are. You can connect it again at any time.`}
         action={disconnect.bind(null, client.clientId)}
       />
     </li>
   );
+}
+
+/** For how long a client can still act that is not allowed to any more. */
+function accessLifetime(): string {
+  const minutes = Math.ceil(settings().accessTokenSeconds / 60);
+  return minutes.toLocaleString("en", { style: "unit", unit: "minute", unitDisplay: "long" });
 }
