@@ -106,7 +106,7 @@ async def open_app(
             return LimitUsers(app, quota)
 
         bridge = build_bridge(deck.callers)
-        speaking = only_messages(_forget_events(StreamableHTTPASGIApp(manager)))
+        speaking = only_messages(StreamableHTTPASGIApp(manager))
         mcp = Authenticate(limited(speaking), deck.verifier, "mcp", scope_needed)
         api = Authenticate(limited(read_heads(bridge)), deck.verifier, "api")
         live = LiveSocket(deck.feed, deck.verifier)
@@ -147,13 +147,3 @@ async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
     """There is no such address, for sockets either."""
     answer = await explain(Request({**scope, "type": "http"}), HTTPException(404))
     await answer(scope, receive, send)
-
-
-def _forget_events(app: ASGIApp) -> ASGIApp:
-    """Nothing is kept for a stream to go on from: the SDK, told where to go on, would end without any answer."""
-
-    async def run(scope: Scope, receive: Receive, send: Send) -> None:
-        headers = [pair for pair in scope["headers"] if pair[0] != b"last-event-id"]
-        await app({**scope, "headers": headers}, receive, send)
-
-    return run

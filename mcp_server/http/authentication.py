@@ -19,7 +19,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.http import request_body
-from mcp_server.http.request_body import BadBody
+from mcp_server.http.request_body import BadRequest
 from mcp_server.identity.addresses import address_for, known_hosts, known_origins
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import SCOPES, Audience
@@ -74,7 +74,7 @@ class Authenticate:
         except Refusal as refusal:
             logger.info("refused %r: %s", scope["path"], refusal)
             await _refuse(refusal, self._headers(refusal, scope), scope, receive, send)
-        except BadBody as bad:
+        except BadRequest as bad:
             logger.info("refused %r: %s", scope["path"], bad)
             await bad.response(scope, receive, send)
         except ClientDisconnect:

@@ -46,6 +46,7 @@ from mcp_server.http.telemetry import trace_messages
 from mcp_server.identity.callers import Callers
 from mcp_server.identity.tokens import Caller
 from mcp_server.protocol import prompts, recording, resources
+from mcp_server.protocol.params import explain_params
 from mcp_server.protocol.subscriptions import Subscriptions, distinct
 from mcp_server.settings import Settings
 from mcp_server.tools import account, conversations, search, statistics, tasks, teams
@@ -227,7 +228,7 @@ def build_server(
         on_unsubscribe_resource=handlers.unsubscribe if standing else None,
     )
     server.extensions[EXTENSION_ID] = {}
-    server.middleware = [trace_messages(server, tools)]
+    server.middleware = [trace_messages(server, tools), explain_params]
     return server
 
 

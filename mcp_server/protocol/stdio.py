@@ -1,53 +1,56 @@
-"""MCP over standard input and output: one message a line, and an answer to every line that is none."""
+"""MCP over standard input and output: one message a line, and an answer to every line that is not a message."""
 
+import os
 from contextlib import suppress
+from io import BufferedReader, StringIO
 from typing import Any
 
 import anyio
 from mcp.server.lowlevel import Server
 from mcp.server.stdio import stdio_server
-from mcp.shared._stream_protocols import ReadStream, WriteStream
+from mcp.shared._stream_protocols import WriteStream
 from mcp.shared.message import SessionMessage
-from mcp.types import INVALID_REQUEST, PARSE_ERROR
-from pydantic import ValidationError
+from mcp.types import jsonrpc_message_adapter
 
 from mcp_server.http import jsonrpc
-from mcp_server.http.jsonrpc import Unfit
-
-Said = SessionMessage | Exception
+from mcp_server.http.jsonrpc import InvalidMessage
 
 
 async def speak(server: Server[Any]) -> None:
     """Answer standard input until it ends."""
-    passing, passed = anyio.create_memory_object_stream[Said](0)
-    async with stdio_server() as (reading, writing), anyio.create_task_group() as together:
-        together.start_soon(_sift, reading, passing, writing)
+    lines = anyio.wrap_file(_take_stdin())
+    passing, passed = anyio.create_memory_object_stream[SessionMessage | Exception](0)
+    # The SDK's reader would drop lines that are not messages, and take a request with a wrong id for a notification:
+    # a client that sent one would wait for ever. So it gets nothing to read.
+    nothing = anyio.wrap_file(StringIO())
+    async with stdio_server(stdin=nothing) as (_, writing), anyio.create_task_group() as together:
+        together.start_soon(_read, lines, passing, writing)
         await server.run(passed, writing, server.create_initialization_options())
 
 
-async def _sift(reading: ReadStream[Said], passing: WriteStream[Said], writing: WriteStream[SessionMessage]) -> None:
-    """Pass messages on, and answer other lines: the SDK drops them, and a client that sent one would wait for ever."""
+def _take_stdin() -> BufferedReader:
+    """Standard input for ourselves: whatever else runs in this process, or is started by it, finds it empty."""
+    mine = os.dup(0)
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.close(empty)
+    return os.fdopen(mine, "rb")
+
+
+async def _read(
+    lines: anyio.AsyncFile[bytes],
+    passing: WriteStream[SessionMessage | Exception],
+    writing: WriteStream[SessionMessage],
+) -> None:
+    """Pass messages on, and answer other lines."""
     async with passing:
-        async for said in reading:
-            unfit = _explain(said) if isinstance(said, Exception) else None
+        async for line in lines:
+            if not line.strip():
+                continue
             with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
-                if unfit is not None:
-                    await writing.send(SessionMessage(unfit.error))
-                elif not isinstance(said, Exception):
-                    await passing.send(said)
-
-
-def _explain(error: Exception) -> Unfit | None:
-    """What is wrong with a line; nothing is with an empty one."""
-    problem = error.errors(include_url=False)[0] if isinstance(error, ValidationError) else None
-    if problem is None or problem["type"] != "json_invalid":
-        return Unfit(INVALID_REQUEST, jsonrpc.NO_MESSAGE)
-    line: str = problem["input"]
-    if not line.strip():
-        return None
-    try:
-        number = jsonrpc.read(line).get("id")
-    except Unfit as unfit:
-        return unfit
-    sentence = "A text contains half of a surrogate pair, which is no character; remove it."
-    return Unfit(PARSE_ERROR, sentence, number if isinstance(number, int | str) else None)
+                try:
+                    message = jsonrpc_message_adapter.validate_python(jsonrpc.read(line).message, by_name=False)
+                except InvalidMessage as invalid:
+                    await writing.send(SessionMessage(invalid.error))
+                else:
+                    await passing.send(SessionMessage(message))

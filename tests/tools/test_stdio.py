@@ -93,31 +93,53 @@ async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir
             assert await process.wait() == 0
 
 
+SENTENCES = {
+    b"no json": (None, -32700, "This is not JSON that can be read"),
+    b"{": (None, -32700, "This is not JSON that can be read"),
+    b"[" * 20_000: (None, -32700, "This is not JSON that can be read"),
+    b"\xff": (None, -32700, "This is not JSON that can be read"),
+    rpc("ping", 8).strip().replace(b"ping", b"p\xffng"): (None, -32700, "send one JSON-RPC message in UTF-8"),
+    b"null": (None, -32600, "This is not a JSON-RPC message"),
+    b"[" + rpc("ping", 8).strip() + b"]": (None, -32600, "Batches are not taken"),
+    rpc("ping", 9).strip().replace(b"2.0", b"1.0"): (None, -32600, "This is not a JSON-RPC message"),
+    rpc("tools/call", 7, name="add_task", arguments={"title": "HALF"}).strip().replace(b"HALF", b"a\\ud800b"): (
+        7,
+        -32700,
+        "half of a surrogate pair",
+    ),
+    **{
+        b'{"jsonrpc":"2.0","method":"ping","id":%s}' % number: (None, -32600, "must be text or a whole number")
+        for number in (b"null", b"1.5", b"true", b"[1]", b"{}", b"1e300")
+    },
+    b'{"jsonrpc":"2.0","method":"notifications/initialized","id":null}': (None, -32600, "whole number"),
+    b'{"jsonrpc":"2.0","method":7,"id":3}': (3, -32600, "method must be text"),
+    b'{"jsonrpc":"2.0","method":"tools/call","id":4,"params":[1]}': (4, -32600, "params must be an object"),
+    b'{"jsonrpc":"2.0","method":"tools/call","id":"5","params":"{}"}': ("5", -32600, "not as text or a list"),
+    rpc("tools/call", 6, name="whoami", arguments="{}").strip(): (6, -32602, "params.arguments must be an object"),
+    rpc("tools/call", 6, name="whoami", _meta="x").strip(): (6, -32602, "params._meta must be an object"),
+    rpc("tools/call", 6, arguments={}).strip(): (6, -32602, "params.name is required."),
+}
+
+
 async def test_every_line_that_is_no_message_is_answered(data_dir: Path) -> None:
-    surrogate = rpc("tools/call", 7, name="add_task", arguments={"title": "HALF"}).replace(b"HALF", b"a\\ud800b")
-    lines = {
-        b"no json": (None, -32700),
-        b"{": (None, -32700),
-        b"[" * 20_000: (None, -32700),
-        b"\xff": (None, -32700),
-        b"null": (None, -32600),
-        b"[" + rpc("ping", 8).strip() + b"]": (None, -32600),
-        rpc("ping", 9).strip().replace(b"2.0", b"1.0"): (None, -32600),
-        surrogate.strip(): (7, -32700),
-    }
     async with started(data_dir, **somebody(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
-        process.stdin.write(HELLO + b"\n")
+        process.stdin.write(rpc("tools/list", 1))
+        process.stdin.write(b"\xef\xbb\xbf" + HELLO + b"\n")
         async with asyncio.timeout(PATIENCE):
-            assert json.loads(await process.stdout.readline())["id"] == 1
-            for line, (number, code) in lines.items():
+            early = json.loads(await process.stdout.readline())["error"]
+            assert early == {"code": -32602, "message": "Send initialize first, and then notifications/initialized."}
+            assert json.loads(await process.stdout.readline())["result"]["protocolVersion"] == "2025-11-25"
+            for line, (number, code, sentence) in SENTENCES.items():
                 process.stdin.write(line + b"\n")
                 answer = json.loads(await process.stdout.readline())
                 assert (answer["id"], answer["error"]["code"]) == (number, code), line[:80]
+                assert sentence in answer["error"]["message"]
                 assert not any(word in str(answer) for word in ("pydantic", "JSONRPC", "input_value"))
-            process.stdin.write(rpc("tools/list", 10))
-            assert "result" in json.loads(await process.stdout.readline())
+            process.stdin.write(rpc("tools/list", 10).replace(b"10", b"10.0"))
+            listed = json.loads(await process.stdout.readline())
+            assert ("result" in listed, listed["id"], type(listed["id"])) == (True, 10, int)
             process.stdin.close()
             assert await process.wait() == 0
 

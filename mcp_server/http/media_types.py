@@ -1,0 +1,34 @@
+"""The media types that a request announces and accepts (RFC 9110 sections 8.3.1 and 12.5.1): names without case."""
+
+JSON = "application/json"
+EVENTS = "text/event-stream"
+
+
+def is_json(content_types: list[str]) -> bool:
+    """Whether a body is announced as JSON: once, with any parameters, for JSON defines none (RFC 8259 section 11)."""
+    return len(content_types) == 1 and _name(content_types[0]) == JSON
+
+
+def accepts(accepted: list[str], media_type: str) -> bool:
+    """Whether an answer of this type is welcome, by the values of all Accept headers: the closest range decides.
+
+    Without any range everything is welcome, and weight 0 means that a type is not.
+    """
+    ranges = {_name(item): _weight(item) for item in ",".join(accepted).split(",") if item.strip()}
+    closest = (media_type, f"{media_type.partition('/')[0]}/*", "*/*", "*")
+    return not ranges or next((ranges[name] > 0 for name in closest if name in ranges), False)
+
+
+def _name(value: str) -> str:
+    return value.partition(";")[0].strip().lower()
+
+
+def _weight(value: str) -> float:
+    for parameter in value.split(";")[1:]:
+        name, _, weight = parameter.partition("=")
+        if name.strip().lower() == "q":
+            try:
+                return float(weight)
+            except ValueError:
+                return 1.0
+    return 1.0

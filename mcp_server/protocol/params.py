@@ -1,0 +1,60 @@
+"""The params of protocol requests: a sentence that says what is wrong with them, where the SDK has none."""
+
+from typing import Any, cast
+
+from mcp.server.context import CallNext, HandlerResult, ServerRequestContext
+from mcp.shared.exceptions import MCPError
+from mcp.types import INVALID_PARAMS
+from pydantic import ValidationError
+
+MOST = 3
+"""How many sentences an error has at most."""
+
+_KINDS = {
+    "missing": "is required",
+    "dict_type": "must be an object",
+    "model_type": "must be an object",
+    "list_type": "must be a list",
+    "string_type": "must be text",
+    "bool_type": "must be true or false",
+}
+
+NOT_INITIALIZED = "Send initialize first, and then notifications/initialized."
+
+
+async def explain_params(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
+    """Middleware: answer params that the SDK refuses, and requests before `initialize`, with what to send instead."""
+    try:
+        return await call_next(ctx)
+    except ValidationError as error:
+        found = (_sentence(cast("dict[str, Any]", each), ctx) for each in error.errors(include_url=False))
+        raise MCPError(INVALID_PARAMS, " ".join(list(dict.fromkeys(found))[:MOST])) from error
+    except MCPError as error:
+        # The SDK's own refusals of this code are the only ones with empty data: those of the handshake.
+        if error.error.code == INVALID_PARAMS and error.error.data == "":
+            raise MCPError(INVALID_PARAMS, NOT_INITIALIZED) from error
+        raise
+
+
+def _sentence(problem: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> str:
+    """One for each field; of several shapes that a field may have, none is named, for all were tried."""
+    steps = problem["loc"][1:] if problem["loc"][:1] == ("params",) else problem["loc"]
+    value: Any = ctx.params or {}
+    path = ["params"]
+    for number, step in enumerate(steps):
+        last = problem["type"] == "missing" and number == len(steps) - 1
+        if not last and not _has(value, step):
+            return f"{'.'.join(path)} is not what {ctx.method} takes there: see its schema in the MCP specification."
+        path.append(str(step))
+        value = None if last else value[step]
+    known = _KINDS.get(problem["type"])
+    if problem["type"] == "literal_error":
+        known = f"must be {problem['ctx']['expected']}"
+    hint = ": send it as such, not as JSON text" if isinstance(value, str) and known == "must be an object" else ""
+    return f"{'.'.join(path)} {known or f'is not what {ctx.method} takes there'}{hint}."
+
+
+def _has(value: object, step: int | str) -> bool:
+    if isinstance(step, int):
+        return isinstance(value, list) and step < len(cast("list[object]", value))
+    return isinstance(value, dict) and step in value
