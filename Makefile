@@ -16,7 +16,7 @@ NOT_POOLED = addresses doctor embedded operators soak \
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))
 
-.PHONY: install run test lint format bench soak clean system
+.PHONY: install run test mutants lint format bench soak clean system
 
 install: .venv/installed dashboard/node_modules/installed
 
@@ -55,6 +55,12 @@ test: install system dashboard/.next/built tests/node/node_modules/installed lin
 	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(BIN)/pytest -m "not embedded" $(POOLED_PATHS)
 	$(NPM) test --silent
 
+# How much the tests notice: SEED and COUNT choose the sample. An hour or so; Ctrl-C and again goes on.
+SEED ?= 1
+COUNT ?= 300
+mutants: install
+	@$(BIN)/python -m tests.mutants --seed $(SEED) --count $(COUNT)
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -75,4 +81,4 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 
 clean:
-	rm -rf .venv tests/node/node_modules dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mutants tests/node/node_modules dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis

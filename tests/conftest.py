@@ -6,6 +6,7 @@ import secrets
 import signal
 from collections.abc import AsyncGenerator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -43,10 +44,11 @@ class Cluster:
 
     @classmethod
     async def at(cls, url: str) -> "Cluster":
-        """A PostgreSQL that was just made, by its administrator's address."""
+        """A PostgreSQL by its administrator's address; the role gets a new password."""
         made = cls(url, secrets.token_hex(8))
         connection = await asyncpg.connect(url)
-        await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{made.password}'")
+        verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'owner'") else "CREATE"
+        await connection.execute(f"{verb} ROLE owner LOGIN CREATEROLE PASSWORD '{made.password}'")
         await connection.close()
         return made
 
@@ -70,18 +72,25 @@ class Cluster:
         await connection.close()
 
 
-@pytest.fixture(scope="session")
-async def cluster() -> AsyncGenerator[Cluster]:
+@asynccontextmanager
+async def running_cluster() -> AsyncGenerator[Cluster]:
     """The embedded PostgreSQL, or Debian's (TASKDECK_TEST_POSTGRES=debian), with a migrated database `blank`."""
     with own_folder() as folder:
         starting = debian() if os.environ.get("TASKDECK_TEST_POSTGRES") == "debian" else supervisor.running(folder)
         async with starting as url:
-            found = Cluster(url.replace("//taskdeck:", "//postgres:"), secrets.token_hex(8))
-            connection = await asyncpg.connect(url)
-            await connection.execute(f"CREATE ROLE owner LOGIN CREATEROLE PASSWORD '{found.password}'")
-            await connection.close()
+            found = await Cluster.at(url.replace("//taskdeck:", "//postgres:"))
             await migrations.migrate(await found.create("blank"))
             yield found
+
+
+@pytest.fixture(scope="session")
+async def cluster() -> AsyncGenerator[Cluster]:
+    """A PostgreSQL for this run, or one that several runs use (TASKDECK_TEST_CLUSTER: its administrator's address)."""
+    if url := os.environ.get("TASKDECK_TEST_CLUSTER"):
+        yield await Cluster.at(url)
+        return
+    async with running_cluster() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

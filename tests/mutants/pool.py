@@ -1,0 +1,131 @@
+"""Workers side by side, each with a sandbox and a PostgreSQL of its own."""
+
+import asyncio
+import hashlib
+import json
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TypeVar
+
+import asyncpg
+
+from tests.conftest import Cluster, running_cluster
+from tests.mutants.sandbox import Sandbox
+from tests.mutants.worker import LOG, Ended, Job
+
+ROOT = Path(__file__).parents[2]
+CACHE = ROOT / ".mutants"
+
+T = TypeVar("T")
+
+_KEPT = ["postgres", "taskdeck", "blank", "template0", "template1"]
+_ROLES = """SELECT r.*, ARRAY(SELECT m.roleid::text FROM pg_auth_members m WHERE m.member = r.oid ORDER BY 1)
+FROM (SELECT oid, rolname, rolsuper, rolinherit, rolcreaterole, rolbypassrls, rolcanlogin, rolconfig FROM pg_roles) r
+ORDER BY rolname"""
+
+
+@dataclass
+class Worker:
+    """Runs pytest in its sandbox, one job at a time."""
+
+    number: int
+    sandbox: Sandbox
+    _process: Process
+    _cluster: AsyncExitStack
+    _url: str = ""
+    _roles: str = ""
+
+    async def run(self, job: Job) -> Ended:
+        """Run a job, and clean up behind it."""
+        assert self._process.stdin
+        assert self._process.stdout
+        job = replace(job, temporary=str(self.sandbox.temporary), database=self._url)
+        self._process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+        answer = await self._process.stdout.readline()
+        assert answer, f"worker {self.number} is gone"
+        ended = Ended(**json.loads(answer))
+        self.sandbox.sweep()
+        await self._tidy(ended)
+        return ended
+
+    def log(self) -> str:
+        """The end of what pytest printed."""
+        return (self.sandbox.folder / LOG).read_text("utf-8", errors="replace")[-3000:]
+
+    async def open_cluster(self) -> None:
+        """Have a new PostgreSQL."""
+        await self._cluster.aclose()
+        found: Cluster = await self._cluster.enter_async_context(running_cluster())
+        self._url = found.url
+        connection = await asyncpg.connect(found.url)
+        # Nothing of this must outlast a crash.
+        await connection.execute("ALTER ROLE ALL SET synchronous_commit = off")
+        self._roles = await _digest_roles(connection)
+        await connection.close()
+
+    async def _tidy(self, ended: Ended) -> None:
+        """Drop the databases of the run; take a new PostgreSQL when the run changed its roles or was killed."""
+        if not ended.timeout:
+            try:
+                connection = await asyncpg.connect(self._url)
+                for row in await connection.fetch("SELECT datname FROM pg_database WHERE datname <> ALL ($1)", _KEPT):
+                    await connection.execute(f'DROP DATABASE "{row[0]}" WITH (FORCE)')
+                roles = await _digest_roles(connection)
+                await connection.close()
+            except (OSError, asyncpg.PostgresError):
+                roles = ""
+            if roles == self._roles:
+                return
+        await self.open_cluster()
+
+
+async def _digest_roles(connection: "asyncpg.Connection[asyncpg.Record]") -> str:
+    return hashlib.sha256(repr(await connection.fetch(_ROLES)).encode()).hexdigest()
+
+
+@asynccontextmanager
+async def _worker(number: int) -> AsyncGenerator[Worker]:
+    sandbox = Sandbox(ROOT, CACHE / f"sandbox-{number}")
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "PG"))}
+    environment |= {"PYTHONPATH": str(sandbox.folder), "TASKDECK_TEST_EXAMPLES": "5"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "tests.mutants.worker", cwd=sandbox.folder, env=environment, stdin=PIPE, stdout=PIPE
+    )
+    assert process.stdin
+    assert process.stdout
+    try:
+        async with AsyncExitStack() as cluster:
+            worker = Worker(number, sandbox, process, cluster)
+            await worker.open_cluster()
+            assert await process.stdout.readline() == b"ready\n", f"worker {number} does not start"
+            yield worker
+    finally:
+        process.stdin.close()
+        process.kill()
+        await process.wait()
+        sandbox.close()
+
+
+@asynccontextmanager
+async def workers(count: int) -> AsyncGenerator[list[Worker]]:
+    """That many workers."""
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(_worker(number)) for number in range(count)]
+
+
+async def share_out(pool: list[Worker], tasks: Iterable[T], work: Callable[[Worker, T], Awaitable[None]]) -> None:
+    """Let each worker take the next task when it is done with one."""
+    waiting = iter(tasks)
+
+    async def keep_busy(worker: Worker) -> None:
+        for task in waiting:
+            await work(worker, task)
+
+    async with asyncio.TaskGroup() as group:
+        for worker in pool:
+            group.create_task(keep_busy(worker))

@@ -1,0 +1,77 @@
+"""The places that are broken, and what is done to them."""
+
+import re
+from typing import Any
+
+import pytest
+
+from tests.mutants.cosmic import mutate
+from tests.mutants.operators import OPERATORS, PROVIDER
+from tests.mutants.places import mutants_of, product_files, sample
+from tests.mutants.pool import ROOT
+
+EXAMPLES: list[tuple[str, Any]] = [
+    (name, example) for name, operator in OPERATORS.items() for example in operator.examples()
+]
+
+
+@pytest.mark.parametrize(("operator", "example"), EXAMPLES, ids=[example.pre_mutation_code for _, example in EXAMPLES])
+def test_an_operator_makes_the_change_of_its_example(operator: str, example: Any) -> None:
+    assert mutate(example.pre_mutation_code, f"{PROVIDER}/{operator}", 0) == example.post_mutation_code
+
+
+def changed(source: str) -> set[str]:
+    """The lines that some mutant changes."""
+    lines = source.splitlines()
+    return {lines[mutant.start[0] - 1].strip() for mutant in mutants_of("file.py", source)}
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "def f(a: int | None = x) -> dict[str, int | None]:\n    return g",
+        "a: Literal[1, 2] = x",
+        "B = list[int | str]",
+        '__all__ = ["a"] + [1]',
+        "if TYPE_CHECKING:\n    a = 1",
+        "if __name__ == '__main__':\n    main()",
+        'logger.info("%s", a + 1)',
+        'raise_(b"x", help="a" + "b")',
+        "class P(Protocol):\n    def f(self, a=1):\n        ...",
+        '"""A docstring."""',
+        "@lru_cache(maxsize=8)\ndef f():\n    return a",
+    ],
+)
+def test_what_means_nothing_is_not_changed(source: str) -> None:
+    assert changed(source.replace("raise_(", "a = b(")) == set()
+
+
+def test_a_bound_in_an_annotation_is_changed_and_the_type_around_it_is_not() -> None:
+    source = "a: Annotated[int | None, Field(ge=1)] | None = x"
+    mutants = [mutant.apply(source) for mutant in mutants_of("file.py", source)]
+    assert sorted(mutants) == [
+        "a: Annotated[int | None, Field()] | None = x",
+        "a: Annotated[int | None, Field(ge= 0)] | None = x",
+        "a: Annotated[int | None, Field(ge= 2)] | None = x",
+    ]
+
+
+def test_positions_count_characters() -> None:
+    source = 'a = "äöü"; b: int | None = 1; c = 1 if d else e'
+    found = [mutant.apply(source) for mutant in mutants_of("file.py", source)]
+    assert 'a = "äöü"; b: int | None = 1; c = 1 if not d else e' in found
+    assert not [text for text in found if "&" in text]
+
+
+def test_a_sample_is_decided_by_its_seed_and_has_each_place_once() -> None:
+    short, long = sample(ROOT, 1, 20), sample(ROOT, 1, 30)
+    assert long[:20] == short
+    assert sample(ROOT, 2, 20) != short
+    assert len({(mutant.path, mutant.start, mutant.end) for mutant in long}) == 30
+    for mutant in long:
+        source = (ROOT / mutant.path).read_text("utf-8")
+        assert re.sub(r"\s", "", mutant.apply(source)) != re.sub(r"\s", "", source)
+
+
+def test_migrations_are_no_part_of_the_product() -> None:
+    assert not [path for path in product_files(ROOT) if path.startswith(("alembic", "tests", "benchmarks"))]
