@@ -26,15 +26,19 @@ async def record(
     sent: list[LoggedQuery] = []
     async with Database.open(url, size=1) as database:
         scope = database.scope(user_id, "benchmark")
-        for pool in (database.lane, database.pool):
-            async with database.connection(pool) as connection:
-                connection.add_query_logger(sent.append)
-        await rate_limit.take(scope, rate, 5)
+        async with database.connection() as connection:
+            connection.add_query_logger(sent.append)
         await verb(scope, tasks[0])
     chosen = f"\\set task {tasks.start} + {tasks.step} * random(1, {len(tasks) - 1})\n"
-    return chosen + "".join(
-        _script(query.query, [":task" if value == tasks[0] else _literal(value) for value in query.args])
-        for query in sent
+    # pgbench cannot run the COPY that is around it.
+    counted = _one_line(rate_limit.statement(user_id, "benchmark", rate, 4 * rate)) + ";\n"
+    return (
+        chosen
+        + counted
+        + "".join(
+            _script(query.query, [":task" if value == tasks[0] else _literal(value) for value in query.args])
+            for query in sent
+        )
     )
 
 

@@ -20,10 +20,10 @@ from mcp_server.api.live_socket import LiveSocket
 from mcp_server.http.authentication import Authenticate, GuardHost, metadata_routes
 from mcp_server.http.metrics import Measure, Metrics
 from mcp_server.http.probes import Health
-from mcp_server.http.rate_limit import LimitAddresses, LimitUsers, Quota
+from mcp_server.http.rate_limit import LimitAddresses, LimitRequests, Quota
 from mcp_server.http.request_body import MAX_BODY_BYTES, only_messages
 from mcp_server.identity.callers import Callers
-from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.identity.tokens import Caller, Verifier, client_key
 from mcp_server.protocol.server import build_server
 from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.settings import Settings
@@ -66,6 +66,7 @@ async def open_deck(
                 expires_at=holder.expires_at.timestamp(),
                 audience="mcp",
                 issuer="personal",
+                client_key=client_key(token_hash),
             )
 
         callers = Callers(database)
@@ -100,10 +101,10 @@ async def open_app(
         )
         await stack.enter_async_context(manager.run())
 
-        quota = Quota(deck.callers, settings.rate_limit)
+        quota = Quota(deck.database, settings.rate_limit)
 
         def limited(app: ASGIApp) -> ASGIApp:
-            return LimitUsers(app, quota)
+            return LimitRequests(app, quota)
 
         bridge = build_bridge(deck.callers)
         speaking = only_messages(StreamableHTTPASGIApp(manager))

@@ -180,6 +180,7 @@ class Person:
             expires_at=4e9,
             audience="mcp",
             issuer="tests",
+            client_key="pytest",
         )
 
     @property

@@ -171,7 +171,7 @@ async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Respons
 def build_bridge(callers: Callers) -> FastAPI:
     """The application for the paths /api/dashboard/... and /api/openapi.json.
 
-    Stands behind Authenticate and LimitUsers; /api/openapi.json alone needs no caller.
+    Stands behind Authenticate and LimitRequests; /api/openapi.json alone needs no caller.
     """
     bridge = FastAPI(
         title="Taskdeck dashboard API",

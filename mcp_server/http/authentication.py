@@ -214,6 +214,7 @@ async def caller_of_environment(verifier: Verifier) -> Caller:
         expires_at=math.inf,
         audience="mcp",
         issuer=f"{settings.address}/local",
+        client_key="stdio",
     )
 
 

@@ -1,19 +1,21 @@
-"""How much one user, and one address, may ask: so much in a minute that begins with the first request."""
+"""How much a client, a person and an address may ask: so much in a minute that begins with the first request."""
 
 import hashlib
 import logging
 import math
 import time
 from collections import OrderedDict
+from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_server.identity.callers import Callers
 from mcp_server.identity.tokens import Caller
 from storage.engine import rate_limit
+from storage.engine.database import Database
+from storage.engine.rate_limit import Waits
 from storage.schema.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -22,6 +24,8 @@ STRANGER_REQUESTS = 300
 """Requests a minute and address whose bearer has not been let in before."""
 STRANGER_FAILURES = 20
 """Refused tokens a minute and address."""
+CLIENTS_A_PERSON = 4
+"""How many clients of one person may be as busy as their limit allows at the same time."""
 REMEMBERED = 10_000
 STORE_SECONDS = 0.5
 """How long the shared limit is waited for before this process counts alone."""
@@ -58,41 +62,76 @@ class Allowance:
         return 0
 
 
-class Quota:
-    """How many requests a user has left: `rate` a minute (0: any number), counted across doors and replicas.
+@dataclass(frozen=True)
+class Exceeded:
+    """A limit that is used up: a sentence for people, and the seconds until it has room again."""
 
-    When the shared count cannot be reached, this process counts alone: a database that is away is no reason to
-    refuse, and the request will find that out itself.
+    detail: str
+    wait: int
+
+
+class Quota:
+    """How many requests a client may make in a minute, and all clients of its person together.
+
+    `rate` is the client's limit (0: any number); the person's is `CLIENTS_A_PERSON` times that, or whoever makes
+    many tokens would have no limit. Both are counted across doors and replicas. When the shared count cannot be
+    reached, this process counts alone: a database that is away is no reason to refuse, and the request will find
+    that out itself.
     """
 
-    def __init__(self, callers: Callers, rate: int) -> None:
-        self.rate = rate
-        self._callers = callers
-        self._alone = Allowance(rate or 1)
+    def __init__(self, database: Database, rate: int) -> None:
+        self._database = database
+        self._client_rate = rate
+        self._person_rate = CLIENTS_A_PERSON * rate
+        self._clients = Allowance(self._client_rate or 1)
+        self._persons = Allowance(self._person_rate or 1)
 
-    async def take(self, caller: Caller) -> int:
-        """Use one, if there is one: 0, or how many seconds to wait until there is."""
-        if not self.rate:
-            return 0
+    async def take(self, caller: Caller) -> Exceeded | None:
+        """Count a request; None if both limits have room for it, else it counts in neither."""
+        if not self._client_rate:
+            return None
         try:
-            return await rate_limit.take(self._callers.bare(caller), self.rate, STORE_SECONDS)
+            waits = await rate_limit.take(
+                self._database,
+                caller.user_id,
+                caller.client_key,
+                client_rate=self._client_rate,
+                person_rate=self._person_rate,
+                seconds=STORE_SECONDS,
+            )
         except Unavailable:
-            return self._alone.take(caller.user_id)
+            waits = self._take_alone(caller)
+        if waits.client:
+            return _exceeded("This client", self._client_rate, waits.client)
+        if waits.person:
+            return _exceeded("All your clients together", self._person_rate, waits.person)
+        return None
+
+    def _take_alone(self, caller: Caller) -> Waits:
+        client = f"{caller.user_id} {caller.client_key}"
+        waits = Waits(self._clients.wait(client), self._persons.wait(caller.user_id))
+        if waits == Waits():
+            self._clients.take(client)
+            self._persons.take(caller.user_id)
+        return waits
 
 
-class LimitUsers:
-    """Lets a caller pass who has something left, and answers 429 to others. Stands behind Authenticate."""
+def _exceeded(who: str, rate: int, wait: int) -> Exceeded:
+    return Exceeded(f"{who} made more than {rate} requests in a minute. Wait {wait} s", wait)
+
+
+class LimitRequests:
+    """Answers 429 to a caller whose limit is used up (RFC 6585 section 4). Stands behind Authenticate."""
 
     def __init__(self, app: ASGIApp, quota: Quota) -> None:
         self._app = app
         self._quota = quota
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on, or answer 429 (RFC 6585 section 4)."""
-        if "caller" not in scope or not (wait := await self._quota.take(scope["caller"])):
+        """Pass the request on, or refuse it."""
+        if "caller" not in scope or not (exceeded := await self._quota.take(scope["caller"])):
             return await self._app(scope, receive, send)
-        detail = f"More than {self._quota.rate} requests in a minute. Wait {wait} s until the next one begins"
-        return await _refuse(detail, wait, scope, receive, send)
+        return await _refuse(exceeded.detail, exceeded.wait, scope, receive, send)
 
 
 class LimitAddresses:

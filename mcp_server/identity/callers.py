@@ -16,13 +16,9 @@ class Callers:
         self._database = database
         self._known: OrderedDict[tuple[str | None, ...], None] = OrderedDict()
 
-    def bare(self, caller: Caller) -> Scope:
-        """The rows of this caller, who need not be known: for what takes no profile, and must not wait for one."""
-        return self._database.scope(caller.user_id, caller.client)
-
     async def scope(self, caller: Caller) -> Scope:
         """The rows of this caller."""
-        scope = self.bare(caller)
+        scope = self._database.scope(caller.user_id, caller.client)
         said = (caller.user_id, caller.email, caller.name, caller.timezone)
         if said not in self._known:
             await users.remember(scope, caller.email, caller.name, caller.timezone)

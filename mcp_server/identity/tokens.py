@@ -59,6 +59,7 @@ class Caller:
 
     `expires_at` is in Unix seconds (infinite: never); `timezone` is an IANA name; `client` is the program
     that the token was given to; `audience` is the door that it opens; a person is (`issuer`, `user_id`).
+    `client_key` tells the clients of one person apart: see `client_key`.
     """
 
     user_id: str
@@ -70,6 +71,7 @@ class Caller:
     expires_at: float
     audience: Audience
     issuer: str
+    client_key: str
 
 
 class Keys(Protocol):
@@ -105,6 +107,8 @@ class _Claims(BaseModel):
     scope: str = ""
     client_id: object = None
     azp: object = None
+    sid: object = None
+    jti: object = None
     email: object = None
     name: object = None
     zoneinfo: object = None
@@ -144,10 +148,12 @@ class Verifier:
         self._clock = clock
         self._ticks = ticks
         self._issuers: dict[str, Keys] = {}
+        self._local_issuer: str | None = None
         if settings.issuer and settings.jwks_url:
             self._issuers[settings.issuer] = KeySet(settings.jwks_url, ticks)
         else:
             local = LocalIssuer(settings)
+            self._local_issuer = local.name
             self._issuers[local.name] = local
             if dashboard_url:
                 self._issuers[dashboard_url] = KeySet(f"{dashboard_url}/api/auth/jwks", ticks)
@@ -205,7 +211,7 @@ class Verifier:
             raise InvalidToken("The token comes from an issuer that is not trusted here")
         if body.exp - body.iat > MAX_LIFETIME_SECONDS:
             raise InvalidToken("The token lives longer than 24 hours")
-        return _Reading(head, body, _describe(body, self._door(body)))
+        return _Reading(head, body, _describe(body, self._door(body), built_in=body.iss == self._local_issuer))
 
     def _door(self, claims: _Claims) -> Audience:
         """The one door that the token opens.
@@ -271,7 +277,22 @@ def _check_signature(token: str, key: Key) -> None:
         raise InvalidToken("The signature is wrong") from error
 
 
-def _describe(claims: _Claims, audience: Audience) -> Caller:
+def client_key(name: str) -> str:
+    """A client's name as a key of fixed length, whatever it is made of. Keys of different persons may be equal."""
+    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:32]
+
+
+def _name_client(claims: _Claims, audience: Audience, *, built_in: bool) -> str:
+    """What stays the same when a client renews its token: its id, or the session of the dashboard (`sid`).
+
+    The built-in issuer gives all its tokens the same client id and renews none: there each token is a client. Tokens
+    of an issuer that names no client are one client for each audience.
+    """
+    names = (claims.jti if built_in else None, claims.client_id, claims.azp, claims.sid)
+    return next((name for name in names if isinstance(name, str) and name), audience)
+
+
+def _describe(claims: _Claims, audience: Audience, *, built_in: bool) -> Caller:
     return Caller(
         user_id=claims.sub,
         email=plain(claims.email, *EMAIL_LENGTH),
@@ -282,6 +303,7 @@ def _describe(claims: _Claims, audience: Audience) -> Caller:
         expires_at=claims.exp,
         audience=audience,
         issuer=claims.iss,
+        client_key=client_key(_name_client(claims, audience, built_in=built_in)),
     )
 
 

@@ -180,24 +180,6 @@ class Scope:
                     "The connection broke while saving. Read the item again to see whether it was saved."
                 ) from error
 
-    async def run_alone(self, sql: str) -> str:
-        """One statement without parameters in one round trip; gives its command tag, such as `INSERT 0 1`.
-
-        Identity and statement go as one simple query, which PostgreSQL runs as one transaction (protocol 53.2.2.1).
-        It never waits behind transactions: such statements have a lane of their own.
-
-        Raises:
-            Unavailable: no connection in time, or the database is away.
-        """
-        async with self.database.connection(self.database.lane) as connection:
-            try:
-                return await connection.execute(f"{self._identity()}; {sql}")
-            except _NOT_IDENTIFIED as error:
-                raise unidentified(error) from error
-            except (TimeoutError, asyncio.CancelledError):
-                connection.terminate()  # whoever gives up does not wait for a silent peer to agree
-                raise
-
     async def _begin(self, connection: "Connection") -> None:
         try:
             await connection.execute(f"BEGIN; {self._identity()}", timeout=ACQUIRE_SECONDS)
@@ -257,6 +239,31 @@ class Database:
     def nobody(self) -> Scope:
         """A scope that sees no row at all, for the functions that need no caller."""
         return Scope(self, "")
+
+    async def read_alone(self, sql: str) -> list[str]:
+        """The columns, as text, of the one row of a query without parameters, in one round trip.
+
+        COPY, because it is the one way in which asyncpg returns rows of a simple query: a prepared statement would
+        take a transaction around it behind a pooler, which is four round trips. The query runs as the login, without
+        an identity, and never waits behind transactions: such queries have a pool of their own.
+
+        Raises:
+            Unavailable: no connection in time, the database is away, or the login may not run the query.
+        """
+        row = bytearray()
+
+        async def receive(data: bytes) -> None:
+            row.extend(data)
+
+        async with self.connection(self.lane) as connection:
+            try:
+                await connection.copy_from_query(sql, output=receive)
+            except asyncpg.InsufficientPrivilegeError as error:
+                raise unidentified(error) from error
+            except (TimeoutError, asyncio.CancelledError):
+                connection.terminate()  # a peer that is silent would not answer a cancel request either
+                raise
+        return row.decode().rstrip("\n").split("\t")
 
     @asynccontextmanager
     async def connection(self, pool: "asyncpg.Pool[Row] | None" = None) -> "AsyncGenerator[Connection]":

@@ -1,31 +1,45 @@
-"""How often a user may ask, counted across replicas in one statement."""
+"""How often the clients of a person may ask, counted across replicas in one statement."""
 
 import asyncio
+from dataclasses import dataclass
 from functools import lru_cache
 
 from sqlalchemy import func, select
 
-from storage.engine.database import Scope, literally
+from storage.engine.database import Database, literally
 from storage.schema.errors import Unavailable
 
 
-async def take(scope: Scope, rate: int, seconds: float) -> int:
-    """Count one more request of the user's, of at most `rate` in a minute that begins with the first of them.
+@dataclass(frozen=True)
+class Waits:
+    """Seconds until each of the two limits has room again, 1 to 60. Both 0: the request was counted."""
 
-    Gives 0 if it is counted, else how many seconds to wait until that minute ends (1 to 60). One statement in one
-    round trip, so replicas cannot both take the last one.
+    client: int = 0
+    person: int = 0
+
+
+async def take(
+    database: Database, user_id: str, client: str, *, client_rate: int, person_rate: int, seconds: float
+) -> Waits:
+    """Count one request of a client, and of its person, in both limits or, if one of them is used up, in neither.
+
+    `client_rate` and `person_rate` are requests in a minute that begins with the first one. `client` tells the
+    clients of one person apart; what it names does not matter here. One statement in one round trip, so replicas
+    cannot both take the last request.
 
     Raises:
-        Unavailable: the count cannot be reached within `seconds`.
+        Unavailable: the counters cannot be reached within `seconds`.
     """
     try:
         async with asyncio.timeout(seconds):
-            return int((await scope.run_alone(_take(rate))).removeprefix("SELECT "))
+            client_wait, person_wait = await database.read_alone(statement(user_id, client, client_rate, person_rate))
     except TimeoutError as error:
         raise Unavailable("The count of requests cannot be reached. Try again.") from error
+    return Waits(int(client_wait), int(person_wait))
 
 
-@lru_cache(maxsize=8)
-def _take(rate: int) -> str:
-    # A row for each second to wait: the number of rows is all that such a statement tells.
-    return literally(select().select_from(func.generate_series(1, func.take_request(rate)).alias("second")))
+@lru_cache(maxsize=4096)
+def statement(user_id: str, client: str, client_rate: int, person_rate: int) -> str:
+    """The query that counts, with its values written out."""
+    counted = func.take_request(user_id, client, client_rate, person_rate)
+    return literally(select(counted.table_valued("client_wait", "person_wait")))

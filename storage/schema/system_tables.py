@@ -108,10 +108,14 @@ class PersonalAccessToken(Row, table=True):
 
 
 class RateLimit(Row, table=True):
-    """A user's window of a minute: when it began, and how many requests were counted in it, by all replicas."""
+    """A window of a minute: when it began, and how many requests all replicas counted in it.
+
+    `client` is a key of one of the person's clients; empty for the window of all of them together.
+    """
 
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     user_id: str = Stored(sa_type=Text, primary_key=True)
     started: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
     used: int = Stored(sa_type=BigInteger)
+    client: str = Stored(default="", sa_column=Column(Text, primary_key=True, server_default=""))

@@ -140,7 +140,3 @@ CREATE POLICY cached_statistics_all ON cached_statistics FOR ALL TO taskdeck_app
 
 CREATE POLICY personal_access_tokens_select ON personal_access_tokens FOR SELECT TO taskdeck_app
     USING (user_id = (SELECT current_user_id()));
-
-CREATE POLICY rate_limits_all ON rate_limits FOR ALL TO taskdeck_app
-    USING (user_id = (SELECT current_user_id()))
-    WITH CHECK (user_id = (SELECT current_user_id()));

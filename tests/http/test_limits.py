@@ -9,7 +9,8 @@ import signal
 import socket
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Callable
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,8 @@ import pytest
 
 from mcp_server.http import rate_limit, uvicorn_server
 from mcp_server.settings import Settings
-from tests.conftest import Cluster, Person
-from tests.support.running_server import House, Listener, Wire, standing, succeeds
+from tests.conftest import Cluster, Person, Way
+from tests.support.running_server import House, Listener, Wire, personal_token, standing, succeeds
 
 STATISTICS = "/api/dashboard/statistics"
 INITIALIZE: dict[str, Any] = {
@@ -41,33 +42,87 @@ async def house(database_url: str, direct_url: str, tmp_path: Path) -> AsyncGene
         yield built
 
 
-async def test_replicas_share_one_exact_limit_over_both_doors(
-    house: House, alice: Person, bob: Person, database_url: str, direct_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # However slow this machine is, the shared count is waited for.
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow this machine is, the shared count is waited for."""
     monkeypatch.setattr(rate_limit, "STORE_SECONDS", 20)
     monkeypatch.setattr("storage.engine.database.ACQUIRE_SECONDS", 20)
+
+
+@pytest.mark.usefixtures("patient")
+async def test_replicas_share_one_exact_limit_per_client_over_both_doors(
+    house: House, alice: Person, bob: Person, database_url: str, direct_url: str
+) -> None:
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(standing(house.settings, database_url, direct_url))
+        token, _ = await stack.enter_async_context(personal_token(direct_url, alice.user_id))
+        bearer, accept = f"Bearer {token}", "application/json, text/event-stream"
         asked: list[Any] = []
         for replica in (house, other):
-            bridge = await stack.enter_async_context(replica.client(alice.user_id))
-            agent = await stack.enter_async_context(
-                replica.client(alice.user_id, "mcp", accept="application/json, text/event-stream")
-            )
-            asked += [bridge.get(STATISTICS) for _ in range(15)]
-            asked += [agent.post("/mcp", json=INITIALIZE) for _ in range(15)]
+            client = await stack.enter_async_context(replica.client(authorization=bearer, accept=accept))
+            asked += [client.get(STATISTICS) for _ in range(15)]
+            asked += [client.post("/mcp", json=INITIALIZE) for _ in range(15)]
         answers = await asyncio.gather(*asked)
-        allowed = [answer for answer in answers if answer.status_code == 200]
-        refused = [answer for answer in answers if answer.status_code == 429]
-        assert (len(allowed), len(refused)) == (30, 30)
-        for answer in refused:
-            wait = int(answer.headers["retry-after"])
-            assert 1 <= wait <= 60
-            detail = f"More than 30 requests in a minute. Wait {wait} s until the next one begins"
-            assert answer.json() == {"error": "rate_limited", "detail": detail}
+        assert statuses(answers) == {200: 30, 429: 30}
+        assert refusals(answers) == {"This client made more than 30 requests in a minute"}
+        # Neither another client of the same person nor another person is refused.
+        for user in (alice, bob):
+            somebody_else = await stack.enter_async_context(house.client(user.user_id))
+            assert (await somebody_else.get(STATISTICS)).status_code == 200
+
+
+@pytest.mark.usefixtures("patient")
+async def test_many_tokens_of_a_person_share_four_times_the_limit(
+    house: House, alice: Person, bob: Person, database_url: str, direct_url: str
+) -> None:
+    async with AsyncExitStack() as stack:
+        other = await stack.enter_async_context(standing(house.settings, database_url, direct_url))
+        clients = [await stack.enter_async_context(replica.client(alice.user_id)) for replica in (house, other) * 10]
+        answers = await asyncio.gather(*(client.get(STATISTICS) for client in clients for _ in range(8)))
+        assert statuses(answers) == {200: 120, 429: 40}
+        assert refusals(answers) == {"All your clients together made more than 120 requests in a minute"}
         somebody_else = await stack.enter_async_context(house.client(bob.user_id))
         assert (await somebody_else.get(STATISTICS)).status_code == 200
+
+
+async def test_a_request_refused_by_one_limit_counts_in_neither(house: House, alice: Person, cluster: Cluster) -> None:
+    async with AsyncExitStack() as stack:
+        busy, idle, fifth = [await stack.enter_async_context(house.client(alice.user_id)) for _ in range(3)]
+        assert statuses(await _ask([busy], 100, 1)) == {200: 30, 429: 70}
+        assert await used(cluster, alice) == [30, 30]
+        others = [await stack.enter_async_context(house.client(alice.user_id)) for _ in range(3)]
+        assert statuses(await _ask(others, 89, 1)) == {200: 89}
+        assert (await idle.get(STATISTICS)).status_code == 200
+        # The person's limit is used up now: refused requests leave the client's own as it was.
+        assert statuses(await _ask([idle, fifth], 20, 1)) == {429: 20}
+        assert await used(cluster, alice) == [0, 1, 29, 30, 30, 30, 120]
+
+
+def statuses(answers: Iterable[httpx2.Response]) -> dict[int, int]:
+    return dict(Counter(answer.status_code for answer in answers))
+
+
+def refusals(answers: Iterable[httpx2.Response]) -> set[str]:
+    """What those who are refused are told, without the time to wait, which must be that of the header."""
+    told: set[str] = set()
+    for answer in answers:
+        if answer.status_code == 429:
+            wait = int(answer.headers["retry-after"])
+            assert 1 <= wait <= 60
+            body = answer.json()
+            assert body.pop("error") == "rate_limited"
+            sentence, advice = body.pop("detail").split(". ")
+            assert (advice, body) == (f"Wait {wait} s", {})
+            told.add(sentence)
+    return told
+
+
+async def used(cluster: Cluster, person: Person) -> list[int]:
+    """What is counted in each of the person's windows, the least first."""
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    rows = await administrator.fetch("SELECT used FROM rate_limits WHERE user_id = $1 ORDER BY 1", person.user_id)
+    await administrator.close()
+    return [row["used"] for row in rows]
 
 
 @pytest.mark.parametrize("together", [1, 20])
@@ -84,16 +139,17 @@ async def test_two_processes_let_as_many_requests_pass_in_a_minute_as_the_limit_
         "TASKDECK_LOG_LEVEL": "ERROR",
     }
     async with AsyncExitStack() as stack:
+        token, _ = await stack.enter_async_context(personal_token(direct_url, alice.user_id))
         clients: list[httpx2.AsyncClient] = []
         for _ in range(2):
             port = await _port_of(await stack.enter_async_context(running(environment)))
             house = House(Settings.model_validate({"data_dir": tmp_path, "port": port}))
-            clients.append(await stack.enter_async_context(house.client(alice.user_id)))
+            clients.append(await stack.enter_async_context(house.client(authorization=f"Bearer {token}")))
         for _ in range(2):
             answers = await _ask(clients, 400, together)
-            assert [answer.status_code for answer in answers].count(200) == 60
+            assert statuses(answers) == {200: 60, 429: 340}
             waits = [int(answer.headers["retry-after"]) for answer in answers if answer.status_code == 429]
-            assert (len(waits), max(waits) <= 60, min(waits) >= 1) == (340, True, True)
+            assert (max(waits) <= 60, min(waits) >= 1) == (True, True)
             # To wait for half as long as told is not enough.
             await _pass_time(cluster, alice, min(waits) // 2)
             [answer] = await _ask(clients, 1, 1)
@@ -125,8 +181,7 @@ async def _pass_time(cluster: Cluster, person: Person, seconds: int) -> None:
 
 async def test_a_clock_that_was_set_back_locks_nobody_out(house: House, cluster: Cluster, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
-        answers = await _ask([client], 31, 1)
-        assert [answer.status_code for answer in answers] == [200] * 30 + [429]
+        assert statuses(await _ask([client], 31, 1)) == {200: 30, 429: 1}
         await _pass_time(cluster, alice, -3600)
         assert (await client.get(STATISTICS)).status_code == 200
 
@@ -143,12 +198,12 @@ async def test_counting_a_request_does_not_wait_for_its_users_profile(
             asked = [asyncio.create_task(client.get(STATISTICS)) for _ in range(2)]
             refused, admitted = await asyncio.wait(asked, return_when=asyncio.FIRST_COMPLETED)
             assert [(await answer).status_code for answer in refused] == [429]
-            counted = "SELECT used FROM rate_limits WHERE user_id = $1"
-            assert await administrator.fetchval(counted, newcomer.user_id) == 1
+            assert await used(cluster, newcomer) == [1, 1]
         assert [(await answer).status_code for answer in admitted] == [200]
     await administrator.close()
 
 
+@pytest.mark.usefixtures("patient")
 async def test_no_limit_is_a_limit_of_zero(alice: Person, database_url: str, direct_url: str, tmp_path: Path) -> None:
     settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0})
     async with standing(settings, database_url, direct_url) as house, house.client(alice.user_id) as client:
@@ -164,11 +219,29 @@ async def test_a_process_counts_alone_while_the_database_is_away(
         Wire(direct_url, tmp_path) as wire,
         standing(settings, wire.url, wire.url) as house,
         house.client(alice.user_id) as client,
+        AsyncExitStack() as stack,
     ):
         await wire.cut()
         answers = await asyncio.gather(*(client.get(STATISTICS) for _ in range(40)))
-        assert sorted({answer.status_code for answer in answers}) == [429, 503]
-        assert [answer.status_code for answer in answers].count(503) == 20
+        assert statuses(answers) == {503: 20, 429: 20}
+        assert refusals(answers) == {"This client made more than 20 requests in a minute"}
+        others = [await stack.enter_async_context(house.client(alice.user_id)) for _ in range(4)]
+        answers = await asyncio.gather(*(client.get(STATISTICS) for client in others for _ in range(20)))
+        assert statuses(answers) == {503: 60, 429: 20}
+        assert refusals(answers) == {"All your clients together made more than 80 requests in a minute"}
+
+
+async def test_a_process_counts_alone_when_its_login_may_not_count(
+    alice: Person, cluster: Cluster, way: Way, tmp_path: Path
+) -> None:
+    url = await cluster.create("uncounted", "blank")
+    administrator = await asyncpg.connect(cluster.address("uncounted"))
+    await administrator.execute("REVOKE EXECUTE ON FUNCTION take_request FROM owner")
+    await administrator.close()
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 5})
+    async with standing(settings, way(url), url) as house, house.client(alice.user_id) as client:
+        assert statuses(await _ask([client], 10, 1)) == {200: 5, 429: 5}
+    await cluster.drop("uncounted")
 
 
 async def test_an_address_that_tries_tokens_is_refused_and_others_are_not(house: House, alice: Person) -> None:

@@ -263,12 +263,44 @@ async def test_the_caller_is_what_the_token_says(house: House):
         expires_at=exp,
         audience="mcp",
         issuer=ISSUER,
+        client_key=hashlib.sha256(b"cursor").hexdigest()[:32],
     )
+
+
+RENEWED: dict[str, tuple[dict[str, object], dict[str, object], bool]] = {
+    "an OAuth client renews its token": ({"client_id": "c", "jti": "1"}, {"client_id": "c", "jti": "2"}, True),
+    "it signs in again": ({"client_id": "c", "sid": "1"}, {"client_id": "c", "sid": "2"}, True),
+    "another OAuth client": ({"client_id": "c"}, {"client_id": "d"}, False),
+    "an issuer that says azp": ({"azp": "c", "jti": "1"}, {"azp": "c", "jti": "2"}, True),
+    "a page of the dashboard renews its token": ({"sid": "1", "jti": "1"}, {"sid": "1", "jti": "2"}, True),
+    "another browser": ({"sid": "1"}, {"sid": "2"}, False),
+    "an issuer that names no client": ({"jti": "1"}, {"jti": "2"}, True),
+    "names that are no text": ({"client_id": 1, "sid": ["1"]}, {"client_id": 2}, True),
+}
+
+
+@pytest.mark.parametrize(("before", "after", "same"), RENEWED.values(), ids=RENEWED)
+async def test_a_client_is_the_same_after_it_renews_its_token(
+    house: House, before: dict[str, object], after: dict[str, object], same: bool
+):
+    house.passed.clear()
+    for about in (before, after):
+        assert (await house.show(sign(header(), claims(**about)))).status == 200
+    first, second = house.passed
+    assert (first.client_key == second.client_key) is same
+
+
+async def test_each_token_of_the_built_in_issuer_is_a_client(tmp_path: Path):
+    known = settings_for(tmp_path)
+    verifier, issuer = Verifier(known), LocalIssuer(known)
+    first, second = [await verifier.verify(issuer.mint("alice"), "mcp") for _ in range(2)]
+    assert first.client == second.client == "taskdeck"
+    assert first.client_key != second.client_key
 
 
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800b", "x" * 321, "", 7, None, ["a"], {"a": 1}])
 async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: House, value: object):
-    odd = dict.fromkeys(["email", "name", "zoneinfo", "client_id", "azp"], value)
+    odd = dict.fromkeys(["email", "name", "zoneinfo", "client_id", "azp", "sid", "jti"], value)
     assert (await house.show(sign(header(), claims(**odd)))).status == 200
     caller = house.passed[-1]
     assert (caller.email, caller.name, caller.timezone, caller.client) == (None,) * 4
@@ -334,7 +366,22 @@ async def test_a_token_without_the_scope_is_told_which_one(house: House, door: D
 
 PERIOD = st.floats(allow_nan=False) | st.integers()
 JSON = st.recursive(st.none() | st.booleans() | PERIOD | st.text(), lambda inner: st.lists(inner, max_size=3))
-NAMES = ["iss", "sub", "aud", "exp", "iat", "nbf", "scope", "email", "name", "zoneinfo", "client_id", "azp"]
+NAMES = [
+    "iss",
+    "sub",
+    "aud",
+    "exp",
+    "iat",
+    "nbf",
+    "scope",
+    "email",
+    "name",
+    "zoneinfo",
+    "client_id",
+    "azp",
+    "sid",
+    "jti",
+]
 RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -380,7 +427,7 @@ async def test_what_was_remembered_of_a_token_ends_with_it(tmp_path: Path):  # J
 
 async def test_a_personal_token_opens_both_doors_until_it_is_withdrawn(tmp_path: Path):
     clock, ticks = Clock(time.time()), Clock(0)
-    owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal")
+    owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal", "ci")
     token = "tdp_" + "a" * 40
     digest = hashlib.sha256(token.encode()).hexdigest()
     stored = {digest: owner}
@@ -404,7 +451,7 @@ async def test_a_personal_token_opens_both_doors_until_it_is_withdrawn(tmp_path:
 
 
 async def test_memory_of_tokens_is_bounded(tmp_path: Path):
-    owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal")
+    owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal", "ci")
     asked: list[str] = []
 
     async def find(digest: str) -> Caller:

@@ -88,7 +88,7 @@ async def left_behind(url: str, user_id: str) -> set[str]:
         with pytest.raises(ZeroDivisionError):
             async with scope.transaction():
                 raise ZeroDivisionError
-        await scope.run_alone("SELECT 1")
+        assert await one.read_alone("SELECT 1, 2") == ["1", "2"]
         async with one.connection() as connection:
             row = await connection.fetchrow("SELECT current_setting('app.user_id', true), current_user::text")
         assert row is not None

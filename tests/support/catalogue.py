@@ -29,6 +29,7 @@ FOR_VERBS = {
     "pass_over_change(bigint)",
     "find_personal_token(text)",
     "purge_expired()",
+    "take_request(text,text,bigint,bigint)",
 }
 FOR_DASHBOARD = {
     "taskdeck_pat_create(text,text,text,text,text,text,text,timestamp with time zone)",
@@ -55,7 +56,6 @@ TRIGGERS = {
 SPANNING = {
     "users_pkey": "the id is the person",
     "users_email": "not unique",
-    "rate_limits_pkey": "the id is the person",
     "teams_pkey": "given out by the database, never chosen",
     "tasks_pkey": "given out by the database, never chosen",
     "conversations_pkey": "given out by the database, never chosen",

@@ -53,7 +53,7 @@ FAULTS = {
     "an empty user is a user": Fault(
         "CREATE OR REPLACE FUNCTION current_user_id() RETURNS text LANGUAGE sql STABLE "
         "RETURN current_setting('app.user_id', true)",
-        "nobody writes",
+        "nobody is somebody",
     ),
     "a foreign key forgets the owner": Fault(
         "ALTER TABLE messages DROP CONSTRAINT messages_conversation_fkey, ADD CONSTRAINT messages_conversation_fk "

@@ -48,7 +48,7 @@ READING = {
 }
 NOBODY = {f"nobody reads {table}": Attack("", f"SELECT 1 FROM {table}") for table in TABLES} | {
     "nobody is somebody": Attack("", "SELECT 1 WHERE current_user_id() IS NOT NULL"),
-    "nobody writes": Attack("", "INSERT INTO rate_limits VALUES ('', now(), 1)"),
+    "nobody writes": Attack("", "INSERT INTO rate_limits VALUES ('', now(), 1, 'c')"),
     "nobody makes a team": Attack("", "SELECT create_team('ghosts')"),
 }
 FORGING = {
@@ -69,6 +69,8 @@ FORGING = {
     "an idempotency key is forged": Attack("bob", "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'p')"),
     "numbers are forged": Attack("bob", "INSERT INTO cached_statistics VALUES ('alice', 1, 9, 9, 9, '1:1:')"),
     "a rate limit is forged": Attack("bob", "INSERT INTO rate_limits VALUES ('carol', now(), 1000000)"),
+    "requests of another are counted": Attack("bob", "SELECT client_wait FROM take_request('carol', 'c', 1, 1)"),
+    "the count of all clients is used up": Attack("bob", "SELECT client_wait FROM take_request('bob', '', 1, 1)"),
     "a token is forged": Attack(
         "bob",
         "INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at) "
@@ -165,6 +167,7 @@ RIGHTS = {
     "a reader gives a share back": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'frank'"),
     "a conversation grows": Attack("alice", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'own')"),
     "a member searches": Attack("carol", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
+    "somebody's request is counted": Attack("bob", "SELECT client_wait FROM take_request('bob', 'c', 1, 1)"),
     "an editor repeats a task": Attack("erin", "SELECT repeat_task(1, NULL, NULL, NULL)"),
 }
 

@@ -52,7 +52,9 @@ function build(s: Settings) {
           issuer: s.dashboardUrl,
           audience: s.apiAudience,
           expirationTime: "5m",
-          definePayload: ({ user }) => ({
+          definePayload: ({ user, session }) => ({
+            // The server limits the requests of each session.
+            sid: session.id,
             email: user.email,
             name: user.name,
             scope: MCP_SCOPES.join(" "),
