@@ -1,7 +1,9 @@
 """Who may see and do what, written down once more without a database: the model that Taskdeck is held against."""
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
+NEVER = datetime.min.replace(tzinfo=UTC)
 OK = ""
 REFUSED = "refused"
 MANAGERS = ("owner", "admin")
@@ -17,6 +19,12 @@ class Task:
     status: str = "pending"
     deleted: bool = False
     shares: dict[str, str] = field(default_factory=dict[str, str])
+    priority: str = "medium"
+    due: str | None = None
+    tags: list[str] = field(default_factory=list[str])
+    recurrence: str | None = None
+    created_at: datetime = NEVER
+    completed_at: datetime | None = None
 
 
 @dataclass
@@ -25,6 +33,7 @@ class Chat:
 
     owner: str
     messages: list[str]
+    title: str | None = None
 
 
 @dataclass

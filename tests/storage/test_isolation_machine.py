@@ -1,0 +1,200 @@
+"""What several people see and may change, at any tool and resource, is what the permission model says."""
+
+from collections.abc import Callable, Generator
+from typing import Any, ClassVar
+
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from tests.conftest import Person
+from tests.support.crowd import Crowds, gathering, live
+from tests.support.permission_model import OK, REFUSED, Chat, Household, Task
+
+STEPS = 60
+NEVER_GIVEN = 8_000_000_000_000_000_000
+
+USERS = st.integers(0, 3)
+PLACES = st.integers(0, 40)
+WORDS = st.sampled_from(["apple", "pear", "plum"])
+PERMISSIONS = st.sampled_from(["view", "edit"])
+ROLES = st.sampled_from(["owner", "admin", "member", "viewer"])
+
+
+class Life(RuleBasedStateMachine):
+    """Four people live with each other; what each sees is what the model says."""
+
+    crowds: ClassVar[Crowds]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.crowd = self.crowds.make(("pytest",))
+        self.users = [person.user_id for person in self.crowd.people]
+        self.model = Household()
+        self.turn = 0
+
+    def teardown(self) -> None:
+        for user in self.users:
+            self.check(user)
+        self.crowd.close()
+
+    def pick(self, things: dict[int, Any], place: int) -> int:
+        """Any id, also a deleted or a foreign one; now and then one that nothing has."""
+        known = [*things, NEVER_GIVEN]
+        return known[place % len(known)]
+
+    def attempt(self, user: str, tool: str, expected: str, /, **arguments: Any) -> dict[str, Any] | None:
+        """Call a tool as the model expects it to end."""
+        return self.crowd.attempt(user, tool, expected, arguments)
+
+    @initialize(roles=st.tuples(ROLES, ROLES, ROLES), place=PLACES, whom=USERS, permission=PERMISSIONS)
+    def move_in(self, roles: tuple[str, str, str], place: int, whom: int, permission: str) -> None:
+        """Begin with a team and a task of everybody's, else most of a life would pass before two people met."""
+        self.found_team(who=0)
+        for number, role in enumerate(roles, start=1):
+            self.add_member(who=0, place=0, whom=number, role=role)
+        for number in range(4):
+            self.add(who=number, word="apple", place=0, in_team=number != whom)
+        self.add(who=0, word="pear", place=0, in_team=False)
+        self.share(who=0, place=place, whom=whom, permission=permission)
+
+    @rule(who=USERS, word=WORDS, place=PLACES, in_team=st.booleans())
+    def add(self, who: int, word: str, place: int, in_team: bool) -> None:
+        user, team = self.users[who], self.pick(self.model.teams, place) if in_team else None
+        place_in = {"team_id": team} if team is not None else {}
+        added = self.attempt(user, "add_task", self.model.may_put_into(user, team), title=word, **place_in)
+        if added is not None:
+            self.model.tasks[added["id"]] = Task(user, team, word)
+
+    @rule(who=USERS, place=PLACES, word=WORDS)
+    def rename(self, who: int, place: int, word: str) -> None:
+        user, task = self.users[who], self.pick(self.model.tasks, place)
+        if self.attempt(user, "update_task", self.model.may_change(user, task), task_id=task, title=word) is not None:
+            self.model.tasks[task].title = word
+
+    @rule(who=USERS, place=PLACES, team_place=PLACES, out=st.booleans())
+    def move(self, who: int, place: int, team_place: int, out: bool) -> None:
+        user, task = self.users[who], self.pick(self.model.tasks, place)
+        team = None if out else self.pick(self.model.teams, team_place)
+        change: dict[str, Any] = {"clear": ["team_id"]} if team is None else {"team_id": team}
+        if self.attempt(user, "update_task", self.model.may_move(user, task, team), task_id=task, **change) is not None:
+            self.model.tasks[task].team = team
+
+    @rule(who=USERS, place=PLACES)
+    def complete(self, who: int, place: int) -> None:
+        user, task = self.users[who], self.pick(self.model.tasks, place)
+        if self.attempt(user, "complete_task", self.model.may_change(user, task), task_id=task) is not None:
+            self.model.tasks[task].status = "completed"
+
+    @rule(who=USERS, place=PLACES, back=st.booleans())
+    def delete_or_restore(self, who: int, place: int, back: bool) -> None:
+        user, task = self.users[who], self.pick(self.model.tasks, place)
+        tool = "restore_task" if back else "delete_task"
+        if self.attempt(user, tool, self.model.may_delete(user, task), task_id=task) is not None:
+            self.model.tasks[task].deleted = not back
+
+    @rule(who=USERS, place=PLACES, whom=USERS, permission=PERMISSIONS)
+    def share(self, who: int, place: int, whom: int, permission: str) -> None:
+        user, other, task = self.users[who], self.users[whom], self.pick(self.model.tasks, place)
+        said = {"task_id": task, "user": other, "permission": permission}
+        if self.attempt(user, "share_task", self.model.may_share(user, task, other), **said) is not None:
+            self.model.tasks[task].shares[other] = permission
+
+    @rule(who=USERS, place=PLACES, whom=USERS)
+    def unshare(self, who: int, place: int, whom: int) -> None:
+        user, other, task = self.users[who], self.users[whom], self.pick(self.model.tasks, place)
+        may = self.model.may_unshare(user, task, other)
+        said = {"task_id": task, "user": other}
+        if may == REFUSED:
+            assert self.crowd.ask(user, "unshare_task", said).is_error
+        elif self.attempt(user, "unshare_task", may, **said) is not None:
+            del self.model.tasks[task].shares[other]
+
+    @rule(who=USERS)
+    def found_team(self, who: int) -> None:
+        if len(self.model.teams) < 4:
+            team = self.attempt(self.users[who], "create_team", OK, name="Team")
+            assert team is not None
+            self.model.teams[team["id"]] = {self.users[who]: "owner"}
+
+    @rule(who=USERS, place=PLACES, whom=USERS, role=ROLES)
+    def add_member(self, who: int, place: int, whom: int, role: str) -> None:
+        user, other, team = self.users[who], self.users[whom], self.pick(self.model.teams, place)
+        may = self.model.may_add_member(user, team, other, role)
+        if self.attempt(user, "add_team_member", may, team_id=team, user=other, role=role) is not None:
+            self.model.teams[team][other] = role
+
+    @rule(who=USERS, place=PLACES, whom=USERS)
+    def remove_member(self, who: int, place: int, whom: int) -> None:
+        user, other, team = self.users[who], self.users[whom], self.pick(self.model.teams, place)
+        may = self.model.may_remove_member(user, team, other)
+        if self.attempt(user, "remove_team_member", may, team_id=team, user=other) is not None:
+            del self.model.teams[team][other]
+
+    @rule(who=USERS, word=WORDS)
+    def start_chat(self, who: int, word: str) -> None:
+        chat = self.attempt(self.users[who], "start_conversation", OK, messages=[{"role": "user", "content": word}])
+        assert chat is not None
+        self.model.chats[chat["id"]] = Chat(self.users[who], [word])
+
+    @rule(who=USERS, place=PLACES, word=WORDS)
+    def append(self, who: int, place: int, word: str) -> None:
+        user, chat = self.users[who], self.pick(self.model.chats, place)
+        said = {"conversation_id": chat, "messages": [{"role": "user", "content": word}]}
+        if self.attempt(user, "append_messages", self.model.may_use_chat(user, chat), **said) is not None:
+            self.model.chats[chat].messages.append(word)
+
+    @rule(who=USERS, place=PLACES)
+    def read(self, who: int, place: int) -> None:
+        user, task, chat = self.users[who], self.pick(self.model.tasks, place), self.pick(self.model.chats, place)
+        found = self.attempt(user, "get_task", self.model.may_read(user, task), task_id=task)
+        if found is not None and found["access"] == "owner":
+            assert {s["user_id"]: s["permission"] for s in found["shares"]} == self.model.tasks[task].shares
+        page = self.attempt(user, "get_conversation", self.model.may_use_chat(user, chat), conversation_id=chat)
+        if page is not None:
+            assert [message["content"] for message in page["messages"]] == self.model.chats[chat].messages
+        assert (self.crowd.read(user, f"task://{task}") is None) == (found is None)
+        assert (self.crowd.read(user, f"conversation://{chat}") is None) == (page is None)
+
+    @rule(who=USERS, scope=st.sampled_from(["mine", "shared", "team", "all"]), word=WORDS)
+    def search(self, who: int, scope: str, word: str) -> None:
+        user = self.users[who]
+        page = self.attempt(user, "list_tasks", OK, status="all", scope=scope, search=word, limit=100)
+        expected = {n for n, task in self.model.seen(user, scope).items() if task.title == word}
+        assert page is not None
+        assert {task["id"] for task in page["tasks"]} == expected
+        matches = self.attempt(user, "search_messages", OK, query=word, limit=100)
+        chats = {n for n, chat in self.model.chats.items() if chat.owner == user and word in chat.messages}
+        assert matches is not None
+        assert {match["conversation_id"] for match in matches["matches"]} == chats
+
+    @invariant()
+    def one_sees_what_the_model_says(self) -> None:
+        """One after the other, for all of them at each step would take four times as long."""
+        self.turn += 1
+        self.check(self.users[self.turn % len(self.users)])
+
+    def check(self, user: str) -> None:
+        page = self.attempt(user, "list_tasks", OK, status="all", limit=100)
+        assert page is not None
+        seen = self.model.seen(user, "all")
+        assert {t["id"]: (t["title"], t["status"], t["access"]) for t in page["tasks"]} == {
+            n: (task.title, task.status, self.model.access(user, n)) for n, task in seen.items()
+        }
+        numbers = self.attempt(user, "get_statistics", OK, days=1)
+        mine, shared = self.model.seen(user, "mine"), self.model.seen(user, "shared")
+        assert numbers is not None
+        assert (page["total_count"], numbers["total_tasks"]) == (len(seen), len(mine))
+        assert numbers["completed_tasks"] == sum(task.status == "completed" for task in mine.values())
+        assert numbers["shared_tasks"] == len(shared)
+
+
+@pytest.fixture
+def crowds(database_url: str, person: Callable[[str], Person]) -> Generator[Crowds]:
+    with gathering(database_url, ("ann", "ben", "cleo", "dan"), person) as gathered:
+        yield gathered
+
+
+@pytest.mark.timeout(3600)
+def test_what_each_sees_is_what_the_model_says(crowds: Crowds) -> None:
+    live(Life, crowds, STEPS)

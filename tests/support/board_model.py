@@ -1,0 +1,172 @@
+"""What calls do to a board, in plain Python: the model that counts, lists, orders and histories are held against.
+
+It begins where the permission model ends: whether a call is allowed was asked there. Times are those that the product
+tells, checked by the test; everything else is worked out here.
+"""
+
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from tests.support.permission_model import Chat, Household, Task
+
+RECURRENCE = "FREQ=DAILY"
+ATTRIBUTES = {"team_id": "team"}
+"""What a field of a task is called in the model, where it is not called the same."""
+
+
+class By(NamedTuple):
+    """Who calls, with which client."""
+
+    user: str
+    client: str
+
+
+@dataclass
+class Event:
+    """What one call did to one task, as its history tells it."""
+
+    task: int
+    kind: str
+    changes: dict[str, Any]
+    team: int | None
+    target: str | None = None
+
+
+@dataclass
+class Call:
+    """A call that changed something. Its number says when: calls that changed nothing have none."""
+
+    number: int
+    by: By
+    events: list[Event] = field(default_factory=list[Event])
+    undoes: int | None = None
+
+
+@dataclass
+class Board(Household):
+    """Everything that exists, and what happened."""
+
+    calls: list[Call] = field(default_factory=list[Call])
+    changed: dict[int, int] = field(default_factory=dict[int, int])
+    """The number of the call that changed a task last."""
+    shared: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
+    """The number of the call that shared a task with a person."""
+    followers: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """The next occurrences that completing a task made."""
+    said: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """When each message of a conversation was kept, in an order of its own."""
+    updated: dict[int, int] = field(default_factory=dict[int, int])
+    """When a conversation was added to last, in the same order."""
+
+    @contextmanager
+    def call(self, by: By, undoes: int | None = None) -> Generator[Call]:
+        made = Call(len(self.calls) + 1, by, undoes=undoes)
+        self.calls.append(made)
+        yield made
+        if not made.events:
+            self.calls.pop()
+
+    # What one call does to one task.
+
+    def create(self, call: Call, task_id: int, task: Task) -> None:
+        self.tasks[task_id] = task
+        self._note(call, task_id, "task_created", {})
+
+    def change(self, call: Call, task_id: int, values: Mapping[str, Any], moment: datetime | None) -> None:
+        """Set fields; `moment` is when the task was completed, should it be."""
+        task = self.tasks[task_id]
+        before = {name: getattr(task, ATTRIBUTES.get(name, name)) for name in values}
+        changes = {name: [before[name], value] for name, value in values.items() if before[name] != value}
+        if not changes:
+            return
+        for name, (_, value) in changes.items():
+            setattr(task, ATTRIBUTES.get(name, name), value)
+        if "status" in changes:
+            task.completed_at = moment if task.status == "completed" else None
+        completed = changes.get("status", [None, None])[1] == "completed"
+        self._note(call, task_id, "task_completed" if completed else "task_updated", changes)
+
+    def set_deleted(self, call: Call, task_id: int, deleted: bool) -> None:
+        if self.tasks[task_id].deleted != deleted:
+            self.tasks[task_id].deleted = deleted
+            self._note(call, task_id, "task_deleted" if deleted else "task_restored", {})
+
+    def set_share(self, call: Call, task_id: int, user: str, permission: str | None) -> None:
+        task = self.tasks[task_id]
+        before = task.shares.get(user)
+        if before == permission:
+            return
+        if permission is None:
+            del task.shares[user], self.shared[task_id, user]
+        else:
+            task.shares[user] = permission
+            self.shared.setdefault((task_id, user), call.number)
+        kind = "task_unshared" if permission is None else "task_shared"
+        changes = {"user": user, "permission": [before, permission]}
+        call.events.append(Event(task_id, kind, changes, task.team, user))
+
+    def _note(self, call: Call, task_id: int, kind: str, changes: dict[str, Any]) -> None:
+        self.changed[task_id] = call.number
+        call.events.append(Event(task_id, kind, deepcopy(changes), self.tasks[task_id].team))
+
+    # What a call of a tool does.
+
+    def add(self, by: By, tasks: Mapping[int, Task]) -> None:
+        with self.call(by) as call:
+            for task_id, task in tasks.items():
+                self.create(call, task_id, task)
+
+    def update(self, by: By, task_id: int, values: Mapping[str, Any], moment: datetime | None = None) -> None:
+        with self.call(by) as call:
+            self.change(call, task_id, values, moment)
+
+    def following(self, task_id: int) -> int | str | None:
+        """What completing a task leads to: an occurrence that is there already, or the due date of a new one."""
+        task = self.tasks[task_id]
+        if task.recurrence is None or task.due is None:
+            return None
+        alive = [follower for follower in self.followers.get(task_id, ()) if not self.tasks[follower].deleted]
+        if alive:
+            return max(alive)
+        return (date.fromisoformat(task.due) + timedelta(days=1)).isoformat()
+
+    def complete(self, by: By, task_id: int, moment: datetime, next_id: int | None) -> None:
+        """Complete a task at a moment; `next_id` is what its next occurrence was called, if it got one."""
+        task, due = self.tasks[task_id], self.following(task_id)
+        with self.call(by) as call:
+            self.change(call, task_id, {"status": "completed"}, moment)
+            if next_id is None or not isinstance(due, str):
+                return
+            following = Task(task.owner, task.team, task.title, priority=task.priority, due=due, created_at=moment)
+            following.tags, following.recurrence = list(task.tags), task.recurrence
+            self.create(call, next_id, following)
+            self.followers.setdefault(task_id, []).append(next_id)
+            for user, permission in task.shares.items():
+                self.set_share(call, next_id, user, permission)
+
+    def delete(self, by: By, task_ids: Iterable[int]) -> None:
+        with self.call(by) as call:
+            for task_id in sorted(task_ids):
+                self.set_deleted(call, task_id, True)
+
+    def restore(self, by: By, task_id: int) -> None:
+        with self.call(by) as call:
+            self.set_deleted(call, task_id, False)
+
+    def share(self, by: By, task_id: int, user: str, permission: str | None) -> None:
+        with self.call(by) as call:
+            self.set_share(call, task_id, user, permission)
+
+    def keep(self, user: str, chat_id: int, messages: list[str], title: str | None = None) -> None:
+        """Add messages to a conversation, which begins with the first call for it."""
+        now = max(self.updated.values(), default=0) + 1
+        self.chats.setdefault(chat_id, Chat(user, [], title)).messages.extend(messages)
+        self.said.setdefault(chat_id, []).extend([now] * len(messages))
+        self.updated[chat_id] = now
+
+    def forget(self, chat_id: int) -> None:
+        del self.chats[chat_id], self.said[chat_id], self.updated[chat_id]

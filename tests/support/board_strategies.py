@@ -1,0 +1,69 @@
+"""What hypothesis lets people say to the tools on tasks."""
+
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, NamedTuple
+
+from hypothesis import strategies as st
+
+from tests.support import board_views
+
+CLIENTS = ("desk", "phone")
+WORDS = ("apple", "pear", "plum")
+
+
+class Day(NamedTuple):
+    """A date that is a number of days away."""
+
+    days: int
+
+    def text(self) -> str:
+        return (datetime.now(UTC).date() + timedelta(days=self.days)).isoformat()
+
+
+class Moment(NamedTuple):
+    """A moment that is a number of hours away, written with an offset from UTC in hours."""
+
+    hours: int
+    offset: int
+
+    def text(self) -> str:
+        moment = datetime.now(UTC) + timedelta(hours=self.hours)
+        return moment.astimezone(timezone(timedelta(hours=self.offset))).isoformat()
+
+
+PLACES = st.integers(0, 40)
+USERS = st.integers(0, 3)
+BYS = st.tuples(USERS, st.sampled_from(CLIENTS))
+TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(" ".join)
+DUES = st.builds(Day, st.integers(-2, 2)) | st.builds(
+    Moment, st.sampled_from((-26, -2, 2, 26)), st.sampled_from((-8, 0, 9))
+)
+PRIORITIES = st.sampled_from(board_views.PRIORITIES)
+ROLES = st.sampled_from(("owner", "admin", "member", "viewer"))
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "priority": PRIORITIES,
+        "due": DUES,
+        "tags": st.lists(st.sampled_from(("home", "work")), unique=True, max_size=2),
+    },
+)
+FILTERS = st.fixed_dictionaries(
+    {"status": st.sampled_from(("all", "pending", "in_progress", "completed", "all"))},
+    optional={
+        "scope": st.sampled_from(("all", "mine", "team", "shared")),
+        "search": st.sampled_from(WORDS),
+        "tag": st.sampled_from(("home", "work")),
+        "priority": PRIORITIES,
+        "due_before": DUES,
+        "due_after": DUES,
+        "sort": st.sampled_from(("created", "due", "priority", "updated")),
+        "limit": st.integers(1, 4),
+        "detail": st.sampled_from(("brief", "full")),
+    },
+)
+
+
+def spelled(values: dict[str, Any]) -> dict[str, Any]:
+    """The arguments with their dates and moments as a caller writes them."""
+    return {name: value.text() if isinstance(value, Day | Moment) else value for name, value in values.items()}

@@ -1,0 +1,180 @@
+"""What each person is shown of a board: lists in their order, numbers, days and histories, in plain Python."""
+
+from collections import Counter
+from collections.abc import Iterable
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from itertools import groupby
+from typing import Any
+
+from tests.support.board_model import Board, Event
+from tests.support.permission_model import Chat, Task
+
+PRIORITIES = ("low", "medium", "high", "urgent")
+EVENTS = 10
+NEVER = datetime.max.replace(tzinfo=UTC)
+
+
+def zone_of(board: Board, user: str) -> tzinfo:
+    """The zone whose midnights begin a person's days."""
+    return UTC
+
+
+def instant(text: str, zone: tzinfo) -> datetime:
+    """When a date begins, or the moment itself."""
+    if len(text) == 10:
+        return datetime.combine(date.fromisoformat(text), time(), zone)
+    return datetime.fromisoformat(text)
+
+
+# Lists.
+
+
+def list_tasks(board: Board, user: str, wanted: dict[str, Any]) -> list[int]:
+    """The ids that list_tasks gives for its arguments, on all pages together."""
+    zone = zone_of(board, user)
+    seen = board.seen(user, wanted.get("scope", "all"))
+    found = [task_id for task_id, task in seen.items() if _fits(task, wanted, zone)]
+    if wanted.get("sort") == "due":
+        return sorted(found, key=lambda n: (_due(board.tasks[n], zone), n))
+    return sorted(found, key=lambda n: (_newest(board, n, wanted.get("sort", "created")), n), reverse=True)
+
+
+def _newest(board: Board, task_id: int, sort: str) -> Any:
+    task = board.tasks[task_id]
+    by = {"created": task.created_at, "updated": board.changed[task_id], "priority": PRIORITIES.index(task.priority)}
+    return by[sort]
+
+
+def _due(task: Task, zone: tzinfo) -> datetime:
+    return NEVER if task.due is None else instant(task.due, zone)
+
+
+def _fits(task: Task, wanted: dict[str, Any], zone: tzinfo) -> bool:
+    status = wanted.get("status", "pending")
+    open_or_as_said = task.status != "completed" if status == "pending" else status in ("all", task.status)
+    return (
+        open_or_as_said
+        and wanted.get("team_id") in (None, task.team)
+        and wanted.get("priority") in (None, task.priority)
+        and ("tag" not in wanted or wanted["tag"] in task.tags)
+        and ("search" not in wanted or wanted["search"] in task.title.split())
+        and ("due_before" not in wanted or _due(task, zone) < instant(wanted["due_before"], zone))
+        and ("due_after" not in wanted or instant(wanted["due_after"], zone) <= _due(task, zone) < NEVER)
+    )
+
+
+def brief(board: Board, user: str, task_id: int) -> dict[str, Any]:
+    """A row of a list."""
+    task = board.tasks[task_id]
+    known = {"id": task_id, "title": task.title, "status": task.status, "priority": task.priority, "due": task.due}
+    shown = {name: value for name, value in known.items() if value is not None}
+    return shown | {"tags": task.tags, "access": board.access(user, task_id)}
+
+
+def search(board: Board, user: str, word: str) -> list[str]:
+    """The ids that search gives: ten tasks at most, then as many conversations."""
+    tasks = list_tasks(board, user, {"status": "all", "search": word})[:10]
+    chats = list_conversations(board, user, word)[:10]
+    return [*(f"task:{n}" for n in tasks), *(f"conversation:{chat['id']}" for chat in chats)]
+
+
+def tags(board: Board, user: str) -> list[str]:
+    """The tags that a completion suggests, the one on most tasks first."""
+    used = Counter(tag for task in board.seen(user, "all").values() for tag in task.tags)
+    return sorted(used, key=lambda tag: (-used[tag], tag))
+
+
+# Numbers.
+
+
+def statistics(board: Board, user: str, team: int | None, days: int, now: datetime) -> dict[str, Any]:
+    """What get_statistics says at a moment."""
+    zone = zone_of(board, user)
+    tasks = [t for t in board.tasks.values() if not t.deleted and (t.team == team if team else t.owner == user)]
+    completed = sum(task.status == "completed" for task in tasks)
+    shared = sum(bool(task.shares) for task in tasks) if team else len(board.seen(user, "shared"))
+    dated = [task for task in tasks if task.due is not None and task.status != "completed"]
+    today = now.astimezone(zone).date()
+    return {
+        "total_tasks": len(tasks),
+        "pending_tasks": len(tasks) - completed,
+        "completed_tasks": completed,
+        "shared_tasks": shared,
+        "overdue_tasks": sum(_is_late(task.due or "", now, zone) for task in dated),
+        "due_today_tasks": sum(_due(task, zone).astimezone(zone).date() == today for task in dated),
+        "trend": [_on(today - timedelta(days=ago), tasks, zone) for ago in reversed(range(days))],
+    }
+
+
+def review(board: Board, user: str, now: datetime) -> tuple[dict[str, Any], int]:
+    """The numbers of weekly_review, and how many tasks were completed on its days, of all that one sees."""
+    numbers = statistics(board, user, None, 7, now)
+    zone = zone_of(board, user)
+    done = [task.completed_at for task in board.seen(user, "all").values() if task.completed_at is not None]
+    since = date.fromisoformat(numbers["trend"][0]["date"])
+    return numbers, sum(moment.astimezone(zone).date() >= since for moment in done)
+
+
+def _is_late(due: str, now: datetime, zone: tzinfo) -> bool:
+    """A date is late when its day is over, a moment when it has passed."""
+    return date.fromisoformat(due) < now.astimezone(zone).date() if len(due) == 10 else instant(due, zone) < now
+
+
+def _on(day: date, tasks: Iterable[Task], zone: tzinfo) -> dict[str, Any]:
+    created = sum(task.created_at.astimezone(zone).date() == day for task in tasks)
+    done = [task.completed_at for task in tasks if task.completed_at is not None]
+    completed = sum(moment.astimezone(zone).date() == day for moment in done)
+    return {"date": day.isoformat(), "created": created, "completed": completed}
+
+
+# Histories.
+
+
+def history(board: Board, user: str, task_id: int) -> list[list[dict[str, Any]]]:
+    """The events that get_task shows, newest first, those of one call together."""
+    events = [
+        (call.number, {"event_type": event.kind, "user_id": call.by.user, "client": call.by.client}, event)
+        for call in reversed(board.calls)
+        for event in reversed(call.events)
+        if event.task == task_id and _sees_event(board, user, call.number, event)
+    ]
+    told = [(number, known | {"changes": event.changes}) for number, known, event in events[:EVENTS]]
+    return [[event for _, event in group] for _, group in groupby(told, key=lambda entry: entry[0])]
+
+
+def _sees_event(board: Board, user: str, number: int, event: Event) -> bool:
+    """An owner sees all of it, a team what came in its time, others what came since their share."""
+    if event.target not in (None, user) and board.access(user, event.task) != "owner":
+        return False
+    in_time = board.role(user, event.team) is not None and "team_id" not in event.changes
+    since = board.shared.get((event.task, user))
+    return user == board.tasks[event.task].owner or in_time or (since is not None and since <= number)
+
+
+# Conversations.
+
+
+def list_conversations(board: Board, user: str, word: str | None = None) -> list[dict[str, Any]]:
+    """The rows of list_conversations without their times, the one added to last first."""
+    mine = [n for n, chat in board.chats.items() if chat.owner == user and (word is None or _has(chat, word))]
+    rows = [
+        {"id": n, "title": board.chats[n].title, "message_count": len(board.chats[n].messages)}
+        for n in sorted(mine, key=lambda n: board.updated[n], reverse=True)
+    ]
+    return [{name: value for name, value in row.items() if value is not None} for row in rows]
+
+
+def _has(chat: Chat, word: str) -> bool:
+    return any(word in text.split() for text in (chat.title or "", *chat.messages))
+
+
+def search_messages(board: Board, user: str, word: str) -> list[tuple[int, int]]:
+    """The conversation and sequence number of each message with a word, newest first."""
+    found = [
+        (when, chat_id, sequence)
+        for chat_id, chat in board.chats.items()
+        if chat.owner == user
+        for sequence, (text, when) in enumerate(zip(chat.messages, board.said[chat_id], strict=True), start=1)
+        if word in text.split()
+    ]
+    return [(chat_id, sequence) for _, chat_id, sequence in sorted(found, reverse=True)]

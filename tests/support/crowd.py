@@ -1,0 +1,154 @@
+"""People with open MCP clients, for tests that run outside of pytest's event loop: hypothesis calls plain functions."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Coroutine, Generator, Iterable
+from contextlib import AsyncExitStack, contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp.types import CallToolResult, PromptReference, TextContent, TextResourceContents
+
+from mcp_server.identity.callers import Callers
+from mcp_server.protocol.server import build_server
+from storage.engine.database import Database
+from tests.conftest import Person
+from tests.support.permission_model import OK, REFUSED
+
+EXAMPLES = int(os.environ.get("TASKDECK_TEST_EXAMPLES", "25"))
+
+Result = TypeVar("Result")
+
+
+class Crowd:
+    """People of one example; each client stays open until the example ends."""
+
+    def __init__(self, runner: asyncio.Runner, people: list[Person], clients: Iterable[str] = ("pytest",)) -> None:
+        self.people = people
+        self._names = tuple(clients)
+        self._clients: dict[tuple[str, str], Client] = {}
+        self._runner = runner
+        self._closing = asyncio.Event()
+        self._host: asyncio.Task[None] = runner.run(self._open())
+
+    async def _open(self) -> "asyncio.Task[None]":
+        opened = asyncio.Event()
+        host = asyncio.create_task(self._keep_open(opened))
+        waiting = asyncio.create_task(opened.wait())
+        await asyncio.wait({host, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return host
+
+    async def _keep_open(self, opened: asyncio.Event) -> None:
+        # A client is left by the task that entered it.
+        async with AsyncExitStack() as stack:
+            for person in self.people:
+                for name in self._names:
+                    server = build_server(
+                        person.settings, Callers(person.database), replace(person.caller, client=name)
+                    )
+                    client = await stack.enter_async_context(Client(server))
+                    self._clients[person.user_id, name] = client
+                    await client.call_tool("whoami", {})  # the first request makes one known to the others
+            opened.set()
+            await self._closing.wait()
+
+    def run(self, work: Coroutine[Any, Any, Result]) -> Result:
+        """Wait for something in the loop of the clients."""
+        return self._runner.run(work)
+
+    def client(self, user: str, name: str | None = None) -> Client:
+        """A client of somebody's by its name, else the first."""
+        return self._clients[user, name or self._names[0]]
+
+    def ask(self, user: str, tool: str, arguments: dict[str, Any], client: str | None = None) -> CallToolResult:
+        return self.run(self.client(user, client).call_tool(tool, arguments))
+
+    def attempt(
+        self, user: str, tool: str, expected: str, arguments: dict[str, Any], client: str | None = None
+    ) -> dict[str, Any] | None:
+        """Call a tool as the model expects it to end; gives the result, or None if it was to be refused."""
+        result = self.ask(user, tool, arguments, client)
+        content = result.content[0]
+        assert isinstance(content, TextContent)
+        if expected == OK:
+            assert not result.is_error, content.text
+            return result.structured_content
+        assert result.is_error, content.text
+        assert "on our side" not in content.text
+        if expected == REFUSED:
+            assert not content.text.startswith(("No task", "No conversation")), content.text
+        else:
+            assert content.text == expected
+        return None
+
+    def read(self, user: str, uri: str) -> Any:
+        """A resource as JSON; None if there is no such resource for this person."""
+
+        async def read() -> Any:
+            try:
+                (content,) = (await self.client(user).read_resource(uri, cache_mode="bypass")).contents
+            except MCPError:
+                return None
+            assert isinstance(content, TextResourceContents)
+            return json.loads(content.text)
+
+        return self.run(read())
+
+    def get_prompt(self, user: str, name: str) -> tuple[str, list[dict[str, Any]]]:
+        """The request of a prompt, and the rows that came with it."""
+        (message,) = self.run(self.client(user).get_prompt(name)).messages
+        assert isinstance(message.content, TextContent)
+        request, _, data = message.content.text.partition("\n\n")
+        return request, [json.loads(line) for line in data.split("\n")[1:]]
+
+    def complete(self, user: str, argument: str) -> list[str]:
+        """What is suggested for an argument of which nothing was typed yet."""
+        reference = PromptReference(name="plan_my_day")
+        return self.run(self.client(user).complete(reference, {"name": argument, "value": ""})).completion.values
+
+    def close(self) -> None:
+        async def close() -> None:
+            self._closing.set()
+            await self._host
+
+        self.run(close())
+
+
+@dataclass(frozen=True)
+class Crowds:
+    """Gathers people who were never there before, each with clients of these names."""
+
+    runner: asyncio.Runner
+    make: Callable[[Iterable[str]], Crowd]
+
+
+@contextmanager
+def gathering(database_url: str, names: Iterable[str], person: Callable[[str], Person]) -> Generator[Crowds]:
+    """Crowds in a loop that pytest does not run, which is what hypothesis needs."""
+    with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
+        opening = Database.open(database_url)
+        database = runner.run(opening.__aenter__())
+        yield Crowds(
+            runner,
+            lambda clients: Crowd(runner, [replace(person(name), database=database) for name in names], clients),
+        )
+        runner.run(opening.__aexit__(None, None, None))
+
+
+def live(machine: type[RuleBasedStateMachine], crowds: Crowds, steps: int) -> None:
+    """Run a state machine, whose `crowds` these are, so many examples as TASKDECK_TEST_EXAMPLES says."""
+    run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]: partly untyped there
+        type(f"{machine.__name__}Here", (machine,), {"crowds": crowds}),
+        settings=settings(
+            max_examples=EXAMPLES,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+            print_blob=True,
+        ),
+    )
