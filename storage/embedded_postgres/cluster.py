@@ -5,7 +5,9 @@ data_dir/postgres/      0700, of the user who runs Taskdeck
     lock                held while somebody starts or stops the server
     users               a shared lock for each process inside
     alive               locked by the server and all its children: free means that none of them is left
+    watchdog            locked by the process that stops the server after its last user was killed
     log                 what the server says; log.1 what it said before
+    shared              where the shared folder is, if one is needed: for who must remove it
     data/               the cluster; of an unprivileged user when root runs Taskdeck, for PostgreSQL refuses root
 """
 
@@ -14,16 +16,19 @@ import hashlib
 import os
 import secrets
 import shutil
-import signal
 import stat
 import subprocess
+import sys
 import tempfile
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from urllib.parse import quote
 
+from storage.embedded_postgres import watchdog
+from storage.embedded_postgres.detached import clean_environment, start_detached
 from storage.embedded_postgres.privileges import Account, find_programs, give, unprivileged
+from storage.embedded_postgres.watchdog import try_lock
 from storage.schema.errors import StorageError
 
 MAJOR = "18"
@@ -125,30 +130,26 @@ class Cluster:
                 (self._data / stale).unlink(missing_ok=True)
             server = [programs / "postgres", "-D", _place(self._data, account)]
             settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
-            # The shell leaves the server to init: it outlives us, and never is a zombie of ours.
-            with open(self._log, "ab", opener=_private) as log:
-                subprocess.run(
-                    ["/bin/sh", "-c", '"$0" "$@" &', *server, *settings],
-                    check=True,
-                    cwd=self._data,
-                    env=_environment(),
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    pass_fds=(alive,),
-                    start_new_session=True,
-                    **account,
-                )
+            start_detached([*server, *settings], cwd=self._data, log=self._log, lock=alive, account=account)
         return True
+
+    def has_watchdog(self) -> bool:
+        """Whether there is a process that stops the server after its last user, even one that is killed."""
+        with self.opened("watchdog") as lifeline:
+            return not try_lock(lifeline, fcntl.LOCK_SH)
+
+    def ensure_watchdog(self) -> None:
+        """Start that process unless it runs. To be called by somebody who holds `lock` and is one of the `users`."""
+        with self.opened("watchdog") as lifeline, self._said_plainly():
+            if not try_lock(lifeline, fcntl.LOCK_EX):
+                return
+            program = (sys.executable, "-I", "-S", watchdog.__file__)
+            command = (*program, self.home, str(lifeline))
+            start_detached(command, cwd=Path("/"), log=self._log, lock=lifeline, account={})
 
     def ask_to_stop(self) -> bool:
         """Whether the server could be told to disconnect everybody and stop."""
-        # Each launch removes an old pid file first: while somebody is alive, this one is his.
-        try:
-            os.kill(int((self._data / "postmaster.pid").read_text().split()[0]), signal.SIGINT)
-        except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-            return False
-        return True
+        return watchdog.interrupt_server(os.fspath(self.home))
 
     def log_size(self) -> int:
         """In bytes."""
@@ -184,6 +185,12 @@ class Cluster:
         status = folder.lstat()
         if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.geteuid():
             raise EmbeddedError(f"{folder} belongs to somebody else: remove it and try again.")
+        note = self.home / "shared"
+        with suppress(FileNotFoundError):
+            if note.readlink() != folder:
+                note.unlink()
+        with suppress(FileExistsError):
+            note.symlink_to(folder)
         return folder
 
     @contextmanager
@@ -212,9 +219,11 @@ class Cluster:
         return ""
 
     def _choose_password(self) -> None:
-        with open(self.home / "password.new", "w", opener=_private) as file:
-            file.write(secrets.token_hex(24))
-        os.replace(self.home / "password.new", self.home / "password")
+        draft = self.home / "password.new"
+        draft.unlink(missing_ok=True)
+        draft.touch(mode=0o600)
+        draft.write_text(secrets.token_hex(24))
+        os.replace(draft, self.home / "password")
 
     def _create(self, programs: Path, account: Account, alive: int) -> None:
         """Make the cluster under another name, so that an interrupted attempt leaves nothing in the way."""
@@ -232,7 +241,7 @@ class Cluster:
             done = subprocess.run(
                 [programs / "initdb", *places, *INITDB],
                 cwd=staging,
-                env=_environment(),
+                env=clean_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -272,27 +281,9 @@ class Cluster:
             raise EmbeddedError(f"{error}. Set DATABASE_URL to use a PostgreSQL of your own.") from error
 
 
-def try_lock(descriptor: int, kind: int) -> bool:
-    """Whether the lock (`fcntl.LOCK_SH` or `LOCK_EX`) could be had at once."""
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
-
-
 def _place(folder: Path, account: Account) -> str:
     """How a program that is started in the folder calls it: the account may be unable to walk there."""
     return "/proc/self/cwd" if account else os.fspath(folder)
-
-
-def _environment() -> dict[str, str]:
-    """None of the caller's PG… variables, and messages in English."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 
 def _excerpt(output: bytes) -> str:

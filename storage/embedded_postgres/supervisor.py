@@ -21,13 +21,14 @@ from urllib.parse import unquote, urlsplit
 import asyncpg
 from anyio import CancelScope
 
-from storage.embedded_postgres.cluster import DATABASE, OWNER, SUPERUSER, Cluster, EmbeddedError, try_lock
+from storage.embedded_postgres.cluster import DATABASE, OWNER, SUPERUSER, Cluster, EmbeddedError
+from storage.embedded_postgres.watchdog import try_lock
 
 __all__ = ["EmbeddedError", "running"]
 
 PATIENCE = 60.0  # seconds without a sign of life; crash recovery gives one and may take longer
 WATCH_INTERVAL = 0.5  # seconds
-RETRY_INTERVAL = 5.0  # seconds, when it cannot be started again
+RETRY_INTERVAL = 5.0  # seconds, when it or its watchdog cannot be started again
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
         try:
             async with supervisor.alone():
                 fcntl.flock(presence, fcntl.LOCK_SH)
+                supervisor.cluster.ensure_watchdog()
                 await supervisor.start()
             watch = asyncio.create_task(supervisor.watch())
             try:
@@ -95,7 +97,8 @@ class _Supervisor:
                 seen = monotonic()
 
     async def watch(self) -> None:
-        """Start the server again whenever it is gone, and keep its log short."""
+        """Start the server and its watchdog again whenever they are gone, and keep the log short."""
+        watchdog_due = monotonic() + RETRY_INTERVAL
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
             try:
@@ -103,16 +106,23 @@ class _Supervisor:
                     logger.warning("PostgreSQL in %s has died: starting it again", self.cluster.home)
                     async with self.alone():
                         await self.start()
+                if monotonic() > watchdog_due:
+                    watchdog_due = monotonic() + RETRY_INTERVAL
+                    await self._replace_watchdog()
                 self.cluster.shorten_log()
             except EmbeddedError as error:
                 logger.error("%s", error)
                 await asyncio.sleep(RETRY_INTERVAL)
 
+    async def _replace_watchdog(self) -> None:
+        if not self.cluster.has_watchdog():
+            async with self.alone():
+                self.cluster.ensure_watchdog()
+
     async def leave(self, presence: int) -> None:
         """Give up the presence, and stop the server if nobody else is inside."""
         async with self.alone():
-            fcntl.flock(presence, fcntl.LOCK_UN)
-            if not try_lock(presence, fcntl.LOCK_EX):
+            if not await _is_last(presence):
                 return
             asked, deadline = False, monotonic() + PATIENCE
             while not self.cluster.is_deserted() and monotonic() < deadline:
@@ -141,6 +151,17 @@ class _Supervisor:
         except (OSError, asyncpg.InterfaceError):
             return "silent"
         return "ready"
+
+
+async def _is_last(presence: int) -> bool:
+    """Whether nobody else is inside: then with the exclusive lock, else with none."""
+    # The watchdog, too, takes the exclusive lock, for an instant. A shared one is that of a user.
+    while not try_lock(presence, fcntl.LOCK_EX):
+        if try_lock(presence, fcntl.LOCK_SH):
+            fcntl.flock(presence, fcntl.LOCK_UN)
+            return False
+        await asyncio.sleep(0.001)
+    return True
 
 
 async def _create_database(uri: str) -> None:

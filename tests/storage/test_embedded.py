@@ -8,180 +8,35 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import pytest
 
-ROOT = Path(__file__).parents[2]
+from tests.support.embedded_users import (
+    ROOT,
+    Guest,
+    ask,
+    ask_patiently,
+    copied,
+    guests,
+    is_stopped,
+    last_words,
+    server_pid,
+    socket_directory,
+)
+
+pytest_plugins = ("tests.support.embedded_users",)
+
 IS_ROOT = os.geteuid() == 0
 NOBODY = 65534
 needs_root = pytest.mark.skipif(not IS_ROOT, reason="needs root to become others")
 
-# Enters, says the URI, and leaves when its input ends. Options follow the folder.
-PROCESS = """
-import asyncio, os, signal, sys
-from pathlib import Path
-import asyncpg
-from storage.embedded_postgres.supervisor import EmbeddedError, running
-
-async def main():
-    left = asyncio.Event()
-    if "polite" in sys.argv:
-        signal.signal(signal.SIGTERM, lambda *_: left.set())
-    async with running(Path(sys.argv[1])) as uri:
-        asyncio.get_running_loop().add_reader(0, left.set)
-        print(uri, flush=True)
-        await left.wait()
-
-async def come_and_go():
-    for _ in range(5):
-        async with running(Path(sys.argv[1])) as uri:
-            connection = await asyncpg.connect(uri)
-            assert await connection.fetchval("SELECT 1") == 1
-            await connection.close()
-    print("done")
-
-if "nobody" in sys.argv:  # who may be unable to read the modules that are only imported on first use
-    import concurrent.futures.thread, encodings.idna, inspect, multiprocessing.util
-    import anyio._backends._asyncio
-    os.setgroups([]); os.setgid(65534); os.setuid(65534)
-try:
-    asyncio.run(come_and_go() if "busy" in sys.argv else main())
-except EmbeddedError as error:
-    print("EmbeddedError:", error)
-"""
-
-
-class Guest:
-    """One process inside the embedded database."""
-
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self.process = process
-
-    @classmethod
-    async def enter(
-        cls, data_dir: Path, *options: str, under: tuple[str, ...] = (), packages: Path | None = None
-    ) -> "Guest":
-        path = os.pathsep.join(str(part) for part in (packages, ROOT) if part)
-        process = await asyncio.create_subprocess_exec(
-            *under,
-            *(sys.executable, "-c", PROCESS, str(data_dir), *options),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd="/",
-            env={**os.environ, "PYTHONPATH": path},
-        )
-        return cls(process)
-
-    async def said(self) -> str:
-        """The URI, or the first line of the error."""
-        assert self.process.stdout
-        return (await self.process.stdout.readline()).decode().strip()
-
-    async def rest(self) -> str:
-        assert self.process.stdout
-        return (await self.process.stdout.read()).decode()
-
-    async def leave(self) -> int:
-        assert self.process.stdin
-        self.process.stdin.close()
-        return await self.process.wait()
-
-    async def get(self, signal_number: int) -> int:
-        self.process.send_signal(signal_number)
-        return await self.process.wait()
-
-
-async def ask(uri: str, query: str, password: str | None = None) -> object:
-    connection = await asyncpg.connect(uri, password=password)
-    try:
-        return await connection.fetchval(query)
-    finally:
-        await connection.close()
-
-
-async def ask_patiently(uri: str, query: str) -> object:
-    """For a server that is about to come back."""
-    async with asyncio.timeout(30):
-        while True:
-            with suppress(OSError, asyncpg.PostgresError):
-                return await ask(uri, query)
-            await asyncio.sleep(0.02)
-
-
-def socket_directory(uri: str) -> Path:
-    return Path(parse_qs(urlsplit(uri).query)["host"][0])
-
-
-def server_pid(data_dir: Path) -> int:
-    return int((data_dir / "postgres/data/postmaster.pid").read_text().split()[0])
-
-
-def is_stopped(data_dir: Path) -> bool:
-    """No process has the cluster as its working directory, as PostgreSQL's have, and none says that it serves it."""
-    data = data_dir / "postgres/data"
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError):
-            if entry.name.isdigit() and (entry / "cwd").readlink() == data:
-                return False
-    return not (data / "postmaster.pid").exists()
-
-
-async def last_words(guest: Guest) -> str:
-    text = await guest.said() + await guest.rest()
-    await guest.process.wait()
-    return text
-
-
-@asynccontextmanager
-async def guests(data_dir: Path, count: int = 1, *options: str) -> AsyncGenerator[list[Guest]]:
-    inside = [await Guest.enter(data_dir, *options) for _ in range(count)]
-    try:
-        yield inside
-    finally:
-        for guest in inside:
-            if guest.process.returncode is None:
-                await guest.leave()
-
-
-@pytest.fixture(scope="module")
-async def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster that was started and stopped once; tests take copies, which is faster than making new ones."""
-    folder = tmp_path_factory.mktemp("prepared")
-    async with guests(folder) as (guest,):
-        assert (await guest.said()).startswith("postgresql://")
-    return folder
-
-
-def copied(prepared: Path, target: Path) -> Path:
-    subprocess.run(["cp", "-a", prepared, target], check=True)
-    return target
-
-
-@pytest.fixture
-def short() -> Generator[Path]:
-    """A folder with a short path that everybody may enter."""
-    with TemporaryDirectory(dir="/tmp") as path:
-        Path(path).chmod(0o755)
-        yield Path(path)
-
-
-@pytest.fixture
-def folder(prepared: Path, tmp_path: Path) -> Generator[Path]:
-    yield copied(prepared, tmp_path / "data")
-    assert is_stopped(tmp_path / "data")
-
 
 async def test_an_empty_folder_becomes_a_safe_database_without_network(tmp_path: Path) -> None:
     async with guests(tmp_path / "new") as (guest,):
-        uri = await guest.said()
+        uri = await guest.first_line()
         assert await ask(uri, "SELECT current_database() || current_user") == "taskdecktaskdeck"
         settings = {
             "data_checksums": "on",
@@ -204,7 +59,7 @@ async def test_an_empty_folder_becomes_a_safe_database_without_network(tmp_path:
 
 async def test_processes_share_one_server_and_the_last_one_stops_it(folder: Path) -> None:
     async with guests(folder, 3) as (first, second, third):
-        uris = {await first.said(), await second.said(), await third.said()}
+        uris = {await first.first_line(), await second.first_line(), await third.first_line()}
         (uri,) = uris
         await first.leave()
         await second.get(signal.SIGKILL)
@@ -215,20 +70,20 @@ async def test_processes_share_one_server_and_the_last_one_stops_it(folder: Path
 
 async def test_six_processes_that_start_at_once_make_one_server(tmp_path: Path) -> None:
     async with guests(tmp_path / "new", 6) as inside:
-        uris = [await guest.said() for guest in inside]
+        uris = [await guest.first_line() for guest in inside]
         assert len({str(await ask(uri, "SELECT pg_postmaster_start_time()")) for uri in uris}) == 1
     assert is_stopped(tmp_path / "new")
 
 
 async def test_whoever_enters_while_another_leaves_has_a_server(folder: Path) -> None:
     async with guests(folder, 3, "busy") as inside:
-        assert [await guest.said() for guest in inside] == ["done"] * 3
+        assert [await guest.first_line() for guest in inside] == ["done"] * 3
 
 
 async def test_a_killed_server_comes_back_with_its_data_under_the_same_uri(folder: Path) -> None:
     async with guests(folder, 2) as (first, second):
-        uri = await first.said()
-        await second.said()
+        uri = await first.first_line()
+        await second.first_line()
         assert await ask(uri, "CREATE TABLE kept AS SELECT 7 AS n") is None
         killed = server_pid(folder)
         os.kill(killed, signal.SIGKILL)
@@ -240,18 +95,18 @@ async def test_a_killed_server_comes_back_with_its_data_under_the_same_uri(folde
 
 async def test_a_server_whose_owner_was_killed_is_taken_over(folder: Path) -> None:
     async with guests(folder) as (orphaning,):
-        uri = await orphaning.said()
+        uri = await orphaning.first_line()
         started = await ask(uri, "SELECT pg_postmaster_start_time()")
         await orphaning.get(signal.SIGKILL)
     assert not is_stopped(folder)
     async with guests(folder) as (heir,):
-        assert await ask(await heir.said(), "SELECT pg_postmaster_start_time()") == started
+        assert await ask(await heir.first_line(), "SELECT pg_postmaster_start_time()") == started
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 async def test_a_signal_lets_the_owner_stop_the_server(folder: Path, number: signal.Signals) -> None:
     async with guests(folder) as (guest,):
-        await guest.said()
+        await guest.first_line()
         status = await guest.get(number)
         assert status in (128 + number, -number)
         assert is_stopped(folder)
@@ -259,7 +114,7 @@ async def test_a_signal_lets_the_owner_stop_the_server(folder: Path, number: sig
 
 async def test_more_signals_do_not_keep_the_owner_from_stopping_the_server(folder: Path) -> None:
     async with guests(folder) as (guest,):
-        await guest.said()
+        await guest.first_line()
         while guest.process.returncode is None:
             guest.process.send_signal(signal.SIGTERM)
             await asyncio.sleep(0.005)
@@ -268,17 +123,17 @@ async def test_more_signals_do_not_keep_the_owner_from_stopping_the_server(folde
 
 async def test_a_handler_of_the_program_is_left_alone(folder: Path) -> None:
     async with guests(folder, 1, "polite") as (guest,):
-        await guest.said()
+        await guest.first_line()
         assert await guest.get(signal.SIGTERM) == 0
 
 
 async def test_everything_that_died_at_once_starts_again(folder: Path) -> None:
     async with guests(folder) as (guest,):
-        await guest.said()
+        await guest.first_line()
         os.kill(server_pid(folder), signal.SIGKILL)
         await guest.get(signal.SIGKILL)
     async with guests(folder) as (guest,):
-        assert await ask(await guest.said(), "SELECT 1") == 1
+        assert await ask(await guest.first_line(), "SELECT 1") == 1
 
 
 async def test_a_stale_pid_file_that_names_a_living_process_fools_nobody(folder: Path) -> None:
@@ -290,7 +145,7 @@ async def test_a_stale_pid_file_that_names_a_living_process_fools_nobody(folder:
             (data / name).write_text(lines)
             os.chown(data / name, owner, -1)
         async with guests(folder) as (guest,):
-            assert await ask(await guest.said(), "SELECT 1") == 1
+            assert await ask(await guest.first_line(), "SELECT 1") == 1
         assert bystander.poll() is None
         bystander.kill()
 
@@ -304,7 +159,7 @@ async def test_an_interrupted_first_start_leaves_nothing_in_the_way(tmp_path: Pa
         await guest.get(signal.SIGKILL)
         assert not (folder / "postgres/data").exists()
     async with guests(folder) as (guest,):
-        assert await ask(await guest.said(), "SELECT 1") == 1
+        assert await ask(await guest.first_line(), "SELECT 1") == 1
     assert not (folder / "postgres/data.new").exists()
 
 
@@ -312,7 +167,7 @@ async def test_an_interrupted_first_start_leaves_nothing_in_the_way(tmp_path: Pa
 async def test_any_path_will_do_for_python_and_for_node(prepared: Path, short: Path, name: str) -> None:
     folder = copied(prepared, short / name)
     async with guests(folder) as (guest,):
-        uri = await guest.said()
+        uri = await guest.first_line()
         assert await ask(uri, "SELECT 1") == 1
         pg = ROOT / "dashboard/node_modules/pg"
         if shutil.which("node") and pg.exists():
@@ -331,7 +186,7 @@ async def test_any_path_will_do_for_python_and_for_node(prepared: Path, short: P
 
 async def test_nobody_gets_in_without_the_password(folder: Path) -> None:
     async with guests(folder) as (guest,):
-        uri = await guest.said()
+        uri = await guest.first_line()
         with pytest.raises(asyncpg.InvalidPasswordError):
             await ask(uri, "SELECT 1", password="guessed")
         private = (folder / "postgres", folder / "postgres/password", folder / "postgres/data")
@@ -344,7 +199,7 @@ async def test_another_user_cannot_even_reach_the_socket(prepared: Path, short: 
         folder = copied(prepared, short / name)
         folder.chmod(0o755)
         async with guests(folder) as (guest,):
-            socket = socket_directory(await guest.said()) / ".s.PGSQL.5432"
+            socket = socket_directory(await guest.first_line()) / ".s.PGSQL.5432"
             assert socket.is_socket()
             for user in {NOBODY, (folder / "postgres/data").stat().st_uid}:
                 command = ["stat", "-L", socket]
@@ -359,7 +214,7 @@ async def test_root_hands_over_and_changes_no_foreign_permission(tmp_path: Path)
     above = [path for path in (home, *home.parents)]
     before = [path.stat().st_mode for path in above]
     async with guests(home / ".local/share/taskdeck") as (guest,):
-        assert await ask(await guest.said(), "SELECT 1") == 1
+        assert await ask(await guest.first_line(), "SELECT 1") == 1
         status = Path(f"/proc/{server_pid(home / '.local/share/taskdeck')}/status").read_text()
         assert "\nUid:\t0" not in status
         assert "\nCapEff:\t0000000000000000\n" in status
@@ -380,7 +235,7 @@ async def test_root_without_special_capabilities_runs_programs_that_only_root_ca
         shutil.copytree(libraries, packages / libraries.name)
     under = ("setpriv", "--bounding-set=-dac_read_search,-sys_admin,-sys_ptrace")
     guest = await Guest.enter(folder, under=under, packages=packages)
-    uri = await guest.said()
+    uri = await guest.first_line()
     assert await ask(uri, "CREATE TABLE searched AS SELECT to_tsvector('english', 'tasks')") is None
     program = Path(f"/proc/{server_pid(folder)}/exe").readlink()
     assert program.parts[2].startswith("taskdeck-")
@@ -393,7 +248,7 @@ async def test_an_ordinary_user_runs_it_as_himself(short: Path) -> None:
     (short / "his").mkdir()
     os.chown(short / "his", NOBODY, -1)
     async with guests(short / "his", 1, "nobody") as (guest,):
-        assert await ask(await guest.said(), "SELECT 1") == 1
+        assert await ask(await guest.first_line(), "SELECT 1") == 1
         assert (short / "his/postgres/data").stat().st_uid == NOBODY
     assert is_stopped(short / "his")
     (short / "locked").mkdir()
@@ -427,7 +282,7 @@ async def test_what_keeps_it_from_starting_is_said(folder: Path) -> None:
 async def test_the_log_stays_short(folder: Path) -> None:
     log = folder / "postgres/log"
     async with guests(folder) as (guest,):
-        uri = await guest.said()
+        uri = await guest.first_line()
         with open(log, "a") as file:
             file.write("x" * 9_000_000)
         async with asyncio.timeout(30):

@@ -188,3 +188,16 @@ async def test_a_speaker_ends_when_asked_though_its_input_stays_open(data_dir: P
         async with asyncio.timeout(PATIENCE):
             await process.wait()
     await until(lambda: not postgres_processes(data_dir))
+
+
+@pytest.mark.embedded
+async def test_postgres_ends_after_a_client_that_kills_its_server(data_dir: Path) -> None:
+    async with started(data_dir) as process:
+        assert process.stdin
+        assert process.stdout
+        process.stdin.write(HELLO)
+        assert json.loads(await process.stdout.readline())["id"] == 1
+        assert postgres_processes(data_dir)
+        process.kill()
+        await process.wait()
+    await until(lambda: not postgres_processes(data_dir))
