@@ -18,8 +18,8 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
-KEEP_IN = "taskdeck/conversation_id"
-"""A tool call with this in its `_meta` is kept by the server itself, together with what it did."""
+KEEP_IN, CALL_ID = "taskdeck/conversation_id", "taskdeck/tool_call_id"
+"""A tool call with these in its `_meta` is kept by the server itself, together with what it did."""
 
 SYSTEM = "You help the user with their tasks. Use the tools for anything about tasks, teams and numbers."
 NOT_FOR_THE_MODEL = {"start_conversation", "append_messages", "delete_conversation"}
@@ -43,12 +43,12 @@ class Chat:
         self.conversation_id = int(conversation_id)
         page = await self._ask("get_conversation", conversation_id=self.conversation_id, limit=100, max_tokens=20_000)
         for kept in page["messages"]:
-            said = {name: kept[name] for name in ("role", "content", "tool_calls") if name in kept}
+            said = {n: kept[n] for n in ("role", "content", "tool_calls", "tool_call_id") if n in kept}
             if said["role"] != "tool":
                 self._answer_all("(No answer was kept: the chat was interrupted.)")
                 self.messages.append(said)
             elif unanswered := self._unanswered():
-                self.messages.append(said | {"tool_call_id": unanswered[0]})
+                self.messages.append({"tool_call_id": unanswered[0]} | said)
         self._answer_all("(No answer was kept: the chat was interrupted.)")
 
     async def say(self, words: str) -> str:
@@ -60,7 +60,7 @@ class Chat:
             if not answer.get("tool_calls"):
                 return answer["content"]
             for call in answer["tool_calls"]:
-                result = await self._call(call["function"])
+                result = await self._call(call["id"], call["function"])
                 self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 
     async def _complete(self) -> Message:
@@ -84,13 +84,13 @@ class Chat:
         await self._ask("append_messages", conversation_id=self.conversation_id, messages=[message])
         self.messages.append(message)
 
-    async def _call(self, function: dict[str, str]) -> str:
+    async def _call(self, call_id: str, function: dict[str, str]) -> str:
         """What a tool says, also a refusal. The server keeps the call and its result in the conversation."""
         try:
             arguments = json.loads(function["arguments"] or "{}")
         except ValueError:
             arguments = {"arguments_that_are_no_json": function["arguments"]}
-        meta: Any = {KEEP_IN: self.conversation_id}
+        meta: Any = {KEEP_IN: self.conversation_id, CALL_ID: call_id}
         result = await self.taskdeck.call_tool(function["name"], arguments, meta=meta)
         return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
 

@@ -110,14 +110,14 @@ class Handlers:
             return await tool.call(call, arguments)
 
         try:
-            conversation_id = recording.conversation_of(ctx.meta)
+            place = recording.place_of(ctx.meta)
             scope = await self.callers.scope(caller)
             call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
-            if conversation_id is None:
+            if place is None:
                 return await run(call)
             if "append_messages" not in self.tools:
                 return _refusal("This server keeps no calls: leave the conversation out of _meta.")
-            return await recording.keep(call, name, arguments, run, conversation_id)
+            return await recording.keep(call, name, arguments, run, place)
         except Asking as asking:
             return asking.question
         except StorageError as error:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mcp_server.tools.refusals import NoNulls
+from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
 from storage.conversations import conversations, message_search
 from storage.schema import token_budget
@@ -21,7 +21,7 @@ from storage.schema.response_models import (
 Limit = Annotated[Count, Field(ge=1, le=100)]
 Cursor = Annotated[Line, Field(max_length=500)]
 Query = Annotated[Line, Field(max_length=500)]
-Messages = Annotated[list[Annotated[NewMessage, NoNulls]], Field(max_length=100)]
+Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]
 
 
 class StartConversation(Said):

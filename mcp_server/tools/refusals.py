@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BaseModel, BeforeValidator, ValidationError
 
 from storage.schema.request_models import MAX_ID
 
@@ -37,15 +37,21 @@ def find_nulls(said: dict[str, Any], schema: Schema) -> Iterator[str]:
             yield f"{name} is {'required.' if required else f'null: leave it out.{hint}'}"
 
 
-def _without_nulls(value: object) -> object:
-    said = cast("dict[str, object]", value) if isinstance(value, dict) else {}
-    if nulls := [name for name, inner in said.items() if inner is None]:
-        raise ValueError(f"has null for {nulls[0][:100]}: leave it out")
-    return cast(object, value)
+def no_nulls(model: type[BaseModel]) -> BeforeValidator:
+    """The same for an object within the arguments: a null where a value is required counts as no value."""
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
 
+    def check(value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        given = {name: inner for name, inner in cast("dict[str, object]", value).items() if inner is not None}
+        nulls = [name for name in cast("dict[str, object]", value) if name not in given and name not in required]
+        if nulls:
+            them = "it" if len(nulls) == 1 else "them"
+            raise ValueError(f"has null for {', '.join(name[:100] for name in nulls[:MOST])}: leave {them} out")
+        return given
 
-NoNulls = BeforeValidator(_without_nulls)
-"""The same for an object within the arguments."""
+    return BeforeValidator(check)
 
 
 def _sentence(problem: dict[str, Any], tool: str, schema: Schema, at: str) -> str:
@@ -61,7 +67,8 @@ def _sentence(problem: dict[str, Any], tool: str, schema: Schema, at: str) -> st
                 return f"{field} is not known there: {field.rpartition('.')[0]} takes {taken}."
             return f"{field} is not an argument of {tool}, which takes {taken}."
         case "too_long" | "string_too_long":
-            return f"{field} is too long: at most {context['max_length']}."
+            unit = "items" if known.get("type") == "array" else "characters"
+            return f"{field} is too long: at most {context['max_length']} {unit}."
         case "too_short" | "string_too_short":
             return f"{field} must not be empty."
         case "literal_error":
@@ -72,7 +79,8 @@ def _sentence(problem: dict[str, Any], tool: str, schema: Schema, at: str) -> st
             kind = "" if problem["type"] in ("greater_than_equal", "less_than_equal") else "a whole number "
             return f"{field} must be {kind}between {known.get('minimum', 1)} and {known.get('maximum', MAX_ID)}."
         case "value_error":
-            return f"{field} {problem['msg'].removeprefix('Value error, ')}."
+            said = problem["msg"].removeprefix("Value error, ")
+            return f"{field}{said}." if said.startswith(".") else f"{field} {said}."
         case _:
             return f"{field} {_KINDS.get(known.get('type', ''), 'is not what can be taken')}."
 

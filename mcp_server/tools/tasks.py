@@ -5,7 +5,7 @@ from unicodedata import category
 
 from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
-from mcp_server.tools.refusals import MOST, NoNulls, explain
+from mcp_server.tools.refusals import MOST, explain, no_nulls
 from mcp_server.tools.registry import TOOLS, Call, tool
 from storage.engine.database import Scope
 from storage.schema import token_budget
@@ -46,7 +46,7 @@ class AddTask(NewTask):
 class AddTasks(Said):
     """Arguments of add_tasks."""
 
-    tasks: Annotated[list[Annotated[NewTask, NoNulls, EachByItself]], Field(min_length=1, max_length=50)]
+    tasks: Annotated[list[Annotated[NewTask, no_nulls(NewTask), EachByItself]], Field(min_length=1, max_length=50)]
     atomic: bool = Field(True, description="All or none")
     idempotency_key: Key | None = None
 

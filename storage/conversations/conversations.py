@@ -48,6 +48,7 @@ ME = func.current_user_id()
 _VIEW = tuple(getattr(Conversation, name) for name in ConversationView.model_fields)
 _MINE = (col(Conversation.id) == bindparam("conversation_id", type_=BigInteger), col(Conversation.user_id) == ME)
 _SIZE = bindparam("size", type_=Integer)
+_GIVEN = ("role", "content", "tool_calls", "tool_call_id", "model")
 
 _GET = compiled(select(*_VIEW).where(*_MINE))
 _REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation.id)))
@@ -57,14 +58,14 @@ def _storing(counted: Any) -> Statement:  # noqa: ANN401
     """Give out sequence numbers and store the messages in one statement, so that nobody's come in between."""
     numbered = counted.returning(*_VIEW).cte("counted")
     told = (
-        func.unnest(*(bindparam(name, type_=ARRAY(Text)) for name in ("roles", "contents", "calls", "models")))
-        .table_valued("role", "content", "tool_calls", "model", with_ordinality="position")
+        func.unnest(*(bindparam(f"{name}_list", type_=ARRAY(Text)) for name in _GIVEN))
+        .table_valued(*_GIVEN, with_ordinality="position")
         .render_derived("told")
     )
     sequence = numbered.c.message_count - _SIZE + cast(told.c.position, Integer)
-    columns = (told.c.role, told.c.content, cast(told.c.tool_calls, JSONB), told.c.model)
+    columns = (cast(told.c[name], JSONB) if name == "tool_calls" else told.c[name] for name in _GIVEN)
     stored = insert(Message).from_select(
-        ["conversation_id", "sequence", "user_id", "role", "content", "tool_calls", "model"],
+        ["conversation_id", "sequence", "user_id", *_GIVEN],
         select(numbered.c.id, sequence, ME, *columns).select_from(numbered.join(told, true())),
         include_defaults=False,
     )
@@ -96,7 +97,7 @@ _newest = (
 )
 _spent = select(_newest, func.sum(_newest.c.cost).over(order_by=_newest.c.sequence.desc()).label("spent")).subquery()
 _READ = compiled(
-    select(*(_spent.c[name] for name in ("sequence", "role", "content", "tool_calls", "model", "created_at")))
+    select(*(_spent.c[name] for name in ("sequence", *_GIVEN, "created_at")))
     .where(or_(_spent.c.spent <= bindparam("budget", type_=BigInteger), _spent.c.spent == _spent.c.cost))
     .order_by(_spent.c.sequence.desc())
 )
@@ -288,10 +289,8 @@ def _fingerprint(messages: Sequence[NewMessage]) -> list[dict[str, Any]]:
 def _columns(messages: Sequence[NewMessage]) -> dict[str, Any]:
     return {
         "size": len(messages),
-        "roles": [message.role for message in messages],
-        "contents": [message.content for message in messages],
-        "calls": [None if m.tool_calls is None else json.dumps(m.tool_calls) for m in messages],
-        "models": [message.model for message in messages],
+        **{f"{name}_list": [getattr(message, name) for message in messages] for name in _GIVEN},
+        "tool_calls_list": [None if m.tool_calls is None else json.dumps(m.tool_calls) for m in messages],
     }
 
 

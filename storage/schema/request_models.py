@@ -5,9 +5,11 @@ Limits stand here once; tools derive their schemas from these classes.
 
 import json
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, cast
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from storage.schema import content_parts
 
 Status = Literal["pending", "in_progress", "completed"]
 Priority = Literal["low", "medium", "high", "urgent"]
@@ -17,6 +19,8 @@ TeamRole = Literal["owner", "admin", "member", "viewer"]
 MessageRole = Literal["user", "assistant", "system", "tool"]
 
 MAX_ID = 2**63 - 1
+MAX_CALL_ID = 200
+"""Characters of the id that a chat API gives to a tool call."""
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -61,6 +65,18 @@ def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return value
 
 
+def _parts(content: object) -> list[Any] | None:
+    """Content that is a list of parts; one part alone, as MCP has it, counts as such a list."""
+    if isinstance(content, dict):
+        return [cast(object, content)]
+    return cast("list[Any]", content) if isinstance(content, list) else None
+
+
+def _content_text(content: object) -> object:
+    parts = _parts(content)
+    return content if parts is None else content_parts.as_text(parts)
+
+
 def _distinct(values: list[str]) -> list[str]:
     return list(dict.fromkeys(values))
 
@@ -77,6 +93,7 @@ TeamName = Annotated[Line, Field(max_length=100)]
 ConversationTitle = Annotated[Line, Field(max_length=200)]
 Person = Annotated[Line, Field(max_length=320)]
 Key = Annotated[Line, Field(max_length=128)]
+CallId = Annotated[Line, Field(max_length=MAX_CALL_ID)]
 
 
 class Said(BaseModel):
@@ -108,9 +125,34 @@ class NewTask(TaskFields):
 
 
 class NewMessage(Said):
-    """A message to keep."""
+    """A message to keep. Beside tool calls it needs no content.
+
+    The schema of `content` is that of text, for models: not all of their families take unions. Programs may give a list
+    of parts, as they have it from a chat API; `content_parts` says what becomes of it.
+    """
 
     role: MessageRole
-    content: Annotated[Text, _bytes_at_most(65536)] = Field(description="Up to 64 KiB")
+    content: Annotated[Text, _bytes_at_most(65536), BeforeValidator(_content_text)] = Field(
+        description="Up to 64 KiB, or a list of parts"
+    )
     tool_calls: Annotated[list[dict[str, Any]], AfterValidator(_storable_calls)] | None = None
+    tool_call_id: CallId | None = None
     model: Annotated[Line, Field(max_length=200)] | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _find_calls(cls, data: Any) -> Any:  # noqa: ANN401
+        """Take tool calls, and the id of an answered one, from where Anthropic and MCP have them: among the parts."""
+        if not isinstance(data, dict):
+            return data
+        given = dict(cast("dict[str, Any]", data))
+        if (parts := _parts(given.get("content"))) is not None:
+            uses, answered = content_parts.tool_uses(parts), content_parts.answered_call(parts)
+            calls = given.get("tool_calls", [])
+            if uses and isinstance(calls, list):
+                given["tool_calls"] = [*cast("list[Any]", calls), *uses]
+            if answered and len(answered) <= MAX_CALL_ID:
+                given.setdefault("tool_call_id", answered)
+        if given.get("content") is None and isinstance(given.get("tool_calls"), list) and given["tool_calls"]:
+            given["content"] = ""
+        return given

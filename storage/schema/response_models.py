@@ -148,6 +148,7 @@ class MessageView(View):
     role: MessageRole
     content: str
     tool_calls: list[dict[str, Any]] | None = None
+    tool_call_id: str | None = None
     model: str | None = None
     created_at: str
 

@@ -236,3 +236,4 @@ class Message(Row, table=True):
         default=None,
         sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)")),
     )
+    tool_call_id: str | None = Stored(default=None, sa_type=Text)

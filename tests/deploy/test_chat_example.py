@@ -100,6 +100,9 @@ async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: House,
     assert json.loads(added[1])["result"]["id"] == task["id"]
     assert json.loads(refused[1])["error"].startswith("No task")
 
+    page = await alice.call("get_conversation", conversation_id=number)
+    assert [message.get("tool_call_id") for message in page["messages"]] == [None, None, "call_0", "call_1", None]
+
     model.script = [says("Milk.")]
     assert await chat(house, model, alice, "What was it?", go_on=number) == [first, "Milk."]
     told = model.heard[-1]

@@ -4,9 +4,10 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from mcp.types import TextContent
 
-from mcp_server.protocol.recording import KEY
+from mcp_server.protocol.recording import CALL_KEY, KEY
 from tests.conftest import Person
 
 
@@ -38,3 +39,27 @@ async def test_a_call_that_the_token_does_not_allow_is_kept_with_its_error(alice
     sentence = await refused(writer, chat, "list_tasks")
     assert sentence == "list_tasks takes a token with the scope mcp:read."
     assert await kept(alice, chat) == [{"tool": "list_tasks", "arguments": {}, "error": sentence}]
+
+
+async def test_a_kept_call_has_the_id_that_the_model_gave_it(alice: Person) -> None:
+    chat = (await alice.call("start_conversation"))["id"]
+    for call_id, title in (("call_1", "Buy milk"), (None, "Buy bread"), ("call_2", " ")):
+        await alice.ask("add_task", {KEY: chat, CALL_KEY: call_id}, title=title)
+    page = await alice.call("get_conversation", conversation_id=chat)
+    assert [(message["role"], message.get("tool_call_id")) for message in page["messages"]] == [
+        ("tool", "call_1"),
+        ("tool", None),
+        ("tool", "call_2"),
+    ]
+    assert "error" in json.loads(page["messages"][2]["content"])
+
+
+@pytest.mark.parametrize("bad", ["", " ", 7, True, ["call_1"], {}, "x" * 201, "a\0b"], ids=repr)
+async def test_an_id_of_a_call_that_cannot_be_refuses_the_call(alice: Person, bad: object) -> None:
+    chat = (await alice.call("start_conversation"))["id"]
+    result = await alice.ask("add_task", {KEY: chat, CALL_KEY: bad}, title="Buy milk")
+    assert result.is_error
+    sentence = "_meta taskdeck/tool_call_id must be text of 1 to 200 characters: the call's id."
+    assert [part.text for part in result.content if isinstance(part, TextContent)] == [sentence]
+    assert (await alice.call("list_tasks"))["total_count"] == 0
+    assert await kept(alice, chat) == []
