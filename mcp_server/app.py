@@ -11,17 +11,22 @@ from mcp.server.streamable_http_manager import StreamableHTTPASGIApp, Streamable
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_server.api.dashboard_routes import allow_origins, build_bridge, explain, read_heads
+from mcp_server.api.dashboard_routes import HeadAsGet, build_bridge, explain
 from mcp_server.api.live_socket import LiveSocket
-from mcp_server.http.authentication import Authenticate, GuardHost, metadata_routes
-from mcp_server.http.metrics import Measure, Metrics
+from mcp_server.http.authentication import OPENAPI, Authentication
+from mcp_server.http.cors import AllowOrigins
+from mcp_server.http.host_guard import HostGuard
+from mcp_server.http.mcp_requests import McpRequests
+from mcp_server.http.metrics import Metrics, RequestMetrics
 from mcp_server.http.probes import Health
-from mcp_server.http.rate_limit import LimitAddresses, LimitRequests, Quota
-from mcp_server.http.request_body import MAX_BODY_BYTES, only_messages
+from mcp_server.http.rate_limit import AddressRateLimit, CallerRateLimit, Quota
+from mcp_server.http.request_body import MAX_BODY_BYTES
+from mcp_server.http.resource_metadata import metadata_routes
 from mcp_server.identity.callers import Callers
 from mcp_server.identity.tokens import Caller, Verifier, client_key
 from mcp_server.protocol.server import build_server
@@ -36,8 +41,8 @@ from storage.schema.errors import StorageError
 
 
 @dataclass(frozen=True)
-class Deck:
-    """What runs: the database, who may pass, and the MCP server over both."""
+class Services:
+    """What every way in shares: the database, authentication, changes, and the MCP server."""
 
     database: Database
     verifier: Verifier
@@ -48,10 +53,10 @@ class Deck:
 
 
 @asynccontextmanager
-async def open_deck(
+async def open_services(
     settings: Settings, database_url: str, dashboard_url: str | None = None, local: Caller | None = None
-) -> AsyncGenerator[Deck]:
-    """Open the database and build what all doors share. `local` asks when there is no HTTP request."""
+) -> AsyncGenerator[Services]:
+    """Open the database and build what HTTP and stdio share. `local` is the caller where there is no HTTP request."""
     async with Database.open(database_url) as database:
 
         async def find_personal_token(token_hash: str) -> Caller | None:
@@ -74,7 +79,7 @@ async def open_deck(
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
             subscriptions = Subscriptions(feed, lambda token: verifier.verify(token, "mcp"))
             server = build_server(settings, callers, local, subscriptions)
-            yield Deck(database, verifier, callers, feed, subscriptions, server)
+            yield Services(database, verifier, callers, feed, subscriptions, server)
             await subscriptions.close()
 
 
@@ -87,64 +92,65 @@ async def open_app(
     Once `draining` is set, /readyz says no, and subscriptions end.
     """
     async with AsyncExitStack() as stack:
-        deck = await stack.enter_async_context(open_deck(settings, database_url, dashboard_url))
+        services = await stack.enter_async_context(open_services(settings, database_url, dashboard_url))
         draining = draining or asyncio.Event()
-        for work in (_see_off(deck.subscriptions, draining), purge_for_ever(deck.database)):
+        for work in (_close_on_drain(services.subscriptions, draining), purge_for_ever(services.database)):
             stack.callback(asyncio.create_task(work).cancel)
         manager = StreamableHTTPSessionManager(
-            app=deck.server,
+            app=services.server,
             json_response=True,
             stateless=True,
             max_request_body_size=MAX_BODY_BYTES,
-            # GuardHost checks Host and Origin of every route, exactly; the SDK would only check its own.
+            # HostGuard checks Host and Origin of every route, exactly; the SDK would only check its own.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         await stack.enter_async_context(manager.run())
 
-        quota = Quota(deck.database, settings.rate_limit)
-
-        def limited(app: ASGIApp) -> ASGIApp:
-            return LimitRequests(app, quota)
-
-        bridge = build_bridge(deck.callers)
-        speaking = only_messages(StreamableHTTPASGIApp(manager))
-        mcp = Authenticate(limited(speaking), deck.verifier, "mcp", scope_needed)
-        api = Authenticate(limited(read_heads(bridge)), deck.verifier, "api")
-        live = LiveSocket(deck.feed, deck.verifier)
-        metrics = Metrics(deck.database, deck.feed, lambda: live.count, lambda: deck.subscriptions.count)
-        doors: list[BaseRoute] = [
-            Route("/mcp", endpoint=mcp),
-            WebSocketRoute("/api/ws", endpoint=Authenticate(live, deck.verifier, "api")),
-            Route("/api/openapi.json", endpoint=bridge),
-            Route("/api/{path:path}", endpoint=api),
+        bridge = build_bridge(services.callers)
+        live = LiveSocket(services.feed, services.verifier)
+        metrics = Metrics(services.database, services.feed, lambda: live.count, lambda: services.subscriptions.count)
+        probes = [*Health(services.database, services.verifier, services.feed, draining).routes(), metrics.route()]
+        metadata = metadata_routes(services.verifier)
+        routes: list[BaseRoute] = [
+            *probes,
+            *metadata,
+            Route("/mcp", endpoint=StreamableHTTPASGIApp(manager)),
+            WebSocketRoute("/api/ws", endpoint=live),
+            Route("/api/{path:path}", endpoint=HeadAsGet(bridge)),
         ]
-        open_to_all = metadata_routes(deck.verifier)
-        watched = [*Health(deck.database, deck.verifier, deck.feed, draining).routes(), metrics.route()]
-        # Whoever watches the server, or looks up where to sign in, must not suffer from a stranger at the same address.
-        inner = _house(open_to_all, LimitAddresses(_house(doors, _nowhere)))
-        app = GuardHost(_house(watched, allow_origins(inner, settings)), settings, dashboard_url)
-        routes = [*watched, *open_to_all, *doors]
         paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
-        yield Measure(app, metrics, paths, TOOLS)
+        yield _application(
+            routes,
+            # A request meets these in this order.
+            Middleware(RequestMetrics, metrics, paths | {OPENAPI}, TOOLS),
+            Middleware(HostGuard, settings, dashboard_url),
+            Middleware(AllowOrigins, settings),
+            Middleware(AddressRateLimit, frozenset(route.path for route in (*probes, *metadata))),
+            Middleware(Authentication, services.verifier),
+            Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
+            Middleware(McpRequests, settings, scope_needed),
+        )
 
 
-async def _see_off(subscriptions: Subscriptions, draining: asyncio.Event) -> None:
+async def _close_on_drain(subscriptions: Subscriptions, draining: asyncio.Event) -> None:
     """End the streams when the server is asked to stop: it waits for requests in flight, and these have no end."""
     await draining.wait()
     await subscriptions.close()
 
 
-def _house(routes: Sequence[BaseRoute], default: ASGIApp) -> ASGIApp:
-    """Routes, and what answers all else. Whatever fails is answered in the form that the bridge documents."""
-    house = Starlette(
-        routes=routes, exception_handlers=dict.fromkeys((HTTPException, StorageError, Exception), explain)
+def _application(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
+    """One router behind one list of middleware. Every failure is answered in the form that the API documents."""
+    application = Starlette(
+        routes=routes,
+        middleware=middleware,
+        exception_handlers=dict.fromkeys((HTTPException, StorageError, Exception), explain),
     )
-    house.router.redirect_slashes = False
-    house.router.default = default
-    return house
+    application.router.redirect_slashes = False
+    application.router.default = _not_found
+    return application
 
 
-async def _nowhere(scope: Scope, receive: Receive, send: Send) -> None:
-    """There is no such address, for sockets either."""
+async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer 404, to WebSockets as well."""
     answer = await explain(Request({**scope, "type": "http"}), HTTPException(404))
     await answer(scope, receive, send)

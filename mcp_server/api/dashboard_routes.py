@@ -1,6 +1,6 @@
 """The HTTP bridge for dashboards: numbers and lists, read only. docs/contracts/dashboard-api.yaml describes it.
 
-A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authenticate put it.
+A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authentication put it.
 """
 
 import re
@@ -11,14 +11,11 @@ from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
-from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Send
-from starlette.types import Scope as Asked
+from starlette.types import Scope as AsgiScope
 
 from mcp_server.identity.callers import Callers
-from mcp_server.settings import Settings
 from storage.engine.database import Scope
 from storage.people import teams
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
@@ -171,7 +168,7 @@ async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Respons
 def build_bridge(callers: Callers) -> FastAPI:
     """The application for the paths /api/dashboard/... and /api/openapi.json.
 
-    Stands behind Authenticate and LimitRequests; /api/openapi.json alone needs no caller.
+    Expects a caller in `scope`; /api/openapi.json alone needs no caller.
     """
     bridge = FastAPI(
         title="Taskdeck dashboard API",
@@ -201,48 +198,15 @@ def build_bridge(callers: Callers) -> FastAPI:
     return bridge
 
 
-def allow_origins(app: ASGIApp, settings: Settings) -> ASGIApp:
-    """Let pages of the origins in TASKDECK_ALLOWED_ORIGINS read every answer; stands before Authenticate.
+class HeadAsGet:
+    """Answers HEAD like GET; the server leaves the body out (RFC 9110 section 9.3.2)."""
 
-    What they may send and read besides is what MCP takes (transports, "Streamable HTTP").
-    """
-    return _AllowOrigins(
-        app,
-        allow_origins=settings.allowed_origins,
-        allow_methods=["GET", "POST"],
-        allow_headers=[
-            "Authorization",
-            "Content-Type",
-            "Last-Event-ID",
-            "Mcp-Method",
-            "Mcp-Name",
-            "MCP-Protocol-Version",
-            "Mcp-Session-Id",
-        ],
-        expose_headers=["MCP-Protocol-Version", "Mcp-Session-Id", "Retry-After", "Server-Timing", "WWW-Authenticate"],
-    )
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-
-class _AllowOrigins(CORSMiddleware):
-    def preflight_response(self, request_headers: Headers) -> Response:
-        """As Starlette's, with a refusal in our form."""
-        answer = super().preflight_response(request_headers)
-        if answer.status_code == 200:
-            return answer
-        headers = {name: value for name, value in answer.headers.items() if not name.startswith("content-")}
-        content = {"error": "forbidden_preflight", "detail": f"{bytes(answer.body).decode()}: see /api/openapi.json"}
-        return JSONResponse(content, answer.status_code, headers | {"Cache-Control": "no-store"})
-
-
-def read_heads(app: ASGIApp) -> ASGIApp:
-    """Answer HEAD like GET; the server leaves the body out (RFC 9110 section 9.3.2)."""
-
-    async def run(scope: Asked, receive: Receive, send: Send) -> None:
-        if scope.get("method") == "HEAD":
-            scope = {**scope, "method": "GET"}
-        await app(scope, receive, send)
-
-    return run
+    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+        """Pass the request on."""
+        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
 
 
 async def _scope(request: Request) -> Scope:

@@ -35,7 +35,7 @@ class _Close(Exception):
 
 
 class LiveSocket:
-    """The WebSocket application. Stands behind Authenticate, which lets sockets without a token pass."""
+    """The WebSocket application. Authentication lets sockets without a token pass: their first message brings one."""
 
     def __init__(self, feed: Feed, verifier: Verifier) -> None:
         self._feed = feed

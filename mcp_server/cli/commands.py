@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
-from mcp_server.app import open_app, open_deck
+from mcp_server.app import open_app, open_services
 from mcp_server.cli import dashboard_process, doctor
 from mcp_server.cli.startup_banner import welcome
 from mcp_server.http import uvicorn_server
@@ -182,8 +182,8 @@ async def _stdio(settings: Settings) -> None:
 
 
 async def _speak(settings: Settings, database_url: str, caller: Caller) -> None:
-    async with open_deck(settings, database_url, local=caller) as deck:
-        await speak(deck.server)
+    async with open_services(settings, database_url, local=caller) as services:
+        await speak(services.server)
 
 
 @command.command()

@@ -84,7 +84,7 @@ class _Gauges(Collector):
         yield retries
 
 
-class Measure:
+class RequestMetrics:
     """Counts and times each request. Outermost of all, so that refusals count as well.
 
     Only `paths` and `tools` become labels: whatever else a client makes up counts as "other".

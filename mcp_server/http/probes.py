@@ -13,6 +13,9 @@ from storage.engine.retry import Unprepared
 from storage.events.feed import Feed
 from storage.schema.errors import StorageError
 
+PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
+"""Paths for load balancers and monitoring: no token, any Host, no limit."""
+
 _HEADERS = {"Cache-Control": "no-store"}
 
 

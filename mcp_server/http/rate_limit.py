@@ -5,13 +5,14 @@ import logging
 import math
 import time
 from collections import OrderedDict
+from collections.abc import Set
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
 from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_server.http.refusals import Refusal
 from mcp_server.identity.tokens import Caller
 from storage.engine import rate_limit
 from storage.engine.database import Database
@@ -120,8 +121,12 @@ def _exceeded(who: str, rate: int, wait: int) -> Exceeded:
     return Exceeded(f"{who} made more than {rate} requests in a minute. Wait {wait} s", wait)
 
 
-class LimitRequests:
-    """Answers 429 to a caller whose limit is used up (RFC 6585 section 4). Stands behind Authenticate."""
+def _rate_limited(detail: str, wait: int) -> Refusal:
+    return Refusal(429, "rate_limited", detail, retry_after=wait)
+
+
+class CallerRateLimit:
+    """Answers 429 to a caller whose limit is used up (RFC 6585 section 4). Requests without a caller pass."""
 
     def __init__(self, app: ASGIApp, quota: Quota) -> None:
         self._app = app
@@ -131,24 +136,27 @@ class LimitRequests:
         """Pass the request on, or refuse it."""
         if "caller" not in scope or not (exceeded := await self._quota.take(scope["caller"])):
             return await self._app(scope, receive, send)
-        return await _refuse(exceeded.detail, exceeded.wait, scope, receive, send)
+        return await _rate_limited(exceeded.detail, exceeded.wait).send(scope, receive, send)
 
 
-class LimitAddresses:
-    """Bounds what an address may try before anybody there is known: requests, and refused tokens.
+class AddressRateLimit:
+    """Limits what an address may try before a token from there was accepted: requests, and refused tokens.
 
-    A bearer that was let in once is not counted again, so the many users behind one proxy are not one stranger.
+    A bearer that was accepted once is not counted again, so the many users behind one proxy are not one stranger.
+    `exempt` paths are never refused: monitoring, and clients that look up where to sign in, must not suffer from
+    somebody else at the same address.
     """
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, exempt: Set[str]) -> None:
         self._app = app
+        self._exempt = exempt
         self._requests = Allowance(STRANGER_REQUESTS)
         self._failures = Allowance(STRANGER_FAILURES)
         self._known: OrderedDict[bytes, None] = OrderedDict()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429."""
-        if scope["type"] not in ("http", "websocket"):
+        if scope["type"] not in ("http", "websocket") or scope["path"] in self._exempt:
             return await self._app(scope, receive, send)
         sent = Headers(scope=scope).get("authorization", "")
         bearer = hashlib.sha256(sent.encode("latin-1")).digest() if sent else b""
@@ -157,7 +165,7 @@ class LimitAddresses:
         address = _network(scope)
         if wait := self._failures.wait(address) or self._requests.take(address):
             detail = f"Too many requests without a good token from this address. Wait {wait} s"
-            return await _refuse(detail, wait, scope, receive, send)
+            return await _rate_limited(detail, wait).send(scope, receive, send)
         outcome = await self._watch(scope, receive, send)
         if outcome == "refused":
             self._failures.take(address)
@@ -199,11 +207,3 @@ def _network(scope: Scope) -> str:
     if not isinstance(address, IPv6Address):
         return str(address)
     return str(address.ipv4_mapped or int(address) >> 64)
-
-
-async def _refuse(detail: str, wait: int, scope: Scope, receive: Receive, send: Send) -> None:
-    if scope["type"] == "websocket" and "websocket.http.response" not in scope.get("extensions", {}):
-        return await send({"type": "websocket.close", "code": 4429, "reason": detail})
-    headers = {"Retry-After": str(wait), "Cache-Control": "no-store"}
-    content = {"error": "rate_limited", "detail": detail}
-    return await JSONResponse(content, 429, headers)(scope, receive, send)

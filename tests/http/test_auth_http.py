@@ -13,6 +13,7 @@ from mcp.server import MCPServer
 from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.mcpserver import Context
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Mount, Route
@@ -20,7 +21,10 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from mcp_server.http import request_body
-from mcp_server.http.authentication import Authenticate, GuardHost, caller_of_environment, metadata_routes
+from mcp_server.http.authentication import Authentication, caller_of_environment
+from mcp_server.http.host_guard import HostGuard
+from mcp_server.http.mcp_requests import McpRequests
+from mcp_server.http.resource_metadata import metadata_routes
 from mcp_server.identity.local_issuer import Audience, LocalIssuer
 from mcp_server.identity.tokens import Caller, Verifier
 from mcp_server.settings import Settings, SettingsError
@@ -29,6 +33,7 @@ from tests.support.token_factory import (
     ADDRESS,
     DOORS,
     ISSUER,
+    PING,
     Answer,
     Door,
     House,
@@ -117,16 +122,15 @@ async def test_a_socket_without_a_token_may_bring_one_later(house: House):
         ("mcp:write", call("add_task"), 200),
         ("mcp:write", call("list_tasks"), 403),
         ("mcp:read", call("add_task").replace(b'"name"', b'"name": "list_tasks", "name"'), 403),
-        ("mcp:read", b'{"method": "tools/list", "params": {"name": "add_task"}}', 200),
-        ("mcp:read", b'{"method": "tools/call"}', 200),
-        ("mcp:read", b'{"method": "tools/call", "params": ["add_task"]}', 200),
-        ("mcp:read", b'{"method": "tools/call", "params": {"name": 1}}', 200),
-        ("mcp:read", b'{"method": "tools/call", "params": {"name": ["add_task"]}}', 200),
-        ("mcp:read", b"[" + call("add_task") + b"]", 200),
-        ("mcp:read", b"{", 200),
-        ("mcp:read", b"[" * 100_000, 200),
-        ("mcp:read", b"", 200),
-        ("mcp:write", b"{", 403),
+        ("mcp:read", call("add_task").replace(b"tools/call", b"tools/list"), 200),
+        ("mcp:read", call("add_task").replace(b'"add_task"', b"1"), 200),
+        ("mcp:read", call("add_task").replace(b'"add_task"', b'["add_task"]'), 200),
+        ("mcp:read", call("add_task").replace(b'{"name": "add_task"}', b'["add_task"]'), 400),
+        ("mcp:read", b"[" + call("add_task") + b"]", 400),
+        ("mcp:read", b"{", 400),
+        ("mcp:read", b"[" * 100_000, 400),
+        ("mcp:read", b"", 400),
+        ("mcp:write", b"{", 400),
     ],
 )
 async def test_a_tool_takes_its_scope(house: House, scopes: str, body: bytes, status: int):  # S10
@@ -139,11 +143,11 @@ async def test_a_tool_takes_its_scope(house: House, scopes: str, body: bytes, st
         assert (BOTH if needed == "mcp:write" else 'scope="mcp:read"') in answer.challenge
         assert house.passed == []
     else:
-        assert house.bodies == [body]
+        assert house.bodies == ([body] if status == 200 else [])
 
 
 async def test_a_body_reaches_the_application_whole(house: House):
-    chunks = [b'{"method": ', b"", b'"tools/list"', b"}"]
+    chunks = [PING[:9], b"", PING[9:20], PING[20:]]
     assert (await house.show(mint(house), body=chunks)).status == 200
     assert house.bodies == [b"".join(chunks)]
 
@@ -157,7 +161,8 @@ async def test_a_body_over_a_megabyte_is_refused(house: House, announced: str):
     answer = await house.knock("mcp", *headers, body=body)
     assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)
     assert house.passed == []
-    assert (await house.show(mint(house), body=b"x" * (size - 1))).status == 200
+    padding = b" " * (size - 1 - len(PING))
+    assert (await house.show(mint(house), body=PING + padding)).status == 200
 
 
 async def test_a_body_of_somebody_unknown_is_not_read(house: House):
@@ -188,7 +193,7 @@ async def test_a_socket_that_cannot_be_answered_by_http_is_closed(house: House):
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/api/ws", "query_string": b"", "headers": [(b"authorization", b"Bearer x")]}
-    await house.door("socket")(scope, lambda: asyncio.sleep(0, {}), send)
+    await house.guarded()(scope, lambda: asyncio.sleep(0, {}), send)
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 4401)]
 
 
@@ -227,9 +232,9 @@ ORIGINS = {
 }
 
 
-def guarded(house: House, **changes: Any) -> GuardHost:
+def guarded(house: House, **changes: Any) -> HostGuard:
     known = settings_for(house.verifier.settings.data_dir, allowed_origins="https://app.example", **changes)
-    return GuardHost(house.application, known, "http://127.0.0.1:3000")
+    return HostGuard(house.application, known, "http://127.0.0.1:3000")
 
 
 def ok(kind: str, status: int) -> int:
@@ -360,7 +365,7 @@ async def test_over_stdio_keys_that_cannot_be_fetched_are_named(tmp_path: Path):
             await caller_of_environment(Verifier(known))
 
 
-def build(verifier: Verifier) -> GuardHost:
+def build(verifier: Verifier) -> Starlette:
     """The SDK's server and a bridge, as app.py mounts them."""
     server = MCPServer("test")
 
@@ -382,15 +387,15 @@ def build(verifier: Verifier) -> GuardHost:
 
     mcp = server.streamable_http_app(stateless_http=True, json_response=True)
     application = Starlette(
-        routes=[
-            Mount("/api", Authenticate(Starlette(routes=[Route("/me", bridge)]), verifier, "api")),
-            Mount(
-                "/", Authenticate(mcp, verifier, "mcp", lambda tool: "mcp:write" if tool == "add_task" else "mcp:read")
-            ),
+        routes=[Route("/api/me", bridge), Mount("/", mcp)],
+        middleware=[
+            Middleware(HostGuard, verifier.settings),
+            Middleware(Authentication, verifier),
+            Middleware(McpRequests, verifier.settings, lambda tool: "mcp:write" if tool == "add_task" else "mcp:read"),
         ],
         lifespan=lambda _: server.session_manager.run(),
     )
-    return GuardHost(application, verifier.settings)
+    return application
 
 
 async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(tmp_path: Path):
@@ -442,8 +447,8 @@ async def test_a_body_that_does_not_come_is_given_up(house: House, monkeypatch: 
     async def send(message: Any) -> None:
         answer.status = message.get("status", answer.status)
 
-    headers = [(b"authorization", f"Bearer {mint(house)}".encode())]
+    headers = [(b"authorization", f"Bearer {mint(house)}".encode()), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
-    await house.door("mcp")(scope, receive, send)
+    await house.guarded()(scope, receive, send)
     assert answer.status == 408
     assert house.passed == []

@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mcp_server.http.authentication import Authenticate
+from mcp_server.http.authentication import Authentication
+from mcp_server.http.mcp_requests import McpRequests
 from mcp_server.identity.tokens import Verifier
 from mcp_server.settings import Settings
 
 ADDRESS = "http://127.0.0.1:8000"
 ISSUER = "https://issuer.example"
+PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
 Door = Literal["mcp", "api", "socket"]
 DOORS: tuple[Door, ...] = ("mcp", "api", "socket")
 
@@ -230,19 +232,19 @@ class House:
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"{}"})
 
-    def door(self, door: Door) -> ASGIApp:
-        if door == "mcp":
-            writers = {"add_task": "mcp:write"}
-            return Authenticate(self.application, self.verifier, "mcp", lambda tool: writers.get(tool, "mcp:read"))
-        return Authenticate(self.application, self.verifier, "api")
+    def guarded(self) -> ASGIApp:
+        writers = {"add_task": "mcp:write"}
+        inner = McpRequests(self.application, self.verifier.settings, lambda tool: writers.get(tool, "mcp:read"))
+        return Authentication(inner, self.verifier)
 
     async def knock(self, door: Door, *headers: tuple[str, str], **request: Any) -> Answer:
         how: dict[str, Any] = {
-            "mcp": {"kind": "http", "method": "POST", "path": "/mcp"},
+            "mcp": {"kind": "http", "method": "POST", "path": "/mcp", "body": PING},
             "api": {"kind": "http", "method": "GET", "path": "/api/dashboard/statistics"},
             "socket": {"kind": "websocket", "method": "GET", "path": "/api/ws"},
         }[door]
-        return await knock(self.door(door), *headers, **(how | request))
+        sent = (*headers, ("content-type", "application/json")) if door == "mcp" else headers
+        return await knock(self.guarded(), *sent, **(how | request))
 
     async def show(self, token: str, door: Door = "mcp", **request: Any) -> Answer:
         return await self.knock(door, ("authorization", f"Bearer {token}"), **request)

@@ -30,7 +30,7 @@ from mcp.types import (
     UnsubscribeRequestParams,
 )
 
-from mcp_server.app import Deck, open_deck
+from mcp_server.app import Services, open_services
 from mcp_server.identity import tokens
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.protocol import subscriptions as module
@@ -93,10 +93,10 @@ async def replicas(
 
 
 @pytest.fixture
-async def deck(settings: Settings, direct_url: str, database_url: str, alice: Person) -> AsyncGenerator[Deck]:
+async def services(settings: Settings, direct_url: str, database_url: str, alice: Person) -> AsyncGenerator[Services]:
     """A server for one client of alice's, as over stdio."""
     known = settings.model_copy(update={"database_url": database_url, "database_url_unpooled": direct_url})
-    async with open_deck(known, database_url, local=alice.caller) as opened:
+    async with open_services(known, database_url, local=alice.caller) as opened:
         while opened.feed.listener.state != "listening":  # noqa: ASYNC110 - a state raises no event
             await asyncio.sleep(0.01)
         yield opened
@@ -236,20 +236,20 @@ async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
 
 
 @pytest.mark.parametrize("limit", ["MAX_STREAMS", "MAX_STREAMS_A_USER"])
-async def test_streams_are_limited(deck: Deck, monkeypatch: pytest.MonkeyPatch, limit: str):
+async def test_streams_are_limited(services: Services, monkeypatch: pytest.MonkeyPatch, limit: str):
     monkeypatch.setattr(module, limit, 2)
-    async with Client(deck.server) as client, client.listen(), client.listen():
+    async with Client(services.server) as client, client.listen(), client.listen():
         with pytest.raises(MCPError, match="Too many subscriptions"):
             async with client.listen():
                 pass
-        assert deck.subscriptions.count == 2
+        assert services.subscriptions.count == 2
         too_many = [f"conversation://{n}" for n in range(101)]
         with pytest.raises(MCPError, match="at most 100 resources"):
             async with client.listen(resource_subscriptions=too_many):
                 pass
 
 
-async def test_an_older_client_subscribes_over_stdio(deck: Deck, alice: Person, bob: Person):
+async def test_an_older_client_subscribes_over_stdio(services: Services, alice: Person, bob: Person):
     task, other, theirs = await add(alice), await add(alice), await add(bob)
     heard: asyncio.Queue[str] = asyncio.Queue()
 
@@ -257,7 +257,7 @@ async def test_an_older_client_subscribes_over_stdio(deck: Deck, alice: Person, 
         if isinstance(message, ResourceUpdatedNotification):
             heard.put_nowait(str(message.params.uri))
 
-    async with Client(deck.server, mode="legacy", message_handler=hear) as client:
+    async with Client(services.server, mode="legacy", message_handler=hear) as client:
         assert client.server_capabilities.resources
         assert client.server_capabilities.resources.subscribe
         for number in (task, other):
