@@ -65,7 +65,7 @@ async def open_services(
                 user_id=holder.user_id,
                 email=holder.email,
                 name=holder.name,
-                timezone=holder.timezone,
+                timezone=None,
                 scopes=holder.scopes,
                 client=holder.token_name,
                 expires_at=holder.expires_at.timestamp(),
@@ -74,7 +74,7 @@ async def open_services(
                 client_key=client_key(token_hash),
             )
 
-        callers = Callers(database)
+        callers = Callers(database, settings.timezone)
         verifier = Verifier(settings, dashboard_url, find_personal_token)
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
             subscriptions = Subscriptions(feed, lambda token: verifier.verify(token, "mcp"))

@@ -11,6 +11,8 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.engine.dsn import cleaned
+from storage.people.timezones import find_timezone
+from storage.schema.errors import InvalidInput
 
 Toolset = Literal["tasks", "teams", "conversations", "search", "statistics", "account"]
 TOOLSETS: tuple[Toolset, ...] = ("tasks", "teams", "conversations", "search", "statistics", "account")
@@ -35,6 +37,7 @@ class Settings(BaseSettings):
     issuer: str | None = None
     jwks_url: str | None = None
     token: str | None = None
+    timezone: str | None = None
     rate_limit: int = Field(600, ge=0)
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     toolsets: Annotated[tuple[Toolset, ...], NoDecode] = TOOLSETS
@@ -74,6 +77,14 @@ class Settings(BaseSettings):
         if value and not origin_of(value):
             raise ValueError("must be an http:// or https:// address")
         return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _zone(cls, value: str | None) -> str | None:
+        try:
+            return value and find_timezone(value)
+        except InvalidInput as error:
+            raise ValueError(str(error).removeprefix("timezone ")) from error
 
     @field_validator("public_url")
     @classmethod

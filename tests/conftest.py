@@ -167,6 +167,7 @@ class Person:
     database: Database
     settings: Settings
     scopes: frozenset[str] = frozenset({"mcp:read", "mcp:write"})
+    timezone: str | None = "UTC"
 
     @property
     def caller(self) -> Caller:
@@ -174,7 +175,7 @@ class Person:
             user_id=self.user_id,
             email=self.email,
             name=self.user_id.title(),
-            timezone="Europe/Berlin",
+            timezone=self.timezone,
             scopes=self.scopes,
             client="pytest",
             expires_at=4e9,

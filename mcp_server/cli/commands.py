@@ -236,6 +236,7 @@ def token(
     user: Annotated[str, typer.Option(help="User id (letters, digits, _ . : @ | -).")],
     email: Annotated[str | None, typer.Option()] = None,
     name: Annotated[str | None, typer.Option()] = None,
+    timezone: Annotated[str | None, typer.Option(help="IANA time zone such as Europe/Berlin.")] = None,
     scope: Annotated[str, typer.Option(help="What it allows.")] = "mcp:read mcp:write",
     ttl: Annotated[str, typer.Option(help="How long it lives: 30m, 1h, 24h at most.")] = "1h",
     audience: Annotated[Literal["mcp", "api"], typer.Option(help="Which door it opens.")] = "mcp",
@@ -245,7 +246,13 @@ def token(
     try:
         with _in_data_dir(settings):
             issued = LocalIssuer(settings).mint(
-                user, email=email, name=name, scopes=scope.split(), ttl=_seconds(ttl), audience=audience
+                user,
+                email=email,
+                name=name,
+                timezone=timezone,
+                scopes=scope.split(),
+                ttl=_seconds(ttl),
+                audience=audience,
             )
     except ValueError as error:
         _fail(str(error))

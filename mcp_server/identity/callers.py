@@ -10,10 +10,14 @@ REMEMBERED = 10_000
 
 
 class Callers:
-    """Makes scopes, and mirrors each new caller's e-mail, name and time zone into the database once."""
+    """Makes scopes, and mirrors each new caller's e-mail, name and time zone into the database once.
 
-    def __init__(self, database: Database) -> None:
+    `default_timezone` is for people who have none.
+    """
+
+    def __init__(self, database: Database, default_timezone: str | None = None) -> None:
         self._database = database
+        self._default_timezone = default_timezone
         self._known: OrderedDict[tuple[str | None, ...], None] = OrderedDict()
 
     async def scope(self, caller: Caller) -> Scope:
@@ -21,7 +25,7 @@ class Callers:
         scope = self._database.scope(caller.user_id, caller.client)
         said = (caller.user_id, caller.email, caller.name, caller.timezone)
         if said not in self._known:
-            await users.remember(scope, caller.email, caller.name, caller.timezone)
+            await users.remember(scope, caller.email, caller.name, caller.timezone, self._default_timezone)
             self._known[said] = None
             if len(self._known) > REMEMBERED:
                 self._known.popitem(last=False)

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mcp_server.identity.jwks import Key
 from mcp_server.settings import Settings, SettingsError
+from storage.people.timezones import find_timezone
 
 Audience = Literal["mcp", "api"]
 """The two doors. A token for one does not open the other."""
@@ -59,6 +60,7 @@ class LocalIssuer:
         *,
         email: str | None = None,
         name: str | None = None,
+        timezone: str | None = None,
         scopes: Iterable[str] = SCOPES,
         ttl: int = 3600,
         audience: Audience = "mcp",
@@ -66,7 +68,7 @@ class LocalIssuer:
         """A signed token for `user`, good for `ttl` seconds at one door.
 
         Raises:
-            ValueError: an argument that the verifier would refuse; the text names it.
+            ValueError: an argument that the verifier would refuse; the text names it. InvalidInput: no such time zone.
         """
         granted = tuple(scopes)
         if not re.fullmatch(SUBJECT[1:-1], user):
@@ -90,6 +92,7 @@ class LocalIssuer:
             "scope": " ".join(granted),
             "email": email,
             "name": name,
+            "zoneinfo": timezone and find_timezone(timezone),
         }
         claims = {claim: value for claim, value in claims.items() if value is not None}
         return jwt.encode(claims, self._private, "EdDSA", headers={"typ": "at+jwt"})

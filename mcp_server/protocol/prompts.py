@@ -3,10 +3,9 @@
 import re
 from collections.abc import Awaitable, Callable, Set
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from importlib.resources import files
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from mcp.types import (
     Completion,
@@ -21,7 +20,8 @@ from pydantic import TypeAdapter, ValidationError
 from mcp_server.tools.calls import Call
 from mcp_server.tools.registry import TOOLS, as_text
 from storage.conversations import conversations
-from storage.people import teams
+from storage.people import teams, users
+from storage.people.timezones import rules_of
 from storage.schema.errors import InvalidInput, NotFound
 from storage.schema.request_models import Id
 from storage.schema.response_models import TaskPage
@@ -121,7 +121,7 @@ def _fits(typed: str, number: int, words: str) -> bool:
 
 
 async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
-    now = _now(call)
+    now = await _now(call)
     team_id, tag = _id(given, "team_id"), given.get("tag")
     tomorrow = (now + timedelta(days=1)).date().isoformat()
     due = await listing.find(call.scope, Filter(sort="due", due_before=tomorrow, team_id=team_id, tag=tag), MOST_TASKS)
@@ -137,7 +137,7 @@ async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
 
 
 async def _weekly_review(call: Call, given: dict[str, str]) -> str:
-    now, team_id = _now(call), _id(given, "team_id")
+    now, team_id = await _now(call), _id(given, "team_id")
     numbers = await statistics.overview(call.scope, team_id, 7)
     week = Filter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
     done = await listing.find(call.scope, week, MOST_TASKS, whole=True)
@@ -167,8 +167,8 @@ async def _continue_conversation(call: Call, given: dict[str, str]) -> str:
     )
 
 
-def _now(call: Call) -> datetime:
-    return datetime.now(ZoneInfo(call.caller.timezone) if call.caller.timezone else UTC)
+async def _now(call: Call) -> datetime:
+    return datetime.now(rules_of(await users.current_timezone(call.scope)))
 
 
 def _id(given: dict[str, str], name: str) -> int | None:

@@ -1,9 +1,14 @@
-"""Who am I."""
+"""Who am I, and in which time zone."""
 
-from datetime import UTC, datetime
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
 
 from mcp_server.tools.registry import Call, Nothing, tool
+from storage.people import users
+from storage.people.timezones import rules_of
+from storage.schema.request_models import Line, Said
 from storage.schema.response_models import View
 
 
@@ -18,16 +23,40 @@ class Whoami(View):
     timezone: str | None = None
 
 
+class SetTimezone(Said):
+    """Arguments of set_timezone."""
+
+    timezone: Annotated[Line, Field(max_length=64)] = Field(description="IANA name such as Europe/Berlin")
+
+
+class Timezone(View):
+    """A person's time zone, and the time there."""
+
+    timezone: str
+    now: str
+
+
 @tool("account", "Who am I", reads=True)
 async def whoami(call: Call, said: Nothing) -> Whoami:
-    """Tell whose tasks these are, what the token allows, and the current time. Call it before working with dates."""
+    """Tell whose tasks these are, what the token allows, the user's time zone, and the current time there."""
     caller = call.caller
-    zone = ZoneInfo(caller.timezone) if caller.timezone else UTC
+    timezone = await users.current_timezone(call.scope)
     return Whoami(
         user_id=caller.user_id,
         email=caller.email,
         name=caller.name,
         scopes=sorted(caller.scopes),
-        now=datetime.now(zone).isoformat(timespec="seconds"),
-        timezone=caller.timezone,
+        now=_now(timezone),
+        timezone=timezone,
     )
+
+
+@tool("account", "Set the time zone", repeatable=True)
+async def set_timezone(call: Call, said: SetTimezone) -> Timezone:
+    """Set the user's time zone, which their days are in, for all their clients."""
+    timezone = await users.choose_timezone(call.scope, said.timezone)
+    return Timezone(timezone=timezone, now=_now(timezone))
+
+
+def _now(timezone: str | None) -> str:
+    return datetime.now(rules_of(timezone)).isoformat(timespec="seconds")

@@ -22,5 +22,8 @@ VIEW = "ui://taskdeck/statistics.html"
 
 @tool("statistics", "Statistics", reads=True, ui=VIEW)
 async def get_statistics(call: Call, said: GetStatistics) -> Overview:
-    """Count tasks: total, pending, completed, shared, overdue, due today, and created and completed per day."""
+    """Count tasks: total, pending, completed, shared, overdue, due today, and created and completed per day.
+
+    Days are in the user's time zone.
+    """
     return await statistics.overview(call.scope, said.team_id, said.days)

@@ -75,7 +75,7 @@ class ListTasks(Said):
     search: Annotated[Line, Field(max_length=500)] | None = Field(None, description='Whole words; "a phrase", or, -not')
     tag: Tag | None = None
     priority: Priority | None = None
-    due_before: Moment | None = Field(None, description="Exclusive")
+    due_before: Moment | None = Field(None, description="Exclusive; a date is the user's day")
     due_after: Moment | None = Field(None, description="Inclusive")
     sort: Sort = "created"
     detail: Literal["brief", "full"] = "brief"
@@ -124,7 +124,10 @@ class Undo(Said):
 
 @tool("tasks", "Add a task")
 async def add_task(call: Call, said: AddTask) -> TaskView:
-    """Add a task. Dates in due count in UTC; a time needs its offset."""
+    """Add a task. A date in due is that day in the user's time zone; a time needs its offset.
+
+    If that is the zone's offset, a recurring task keeps its local time when the clocks change.
+    """
     return await tasks.add(call.scope, said, said.idempotency_key)
 
 
@@ -176,7 +179,7 @@ async def get_task(call: Call, said: OneTask) -> TaskDetail:
 
 
 @tool("tasks", "Change a task", repeatable=True)
-async def update_task(call: Call, said: UpdateTask) -> TaskView:
+async def update_task(call: Call, said: UpdateTask) -> TaskCompleted:
     """Change the given fields of a task; others stay. tags replaces all tags. Empty fields with clear.
 
     Give expected_version (from the last read) so as not to overwrite somebody else's change.

@@ -4,18 +4,28 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, func, or_, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import BigInteger, Text, bindparam, func, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import col
 
 from storage.engine.database import Database, Row, Scope, Transaction, compiled
 from storage.engine.retry import verb
+from storage.people.timezones import find_timezone, spellings
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.tables import TaskShare, TeamMember, User
 
 _found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")
 _FIND = compiled(select(_found))
-_TIMEZONE = compiled(select(col(User.timezone)).where(col(User.id) == bindparam("user_id", type_=Text)))
+_timezone = func.coalesce(col(User.chosen_timezone), col(User.timezone), col(User.default_timezone))
+TIMEZONE = func.coalesce(select(_timezone).where(col(User.id) == func.current_user_id()).scalar_subquery(), "UTC")
+"""The caller's time zone in SQL."""
+_TIMEZONE = compiled(select(_timezone).where(col(User.id) == bindparam("user_id", type_=Text)))
+_KNOWN = compiled(select(func.known_timezone(bindparam("names", type_=ARRAY(Text)))))
+_CHOOSE = compiled(
+    update(User)
+    .where(col(User.id) == func.current_user_id())
+    .values(chosen_timezone=bindparam("chosen", type_=Text), updated_at=func.now())
+)
 _ROLE = compiled(
     select(col(TeamMember.role)).where(
         col(TeamMember.team_id) == bindparam("team_id", type_=BigInteger),
@@ -32,11 +42,17 @@ _told = insert(User).values(
     id=func.current_user_id(),
     email=bindparam("email", type_=Text),
     name=bindparam("name", type_=Text),
-    timezone=bindparam("timezone", type_=Text),
+    timezone=func.known_timezone(bindparam("timezones", type_=ARRAY(Text))),
+    default_timezone=func.known_timezone(bindparam("default_timezones", type_=ARRAY(Text))),
 )
 _news = {
     name: (column, func.coalesce(_told.excluded[name], column))
-    for name, column in (("email", col(User.email)), ("name", col(User.name)), ("timezone", col(User.timezone)))
+    for name, column in (
+        ("email", col(User.email)),
+        ("name", col(User.name)),
+        ("timezone", col(User.timezone)),
+        ("default_timezone", col(User.default_timezone)),
+    )
 }
 _REMEMBER = compiled(
     _told.on_conflict_do_update(
@@ -46,7 +62,7 @@ _REMEMBER = compiled(
     )
 )
 _token = func.find_personal_token(bindparam("hash", type_=Text)).table_valued(
-    "user_id", "email", "name", "timezone", "token_name", "scopes", "expires_at"
+    "user_id", "email", "name", "token_name", "scopes", "expires_at"
 )
 _FIND_TOKEN = compiled(select(_token))
 
@@ -58,17 +74,50 @@ class TokenHolder:
     user_id: str
     email: str | None
     name: str | None
-    timezone: str | None
     token_name: str
     scopes: frozenset[str]
     expires_at: datetime
 
 
 @verb
-async def remember(scope: Scope, email: str | None, name: str | None, timezone: str | None) -> None:
-    """Mirror what the token says about its user; what it does not say stays."""
+async def remember(
+    scope: Scope, email: str | None, name: str | None, timezone: str | None, default_timezone: str | None = None
+) -> None:
+    """Mirror what the token says about its user, and which time zone the server supposes; what is None stays.
+
+    A time zone that the database does not know is left out.
+    """
     async with scope.transaction() as transaction:
-        await transaction.run(_REMEMBER, email=email, name=name, timezone=timezone)
+        await transaction.run(
+            _REMEMBER,
+            email=email,
+            name=name,
+            timezones=spellings(timezone) if timezone else [],
+            default_timezones=spellings(default_timezone) if default_timezone else [],
+        )
+
+
+@verb
+async def choose_timezone(scope: Scope, name: str) -> str:
+    """Set the caller's time zone, whatever tokens say; gives its IANA name.
+
+    Raises:
+        InvalidInput: there is no such zone, or the database does not know it.
+    """
+    timezone = find_timezone(name)
+    async with scope.transaction() as transaction:
+        known: str | None = await transaction.fetch_value(_KNOWN, names=spellings(timezone))
+        if known is None:
+            raise InvalidInput(f"timezone: the database does not know {timezone}. Take a zone that has the same time.")
+        await transaction.run(_CHOOSE, chosen=known)
+        return known
+
+
+@verb
+async def current_timezone(scope: Scope) -> str | None:
+    """The caller's time zone; None where nothing names one, so that days are in UTC."""
+    async with scope.transaction() as transaction:
+        return await timezone_of(transaction, scope.user_id)
 
 
 @verb
@@ -100,7 +149,7 @@ async def resolve(transaction: Transaction, person: str) -> Row:
 
 
 async def timezone_of(transaction: Transaction, user_id: str) -> str | None:
-    """The time zone that a person's token told, an IANA name."""
+    """The time zone of somebody whom the caller may know, an IANA name."""
     return await transaction.fetch_value(_TIMEZONE, user_id=user_id)
 
 

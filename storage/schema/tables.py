@@ -67,7 +67,11 @@ class Row(SQLModel):
 
 
 class User(Row, table=True):
-    """A person known to the identity provider; id is the token's `sub`. Filled from tokens."""
+    """A person known to the identity provider; id is the token's `sub`. Filled from tokens.
+
+    Three IANA time zones, the first that is there counts: `chosen_timezone` by the person, `timezone` by the token,
+    `default_timezone` by TASKDECK_TIMEZONE of a server.
+    """
 
     __table_args__ = (Index("users_email", text("lower(email)")),)
 
@@ -75,6 +79,8 @@ class User(Row, table=True):
     email: str | None = Stored(default=None, sa_type=Text)
     name: str | None = Stored(default=None, sa_type=Text)
     timezone: str | None = Stored(default=None, sa_type=Text)
+    chosen_timezone: str | None = Stored(default=None, sa_type=Text)
+    default_timezone: str | None = Stored(default=None, sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
     updated_at: datetime = Stored(sa_column=moment())
 

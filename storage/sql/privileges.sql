@@ -38,6 +38,11 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', signature, CURRENT_USER);
     END LOOP;
+    -- Run as the caller.
+    FOREACH signature IN ARRAY ARRAY['known_timezone(text[])']::regprocedure[] LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_app', signature);
+    END LOOP;
 END $$;
 
 -- Requests are counted by the login, before it acts for anybody. The schema's owner may be one, and does not inherit the
@@ -46,7 +51,7 @@ GRANT EXECUTE ON FUNCTION take_request(text, text, bigint, bigint) TO CURRENT_US
 
 -- What a request may do to columns: a task never changes hands, history is never rewritten.
 
-GRANT SELECT, INSERT, UPDATE (email, name, timezone, updated_at) ON users TO taskdeck_app;
+GRANT SELECT, INSERT, UPDATE (email, name, timezone, chosen_timezone, default_timezone, updated_at) ON users TO taskdeck_app;
 
 GRANT SELECT ON teams TO taskdeck_app;
 

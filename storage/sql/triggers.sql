@@ -15,6 +15,12 @@ CREATE OR REPLACE TRIGGER tasks_record_changed AFTER UPDATE ON tasks
 CREATE OR REPLACE TRIGGER task_shares_record AFTER INSERT OR UPDATE OR DELETE ON task_shares
     FOR EACH ROW EXECUTE FUNCTION record_share();
 
+-- Days begin at another time: whoever shows the person's numbers reads them again.
+CREATE OR REPLACE TRIGGER users_announce_timezone AFTER UPDATE OF chosen_timezone, timezone, default_timezone ON users
+    FOR EACH ROW WHEN (coalesce(OLD.chosen_timezone, OLD.timezone, OLD.default_timezone)
+        IS DISTINCT FROM coalesce(NEW.chosen_timezone, NEW.timezone, NEW.default_timezone))
+    EXECUTE FUNCTION announce_user();
+
 CREATE OR REPLACE TRIGGER team_members_announce AFTER INSERT OR DELETE ON team_members
     FOR EACH ROW EXECUTE FUNCTION announce_member();
 
@@ -37,6 +43,8 @@ CREATE OR REPLACE TRIGGER tasks_announce_loss AFTER DELETE ON tasks
 ALTER TABLE tasks ENABLE TRIGGER USER;
 
 ALTER TABLE task_shares ENABLE TRIGGER USER;
+
+ALTER TABLE users ENABLE TRIGGER USER;
 
 ALTER TABLE team_members ENABLE TRIGGER USER;
 

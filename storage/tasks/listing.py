@@ -36,7 +36,7 @@ from storage.schema import token_budget
 from storage.schema.request_models import Priority
 from storage.schema.response_models import TaskPage
 from storage.schema.tables import Task
-from storage.tasks import due_dates
+from storage.tasks import days, due_dates
 from storage.tasks.columns import BRIEF, WHOLE, brief, view
 
 Sort = Literal["created", "due", "priority", "updated"]
@@ -50,7 +50,10 @@ MOST_TAGS = 1000
 
 
 class Filter(BaseModel):
-    """Which tasks, in which order. Moments are as callers write them: "after" is inclusive, "before" exclusive."""
+    """Which tasks, in which order. Moments are as callers write them: "after" is inclusive, "before" exclusive.
+
+    A date is a day in the caller's time zone.
+    """
 
     status: ListedStatus = "pending"
     scope: ListedScope = "all"
@@ -90,7 +93,7 @@ _KEYS: dict[Sort, _Key] = {
     "created": _Key(col(Task.created_at), _MOMENT, datetime),
     "updated": _Key(col(Task.updated_at), _MOMENT, datetime),
     "priority": _Key(_RANK, Integer, int),
-    "due": _Key(func.coalesce(col(Task.due_at), literal(NEVER, _MOMENT)), _MOMENT, datetime, descending=False),
+    "due": _Key(func.coalesce(days.DUE_FROM, literal(NEVER, _MOMENT)), _MOMENT, datetime, descending=False),
 }
 
 
@@ -160,7 +163,9 @@ def _values(wanted: Filter) -> dict[str, Any]:
     for name in ("due_before", "due_after", "completed_after"):
         said = getattr(wanted, name)
         if said is not None:
-            values[name] = due_dates.parse_due(said, name).at
+            bound = due_dates.parse_due(said, name)
+            # A date is a day of the caller's calendar, which only the database knows.
+            values[f"{name}_day" if bound.is_date else name] = bound.at
     return values
 
 
@@ -207,9 +212,12 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
         "search": col(Task.id) == func.any(func.matching_task_ids(bindparam("search", type_=Text))),
         "tag": bindparam("tag", type_=Text) == func.any(col(Task.tags)),
         "priority": col(Task.priority) == bindparam("priority", type_=Text),
-        "due_before": col(Task.due_at) < bindparam("due_before", type_=_MOMENT),
-        "due_after": col(Task.due_at) >= bindparam("due_after", type_=_MOMENT),
-        "completed_after": col(Task.completed_at) >= bindparam("completed_after", type_=_MOMENT),
+        "due_before": days.due_before("due_before", day=False),
+        "due_before_day": days.due_before("due_before_day", day=True),
+        "due_after": days.due_after("due_after", day=False),
+        "due_after_day": days.due_after("due_after_day", day=True),
+        "completed_after": days.completed_after("completed_after", day=False),
+        "completed_after_day": days.completed_after("completed_after_day", day=True),
     }
     return conditions + [condition for name, condition in filters.items() if name in shape.given]
 

@@ -12,7 +12,6 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     CompoundSelect,
-    Date,
     DateTime,
     Integer,
     Select,
@@ -35,6 +34,7 @@ from storage.schema.errors import InvalidInput
 from storage.schema.response_models import DayCount, Overview, Totals
 from storage.schema.system_tables import CachedStatistic
 from storage.schema.tables import Task
+from storage.tasks.days import DUE_DAY, IS_DATE, TODAY, day_of
 
 KEPT = timedelta(seconds=5)
 MOST_DAYS = 366
@@ -43,8 +43,8 @@ ME = func.current_user_id()
 _TEAM = bindparam("team_id", type_=BigInteger)
 _LIVE = col(Task.deleted_at).is_(None)
 _OPEN = col(Task.status) != "completed"
-_TODAY = cast(func.timezone("UTC", func.now()), Date)
-_MIDNIGHT = select(func.timezone("UTC", cast(_TODAY, DateTime), type_=DateTime(timezone=True))).scalar_subquery()
+_TWO_DAYS = timedelta(days=2)
+"""A day anywhere begins and ends within so much of it in UTC: indexes have only UTC."""
 _DAYS = bindparam("days", type_=Integer)
 
 
@@ -89,30 +89,32 @@ def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
 
 
 def _due(team: bool) -> Select[int, int]:
-    """Open tasks that are late and due today. A date is late when its day is over, a datetime at its moment."""
-    late = (col(Task.due_at) < _MIDNIGHT) | ((col(Task.due_at) < func.now()) & (func.length(col(Task.due)) > 10))
-    tomorrow = _MIDNIGHT + timedelta(days=1)
+    """Open tasks that are late and due today. A date is late when its day is over, a time at once."""
+    due_at = col(Task.due_at)
+    near = due_at > func.now() - _TWO_DAYS
+    late = ~near | (DUE_DAY < TODAY) | (~IS_DATE & (due_at < func.now()))
     return select(
         func.count().filter(late).label("overdue"),
-        func.count().filter(col(Task.due_at) >= _MIDNIGHT).label("due_today"),
-    ).where(_of(team), _LIVE, _OPEN, col(Task.due_at) < tomorrow)
+        func.count().filter(near & (DUE_DAY == TODAY)).label("due_today"),
+    ).where(_of(team), _LIVE, _OPEN, due_at < func.now() + _TWO_DAYS)
 
 
 def _days(team: bool) -> Select[date, int, int]:
-    """What was created and completed on each day, oldest first."""
-    first = func.timezone("UTC", cast(_TODAY - (_DAYS - 1), DateTime))
+    """What was created and completed on each of the caller's days, oldest first."""
+    # Nowhere does a day begin sooner than 24 hours before it does in UTC.
+    early = func.timezone("UTC", cast(TODAY - _DAYS, DateTime))
 
     def per_day(moment: Any) -> Select[date, int]:  # noqa: ANN401
-        day = cast(func.timezone("UTC", moment), Date)
+        day = day_of(moment)
         return (
             select(day.label("day"), func.count().label("number"))
-            .where(_of(team), _LIVE, moment >= first)
+            .where(_of(team), _LIVE, moment >= early)
             .group_by(day)
         )
 
     created, completed = per_day(col(Task.created_at)).subquery(), per_day(col(Task.completed_at)).subquery()
     ago = func.generate_series(0, _DAYS - 1).table_valued("ago").render_derived()
-    day = _TODAY - cast(ago.c.ago, Integer)
+    day = TODAY - cast(ago.c.ago, Integer)
     return (
         select(
             day.label("date"),
@@ -157,7 +159,7 @@ async def totals(scope: Scope, team_id: int | None = None) -> Totals:
 
 @verb
 async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> list[DayCount]:
-    """What was created and completed on each of the last days (UTC, today included), oldest first.
+    """What was created and completed on each of the caller's last days, today included, oldest first.
 
     Raises:
         InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import DateTime, Text, bindparam, func, select, update
+from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from storage.engine import idempotency
@@ -13,7 +13,7 @@ from storage.schema.errors import Conflict, InvalidInput, NotAllowed, NotFound, 
 from storage.schema.request_models import NewTask, TaskFields
 from storage.schema.response_models import TaskBrief, TaskCompleted, TaskView
 from storage.schema.tables import Task
-from storage.tasks import columns, due_dates
+from storage.tasks import columns, occurrences
 from storage.tasks.columns import ACCESS, LIVE, TASK_ID, WHOLE, find_one, view
 
 _GET_DELETED = compiled(select(*WHOLE).where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None)))
@@ -29,16 +29,6 @@ _RESTORE = compiled(
     .where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None))
     .values(deleted_at=None)
     .returning(*WHOLE)
-)
-_REPEAT = compiled(
-    select(
-        func.repeat_task(
-            TASK_ID,
-            bindparam("due", type_=Text),
-            bindparam("due_at", type_=DateTime(timezone=True)),
-            bindparam("recurrence", type_=Text),
-        )
-    )
 )
 
 
@@ -122,8 +112,10 @@ async def change(
     status: str | None = None,
     clear: tuple[str, ...] = (),
     expected_version: int | None = None,
-) -> TaskView:
+) -> TaskCompleted:
     """Set the given fields, clear the named ones. With `expected_version`, only if nobody was faster.
+
+    A status of completed does what `complete` does, also if the task is completed already.
 
     Raises:
         NotFound, NotAllowed, InvalidInput; Conflict: another version than expected.
@@ -136,16 +128,19 @@ async def change(
         values |= columns.cleared(changes, clear, row) | ({} if status is None else {"status": status})
         values = columns.different(values, row)
         if not values:
-            return view(row)
+            return _completed(row, await occurrences.find_next(transaction, row) if status == "completed" else None)
         statement = columns.change(frozenset(values), expected_version is not None)
         changed = await transaction.fetch_one(
             statement, task_id_=task_id, expected=expected_version, **{f"{name}_": v for name, v in values.items()}
         )
         if changed is None:
             raise await _explain_miss(transaction, task_id)
+        following = None
         if values.get("status") == "completed":
-            await _repeat(transaction, changed, scope)
-        return view(changed)
+            following = await occurrences.make_next(transaction, changed)
+        elif status == "completed":
+            following = await occurrences.find_next(transaction, changed)
+        return _completed(changed, following)
 
 
 @verb
@@ -160,24 +155,12 @@ async def complete(scope: Scope, task_id: int) -> TaskCompleted:
         if row is None:
             row = await find_one(transaction, task_id)
             await _check_may_edit(transaction, row)
-            return TaskCompleted.model_construct(**columns.facts(row))
-        following = await _repeat(transaction, row, scope)
-        return TaskCompleted.model_construct(**columns.facts(row), next_occurrence=following)
+            return _completed(row, await occurrences.find_next(transaction, row))
+        return _completed(row, await occurrences.make_next(transaction, row))
 
 
-async def _repeat(transaction: Transaction, row: Row, scope: Scope) -> TaskBrief | None:
-    """Add the next occurrence of a task that was just completed, unless it is there already."""
-    if not row["recurrence"] or not row["due"]:
-        return None
-    timezone = await users.timezone_of(transaction, row["owner"] or scope.user_id)
-    following = due_dates.next_occurrence(row["due"], row["recurrence"], timezone)
-    if following is None:
-        return None
-    due, rule = following
-    task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
-    # It may be there since the task was completed before, and the caller may have lost sight of it.
-    found = await transaction.fetch_one(columns.GET, task_id=task_id)
-    return None if found is None else columns.brief(found)
+def _completed(row: Row, following: TaskBrief | None) -> TaskCompleted:
+    return TaskCompleted.model_construct(**columns.facts(row), next_occurrence=following)
 
 
 @verb

@@ -10,13 +10,17 @@ import stat
 import subprocess
 from collections.abc import AsyncGenerator
 from contextlib import closing, suppress
+from datetime import datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import asyncpg
 import httpx2
 import pytest
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 
 from mcp_server.cli import dashboard_process
 from mcp_server.identity.addresses import known_origins
@@ -115,6 +119,17 @@ async def test_the_doctor_finds_nothing_wrong_in_a_good_house(house: Server, dat
     assert seen.stdout.count("is in use, by Taskdeck") == 2
 
 
+async def test_a_token_may_name_a_time_zone(house: Server, data_dir: Path) -> None:
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # 25 hours apart: never the same day
+        made = await run("token", "--user", "zoe", "--timezone", zone, data_dir=data_dir)
+        headers = {"authorization": f"Bearer {made.stdout.strip()}"}
+        async with house.http(**headers) as http, Client(streamable_http_client(house.url, http_client=http)) as client:
+            told = await structured(client, "whoami")
+            trend = (await structured(client, "get_statistics", days=1))["trend"]
+        assert told["timezone"] == zone
+        assert trend[0]["date"] in (told["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
+
+
 async def test_demo_data_is_whole_and_comes_once(house: Server, data_dir: Path) -> None:
     for tasks in (300, 350):
         seeded = await run("seed", "--tasks", str(tasks), "--users", "9", data_dir=data_dir)
@@ -207,6 +222,7 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"TASKDECK_DATA_DIR": "~nobody-here/data"}, "TASKDECK_DATA_DIR: "),
     ({"TASKDECK_TOOLSETS": "tasks,magic"}, "TASKDECK_TOOLSETS: "),
     ({"TASKDECK_LOG_LEVEL": "loud"}, "TASKDECK_LOG_LEVEL: "),
+    ({"TASKDECK_TIMEZONE": "Berlin"}, "TASKDECK_TIMEZONE: must be an IANA time zone such as Europe/Berlin"),
     ({"TASKDECK_RATE_LIMIT": "-1"}, "TASKDECK_RATE_LIMIT: "),
     ({"TASKDECK_READ_ONLY": "perhaps"}, "TASKDECK_READ_ONLY: "),
     ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL: must start with postgresql://"),
@@ -261,6 +277,7 @@ def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path: Path
         (("--user", "a b"), "user: 1 to 128 letters"),
         (("--user", "alice", "--ttl", "25h"), "ttl: a token lives between one second and 24 hours"),
         (("--user", "alice", "--ttl", "soon"), "ttl: write for example 30m"),
+        (("--user", "alice", "--timezone", "Berlin"), "timezone must be an IANA time zone such as Europe/Berlin"),
         (("--user", "alice", "--scope", "mcp:all"), "scope: choose from mcp:read mcp:write"),
     ],
 )

@@ -1,10 +1,18 @@
 """When a recurring task comes again: RFC 5545 rules, seen through complete_task."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from tests.conftest import Person
+from tests.conftest import Person, introduce
+
+
+@pytest.fixture
+async def alice(person: Callable[[str], Person]) -> Person:
+    """Somebody in Berlin."""
+    return await introduce(replace(person("alice"), timezone="Europe/Berlin"))
 
 
 async def course(somebody: Person, due: str, rule: str, times: int = 12) -> list[str]:
@@ -177,3 +185,37 @@ async def test_an_offset_is_hours_and_minutes_and_a_date_has_none(alice: Person)
     for due in ("2026-03-01+01:00", "2026-03-01Z"):
         assert "+01:00Z" not in (sentence := await alice.refusal("add_task", title="x", due=due))
         assert sentence.startswith("due is not a date that can be read: write 2026-03-01")
+
+
+def named(reply: dict[str, Any]) -> tuple[int, str]:
+    return reply["next_occurrence"]["id"], reply["next_occurrence"]["due"]
+
+
+@pytest.mark.parametrize("first", ["complete_task", "update_task"])
+async def test_completing_again_in_either_way_names_the_same_next_occurrence(alice: Person, first: str) -> None:
+    task = (await alice.call("add_task", title="x", due="2026-03-01", recurrence="FREQ=DAILY"))["id"]
+    ways: list[tuple[str, dict[str, Any]]] = [
+        ("complete_task", {}),
+        ("update_task", {"status": "completed"}),
+        ("update_task", {"status": "completed", "title": "y"}),
+    ]
+    made = named(await alice.call(first, task_id=task, **({"status": "completed"} if first == "update_task" else {})))
+    assert made[1] == "2026-03-02"
+    for tool, said in ways:
+        assert named(await alice.call(tool, task_id=task, **said)) == made
+    assert "next_occurrence" not in await alice.call("update_task", task_id=task, title="z")
+    await alice.call("update_task", task_id=task, status="in_progress")
+    assert named(await alice.call("complete_task", task_id=task)) == made
+    assert [found["id"] for found in (await alice.call("list_tasks"))["tasks"]] == [made[0]]
+
+
+async def test_a_next_occurrence_that_is_gone_is_not_made_again(alice: Person) -> None:
+    task = (await alice.call("add_task", title="x", due="2026-03-01", recurrence="FREQ=DAILY"))["id"]
+    following, _ = named(await alice.call("complete_task", task_id=task))
+    await alice.call("delete_task", task_id=following)
+    for tool, said in (("complete_task", {}), ("update_task", {"status": "completed"})):
+        assert "next_occurrence" not in await alice.call(tool, task_id=task, **said)
+    assert (await alice.call("list_tasks"))["total_count"] == 0
+    assert "next_occurrence" not in await alice.call(
+        "complete_task", task_id=(await alice.call("add_task", title="once"))["id"]
+    )

@@ -83,3 +83,16 @@ async def test_a_change_by_hand_is_named_and_undone_by_migrating(
     await migrations.migrate(cluster.address("drifted", "owner"))
     assert await migrations.find_drift(administrator) == []
     assert await misconfigurations(administrator) == []
+
+
+async def test_time_zones_of_tokens_stay_unless_postgresql_does_not_know_them(cluster: Cluster, used: str) -> None:
+    administrator = await asyncpg.connect(cluster.address("used"))
+    for user, zone in (("alice", "Asia/Tokyo"), ("bob", "Mars/Olympus")):
+        await administrator.execute("UPDATE users SET timezone = $2 WHERE id = $1", user, zone)
+    await migrations.migrate(used)
+    query = "SELECT id, timezone, chosen_timezone, default_timezone FROM users WHERE id IN ('alice', 'bob') ORDER BY id"
+    assert [tuple(row) for row in await administrator.fetch(query)] == [
+        ("alice", "Asia/Tokyo", None, None),
+        ("bob", None, None, None),
+    ]
+    await administrator.close()

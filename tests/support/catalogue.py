@@ -47,6 +47,7 @@ TRIGGERS = {
     "tasks_announce_moves",
     "tasks_announce_loss",
     "task_shares_record",
+    "users_announce_timezone",
     "team_members_announce",
     "team_members_keep_owner",
     "conversations_announce",

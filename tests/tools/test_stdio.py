@@ -6,8 +6,10 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from mcp import Client, StdioServerParameters
@@ -74,6 +76,20 @@ async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_d
     async with speaker(data_dir, "2026-07-28") as client:
         assert (await structured(client, "get_task", task_id=task["id"]))["title"] == "Kept between sessions"
     assert not postgres_processes(data_dir), "the last process to leave stops PostgreSQL"
+
+
+@pytest.mark.embedded
+async def test_the_time_zone_of_the_environment_holds_until_the_person_chooses_one(data_dir: Path) -> None:
+    for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # 25 hours apart: never the same day
+        async with speaker(data_dir, TASKDECK_TIMEZONE=zone) as client:
+            told = await structured(client, "whoami")
+            trend = (await structured(client, "get_statistics", days=1))["trend"]
+        assert told["timezone"] == zone
+        assert trend[0]["date"] in (told["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
+    async with speaker(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
+        await structured(client, "set_timezone", timezone="Europe/Berlin")
+    async with speaker(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
+        assert (await structured(client, "whoami"))["timezone"] == "Europe/Berlin"
 
 
 async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir: Path) -> None:

@@ -40,6 +40,12 @@ BEGIN
     RETURN NULL;
 END $$;
 
+CREATE OR REPLACE FUNCTION announce_user() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
+BEGIN
+    PERFORM pg_notify('taskdeck', json_build_object('type', 'access', 'users', json_build_array(NEW.id))::text);
+    RETURN NULL;
+END $$;
+
 CREATE OR REPLACE FUNCTION announce_conversation() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     PERFORM pg_notify('taskdeck', json_build_object(

@@ -7,6 +7,22 @@ BEGIN ATOMIC
     SELECT u.id, u.email, u.name FROM public.users u WHERE lower(u.email) = lower(id_or_email);
 END;
 
+-- The first of these time zones that this PostgreSQL knows. It may know fewer than Python (an older tz database, or one
+-- without the old names), and every query with an unknown one would fail.
+CREATE OR REPLACE FUNCTION known_timezone(names text[]) RETURNS text LANGUAGE plpgsql STABLE SET search_path = '' AS $$
+DECLARE
+    candidate text;
+BEGIN
+    FOREACH candidate IN ARRAY names LOOP
+        BEGIN
+            PERFORM timezone(candidate, now());
+            RETURN candidate;
+        EXCEPTION WHEN invalid_parameter_value THEN NULL;
+        END;
+    END LOOP;
+    RETURN NULL;
+END $$;
+
 CREATE OR REPLACE FUNCTION create_team(team_name text) RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     me text := public.current_user_id();

@@ -1,0 +1,68 @@
+"""The next occurrence of a recurring task: made when one is completed, found when that is asked again."""
+
+from sqlalchemy import DateTime, Text, and_, bindparam, func, select
+from sqlalchemy.orm import aliased
+from sqlmodel import col
+
+from storage.engine.database import Row, Transaction, compiled
+from storage.people import users
+from storage.schema.response_models import TaskBrief
+from storage.schema.system_tables import TaskEvent
+from storage.schema.tables import Task
+from storage.tasks import columns, due_dates
+from storage.tasks.columns import BRIEF, TASK_ID
+
+_REPEAT = compiled(
+    select(
+        func.repeat_task(
+            TASK_ID,
+            bindparam("due", type_=Text),
+            bindparam("due_at", type_=DateTime(timezone=True)),
+            bindparam("recurrence", type_=Text),
+        )
+    )
+)
+_Completed, _Created = aliased(TaskEvent), aliased(TaskEvent)
+_NEXT = compiled(
+    select(*BRIEF)
+    .join(_Created, col(_Created.task_id) == col(Task.id))
+    .join(
+        _Completed,
+        and_(
+            col(_Completed.owner_id) == col(_Created.owner_id),
+            col(_Completed.transaction_id) == col(_Created.transaction_id),
+            col(_Completed.created_at) == col(_Created.created_at),
+        ),
+    )
+    .where(
+        col(_Completed.task_id) == TASK_ID,
+        col(_Completed.event_type) == "task_completed",
+        col(_Created.event_type) == "task_created",
+        col(Task.deleted_at).is_(None),
+        col(Task.recurrence).is_not(None),
+    )
+    .order_by(col(_Completed.id).desc(), col(Task.id))
+    .limit(1)
+)
+"""What was made in the transaction that completed a task; the first of it, if other tasks were made with it."""
+
+
+async def make_next(transaction: Transaction, row: Row) -> TaskBrief | None:
+    """The next occurrence of a task that was just completed: added, or there since it was completed before."""
+    if not row["recurrence"] or not row["due"]:
+        return None
+    timezone = await users.timezone_of(transaction, row["owner"] or transaction.user_id)
+    following = due_dates.next_occurrence(row["due"], row["recurrence"], timezone)
+    if following is None:
+        return None
+    due, rule = following
+    task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
+    # It may be there since the task was completed before, and the caller may have lost sight of it.
+    found = await transaction.fetch_one(columns.GET, task_id=task_id)
+    return None if found is None else columns.brief(found)
+
+
+async def find_next(transaction: Transaction, row: Row) -> TaskBrief | None:
+    """The next occurrence that a completed task has got, if the caller sees it."""
+    found = await transaction.fetch_one(_NEXT, task_id=row["id"]) if row["recurrence"] else None
+    return None if found is None else columns.brief(found)
