@@ -14,7 +14,7 @@ from mcp_server.cli.commands import command
 from mcp_server.settings import Settings
 from tests.support.processes import ROOT, TASKDECK, Server, environment, serving
 
-PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
 QUICKSTART = (ROOT / "docs/quickstart.md").read_text("utf-8")
 EXAMPLES = re.findall(r"<!-- run -->\n```(sh|python)\n(.*?)```", QUICKSTART, re.DOTALL)
 NOT_OURS = {"FORWARDED_ALLOW_IPS", "OTEL_EXPORTER_OTLP_ENDPOINT"}
