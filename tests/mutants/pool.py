@@ -21,6 +21,9 @@ from tests.mutants.worker import LOG, Ended, Job
 ROOT = Path(__file__).parents[2]
 CACHE = ROOT / ".mutants"
 
+LONGEST_ANSWER = 2**26
+"""Bytes of a line that tells about every test of a file."""
+
 T = TypeVar("T")
 
 _KEPT = ["postgres", "taskdeck", "blank", "template0", "template1"]
@@ -93,8 +96,9 @@ async def _worker(number: int) -> AsyncGenerator[Worker]:
     sandbox = Sandbox(ROOT, CACHE / f"sandbox-{number}")
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "PG"))}
     environment |= {"PYTHONPATH": str(sandbox.folder), "TASKDECK_TEST_EXAMPLES": "5"}
+    command = (sys.executable, "-m", "tests.mutants.worker")
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.mutants.worker", cwd=sandbox.folder, env=environment, stdin=PIPE, stdout=PIPE
+        *command, cwd=sandbox.folder, env=environment, stdin=PIPE, stdout=PIPE, limit=LONGEST_ANSWER
     )
     assert process.stdin
     assert process.stdout
