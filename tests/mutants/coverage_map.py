@@ -41,6 +41,7 @@ class CoverageMap:
     """What was measured. `left_out` has the tests that failed, or took too long, or need a browser or Node."""
 
     reached: dict[Line, set[Test]] = field(default_factory=lambda: defaultdict[Line, set[Test]](set))
+    at_import: set[Line] = field(default_factory=set[Line])
     tests: list[Test] = field(default_factory=list[Test])
     left_out: list[str] = field(default_factory=list[str])
 
@@ -58,7 +59,10 @@ class CoverageMap:
         for path, lines in measured["lines"].items():
             for line, contexts in lines.items():
                 for context in contexts:
-                    self.reached[path, int(line)] |= by_context.get(measured["contexts"][context], set())
+                    if name := measured["contexts"][context]:
+                        self.reached[path, int(line)] |= by_context.get(name, set())
+                    else:
+                        self.at_import.add((path, int(line)))
 
 
 def digest(paths: Iterable[Path]) -> str:
@@ -128,7 +132,10 @@ async def _measure(worker: Worker, path: Path) -> dict[str, Any]:
 
 
 def _read_lines(folder: Path, sandbox: Path) -> tuple[dict[str, dict[int, list[int]]], list[str]]:
-    """Line to contexts for each file, contexts as numbers; also what other processes have written."""
+    """Line to contexts for each file, contexts as numbers; also what other processes have written.
+
+    The context without a name is what ran before the first test: the import.
+    """
     numbers: dict[str, int] = {}
     lines: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for written in folder.glob("data*"):
@@ -137,8 +144,8 @@ def _read_lines(folder: Path, sandbox: Path) -> tuple[dict[str, dict[int, list[i
         for file in data.measured_files():
             path = Path(file).relative_to(sandbox).as_posix()
             for line, contexts in data.contexts_by_lineno(file).items():
-                lines[path][line] |= {numbers.setdefault(context, len(numbers)) for context in contexts if context}
-    kept = {path: {line: sorted(found) for line, found in by_line.items() if found} for path, by_line in lines.items()}
+                lines[path][line] |= {numbers.setdefault(context, len(numbers)) for context in contexts}
+    kept = {path: {line: sorted(found) for line, found in by_line.items()} for path, by_line in lines.items()}
     return kept, list(numbers)
 
 
