@@ -145,6 +145,17 @@ async def test_the_consent_page_can_be_used_by_everybody(
         assert await ada.violations() == []
 
 
+async def test_consent_cannot_be_given_before_the_page_can_send_it(
+    visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
+):
+    """The browser would send the form by itself, without the request."""
+    ada = await visit(java_script_enabled=False)
+    proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
+    await ada.page.goto(request_to(ada.deck, callback, known_client.client_id or "", **proof))
+    for button in ("Allow", "Don\u2019t allow"):
+        await expect(ada.page.get_by_role("button", name=button, exact=True)).to_be_disabled()
+
+
 async def test_tokens_are_renewed_until_the_client_is_disconnected(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):

@@ -63,6 +63,14 @@ async def test_an_expired_session_asks_to_sign_in_again(visit: Visit):
     await ada.sees(total=0)
 
 
+@pytest.mark.parametrize(("page", "button"), [("sign-in", "Sign in"), ("sign-up", "Create account")])
+async def test_a_form_cannot_be_sent_before_its_scripts_run(visit: Visit, page: str, button: str):
+    """The browser would send it by itself, with the password in the address."""
+    ada = await visit(known=False, java_script_enabled=False)
+    await ada.open(f"/{page}")
+    await expect(ada.page.get_by_role("button", name=button)).to_be_disabled()
+
+
 @pytest.fixture(scope="module")
 async def line(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Wire]:
     """A line to a database of its own, which can be cut."""

@@ -6,6 +6,7 @@ import { type FormEvent, useState } from "react";
 import { Button } from "@/components/Button";
 import { Field } from "@/components/Field";
 import { Notice } from "@/components/Notice";
+import { useAwake } from "@/hooks/useAwake";
 import { authClient } from "@/lib/auth-client";
 
 const REASONS: Record<string, string> = {
@@ -24,6 +25,8 @@ export function AuthForm({ mode, next, providers }: Props) {
   const query = useSearchParams();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
+  // Before the page's scripts run, the browser would send the form itself, with the password in the address.
+  const awake = useAwake();
   const isNew = mode === "sign-up";
   const reason = REASONS[query.get("reason") ?? ""];
 
@@ -77,7 +80,7 @@ export function AuthForm({ mode, next, providers }: Props) {
           maxLength={128}
           required
         />
-        <Button type="submit" className="h-10" disabled={busy}>
+        <Button type="submit" className="h-10" disabled={busy || !awake}>
           {busy ? "One moment…" : isNew ? "Create account" : "Sign in"}
         </Button>
       </form>

@@ -4,6 +4,7 @@ import { Check, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { Button } from "@/components/Button";
 import { Notice } from "@/components/Notice";
+import { useAwake } from "@/hooks/useAwake";
 import { signOut } from "@/lib/actions";
 import { authClient } from "@/lib/auth-client";
 
@@ -24,6 +25,8 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
   const [mayWrite, setMayWrite] = useState(asksToWrite);
   const [problem, setProblem] = useState(false);
   const [busy, setBusy] = useState(false);
+  // Before the page's scripts run, the browser would send the form itself and lose the request.
+  const awake = useAwake();
 
   async function answer(accept: boolean) {
     setBusy(true);
@@ -100,10 +103,10 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
       )}
 
       <div className="mt-7 grid gap-3 sm:grid-cols-2">
-        <Button look="secondary" className="h-10" disabled={busy} onClick={() => answer(false)}>
+        <Button look="secondary" className="h-10" disabled={busy || !awake} onClick={() => answer(false)}>
           Don’t allow
         </Button>
-        <Button type="submit" className="h-10" disabled={busy}>
+        <Button type="submit" className="h-10" disabled={busy || !awake}>
           {busy ? "One moment…" : "Allow"}
         </Button>
       </div>
