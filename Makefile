@@ -9,10 +9,11 @@ NPM = $(NODE) npm --prefix dashboard
 
 # Every test once more through PgBouncer in transaction mode, but for these: the first row brings its own databases (as do
 # the tests that are marked "embedded" in other files), the second goes straight to migrate and to review the catalogue,
-# the third asks nothing of a database.
+# the third asks nothing of a database, and what the clients of the fourth do is done by other tests of the dashboard.
 NOT_POOLED = addresses doctor embedded operators soak \
 	migrations policies upgrade \
-	auth_http jwks surface tokens
+	auth_http jwks surface tokens \
+	clients
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))
 
@@ -35,8 +36,15 @@ dashboard/node_modules/installed: dashboard/package-lock.json .venv/installed
 	@touch $@
 
 tests/node/node_modules/installed: tests/node/package-lock.json .venv/installed
-	@echo "Installing the MCP Inspector and the conformance suite into tests/node/node_modules"
+	@echo "Installing the MCP Inspector, the conformance suite and clients into tests/node/node_modules"
 	@$(NODE) npm --prefix tests/node ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# The official Python SDK 1.x cannot be where 2.x is.
+tests/clients/.venv/installed: tests/clients/requirements-sdk1.lock .venv/installed
+	@echo "Installing the MCP SDK 1.x into tests/clients/.venv"
+	@$(BIN)/uv venv --quiet --allow-existing --python $(BIN)/python tests/clients/.venv
+	@$(BIN)/uv pip sync --quiet --system-certs --require-hashes --python tests/clients/.venv/bin/python $<
 	@touch $@
 
 dashboard/.next/built: dashboard/node_modules/installed $(shell find dashboard/src dashboard/*.ts dashboard/*.json -type f 2>/dev/null)
@@ -50,7 +58,7 @@ run: install dashboard/.next/built
 system:
 	@sh deploy/system-packages.sh
 
-test: install system dashboard/.next/built tests/node/node_modules/installed lint
+test: install system dashboard/.next/built tests/node/node_modules/installed tests/clients/.venv/installed lint
 	$(BIN)/pytest
 	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(BIN)/pytest -m "not embedded" $(POOLED_PATHS)
 	$(NPM) test --silent
@@ -81,4 +89,4 @@ soak: install
 	$(BIN)/python -m benchmarks.soak
 
 clean:
-	rm -rf .venv .mutants tests/node/node_modules dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .mutants tests/clients/.venv tests/node/node_modules dashboard/node_modules dashboard/.next .pytest_cache .ruff_cache .hypothesis

@@ -188,15 +188,22 @@ async def chromium() -> AsyncGenerator[Browser]:
         await browser.close()
 
 
-@pytest.fixture(scope="session")
-async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
-    """Everything, started by the one command."""
-    url = await cluster.create("dashboard", "blank")
+@asynccontextmanager
+async def running_deck(url: str, way: Way, folder: Path, **variables: str) -> AsyncGenerator[Deck]:
+    """Everything, started by the one command on the migrated database at `url`."""
     named = {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url, "TASKDECK_SIGN_IN_LIMIT": "1000"}
-    async with serving(tmp_path_factory.mktemp("deck"), "up", **named) as server:
+    async with serving(folder, "up", **named, **variables) as server:
         shown = re.search(r"Dashboard\s+(http://\S+)", server.said)
         assert shown, server.said
         yield Deck(server, shown[1], url)
+
+
+@pytest.fixture(scope="session")
+async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
+    """The stack that the tests share."""
+    url = await cluster.create("dashboard", "blank")
+    async with running_deck(url, way, tmp_path_factory.mktemp("deck")) as deck:
+        yield deck
 
 
 @pytest.fixture
@@ -207,9 +214,9 @@ async def fresh_limits(deck: Deck) -> AsyncGenerator[None]:
     await deck.sql('DELETE FROM auth."rateLimit"')
 
 
-@pytest.fixture
-async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
-    """Open windows, closed after the test. Nothing that a page complained of may have gone unnoticed."""
+@asynccontextmanager
+async def opening_windows(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
+    """Windows that are closed at the end. Nothing that a page complained of may have gone unnoticed."""
     visitors: list[Visitor] = []
     async with AsyncExitStack() as windows:
 
@@ -227,6 +234,13 @@ async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
         yield enter
     if complaints := [text for visitor in visitors for text in visitor.unforgiven()]:
         pytest.fail("A page complained:\n" + "\n".join(complaints))
+
+
+@pytest.fixture
+async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
+    """Windows of one test."""
+    async with opening_windows(chromium, deck) as visit:
+        yield visit
 
 
 @asynccontextmanager
