@@ -1,6 +1,7 @@
-"""The HTTP bridge for dashboards: numbers and lists, read only. docs/contracts/dashboard-api.yaml describes it.
+"""The HTTP bridge for dashboards: numbers and lists to read, and the person's settings.
 
-A route is one line over a storage verb. Who asks stands in `scope["caller"]`, where Authentication put it.
+docs/contracts/dashboard-api.yaml describes it. A route is one line over a storage verb. Who asks stands in
+`scope["caller"]`, where Authentication put it.
 """
 
 import re
@@ -10,16 +11,18 @@ from typing import Annotated, Any, cast
 from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from fastapi.routing import APIRoute
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from mcp_server.identity.callers import Callers
 from storage.engine.database import Scope
-from storage.people import teams
+from storage.people import teams, users
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
-from storage.schema.request_models import MAX_ID, Said, TeamRole
+from storage.schema.request_models import MAX_ID, Line, Said, TeamRole
 from storage.schema.response_models import DayCount, TaskBrief, Totals
 from storage.tasks import listing, statistics
 
@@ -48,7 +51,7 @@ class Whose(Said):
 class HowLong(Whose):
     """Whose tasks, and how many days back."""
 
-    days: Annotated[int, within(1, 366)] = Field(14, ge=1, le=366, description="How many UTC days, today included")
+    days: Annotated[int, within(1, 366)] = Field(14, ge=1, le=366, description="How many days, today included")
 
 
 class HowMany(Whose):
@@ -58,7 +61,7 @@ class HowMany(Whose):
 
 
 class Trend(BaseModel):
-    """One entry for each UTC day, the oldest first, empty days included."""
+    """One entry for each day in the caller's time zone, the oldest first, empty days included."""
 
     days: list[DayCount]
 
@@ -84,6 +87,18 @@ class Teams(BaseModel):
     teams: list[Team]
 
 
+class Settings(BaseModel):
+    """What the caller has set for all their clients. Without a time zone their days are in UTC."""
+
+    timezone: str | None = Field(None, description="IANA name such as Europe/Berlin")
+
+
+class NewSettings(Said):
+    """What is to be set."""
+
+    timezone: Annotated[Line, Field(max_length=64, description="IANA name such as Europe/Berlin")]
+
+
 class Problem(BaseModel):
     """Why there is no answer: a word for programs, a sentence for people."""
 
@@ -101,7 +116,7 @@ _CHALLENGE = {
 }
 _PROBLEMS: dict[int | str, dict[str, Any]] = {
     401: {"description": "No token, or one that is not accepted here", "headers": _CHALLENGE},
-    403: {"description": "The token lacks the scope mcp:read, or a page of an unknown origin asks"},
+    403: {"description": "The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks"},
     404: {"description": "No such team, or the caller is not in it: the two look the same"},
     421: {"description": "The request names a host that is not this server"},
     422: {"description": "A parameter is unknown, or out of its range"},
@@ -165,6 +180,19 @@ async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Respons
     return _answer(Teams(teams=[Team(id=team.id, name=team.name, role=team.role) for team in found]))
 
 
+@router.get("/settings", response_model=Settings, operation_id="getSettings", summary="The caller's settings")
+async def get_settings(request: Request, said: Annotated[Said, Query()]) -> Response:
+    """What the caller has set, or their clients have named."""
+    return _answer(Settings(timezone=await users.current_timezone(await _scope(request))))
+
+
+@router.put("/settings", response_model=Settings, operation_id="putSettings", summary="Change the caller's settings")
+async def put_settings(request: Request, said: Annotated[NewSettings, Query()]) -> Response:
+    """Set the time zone that the caller's days are in, for all their clients. There is no body."""
+    timezone = await users.choose_timezone(await _scope(request, reading=False), said.timezone)
+    return _answer(Settings(timezone=timezone))
+
+
 def build_bridge(callers: Callers) -> FastAPI:
     """The application for the paths /api/dashboard/... and /api/openapi.json.
 
@@ -209,16 +237,16 @@ class HeadAsGet:
         await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
 
 
-async def _scope(request: Request) -> Scope:
+async def _scope(request: Request, *, reading: bool = True) -> Scope:
     callers: Callers = request.app.state.callers
-    return replace(await callers.scope(request.scope["caller"]), reading=True)
+    return replace(await callers.scope(request.scope["caller"]), reading=reading)
 
 
 def _answer(content: BaseModel) -> Response:
     return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
 
 
-async def explain(_: Request, error: Exception) -> Response:
+async def explain(request: Request, error: Exception) -> Response:
     """The answer to a request that failed, always in the same form."""
     headers = dict(HEADERS)
     match error:
@@ -229,8 +257,10 @@ async def explain(_: Request, error: Exception) -> Response:
         case HTTPException():
             status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
             if status == 405:
-                word, detail = "method_not_allowed", "This address can only be read, with GET"
+                word, detail = "method_not_allowed", "This address takes other methods: see the header Allow"
             headers |= error.headers or {}
+            if methods := _methods_at(request):
+                headers["Allow"] = methods
         case NotFound() | NotAllowed() | InvalidInput() | Unavailable():
             status, word = next(known for kind, known in _STATUS.items() if isinstance(error, kind))
             detail = str(error)
@@ -239,3 +269,11 @@ async def explain(_: Request, error: Exception) -> Response:
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     return JSONResponse({"error": word, "detail": detail}, status, headers)
+
+
+def _methods_at(request: Request) -> str:
+    """Every method of an address (RFC 9110 section 10.2.1); Starlette names those of its first route."""
+    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    return ", ".join(
+        m for route in routes if route.matches(request.scope)[0] is Match.PARTIAL for m in route.methods or ()
+    )

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 READ, WRITE = SCOPES
 LOCAL_USER = "local"
 OPENAPI = "/api/openapi.json"
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Those that change nothing (RFC 9110 section 9.2.1)."""
 _ALL = " ".join(SCOPES)
 
 
@@ -36,7 +38,8 @@ def audience_of(path: str) -> Audience | None:
 
 
 class Authentication:
-    """Requires a valid bearer token where `audience_of` names an audience; /api also requires the scope mcp:read.
+    """Requires a valid bearer token where `audience_of` names an audience; /api also requires the scope mcp:read, or
+    mcp:write for methods that change something.
 
     Answers 401 without a valid token (RFC 6750 section 3), 403 without the scope, 503 if the token cannot be checked
     now. A WebSocket without a token passes without a caller: its first message may bring one. Which scope a message
@@ -64,7 +67,7 @@ class Authentication:
             return
         caller = await self._identify(token, audience)
         if audience == "api":
-            check_scope(caller, READ)
+            check_scope(caller, READ if scope.get("method", "GET") in SAFE_METHODS else WRITE)
         scope["caller"] = caller
         scope["user"] = AuthenticatedUser(_describe_to_sdk(caller))
         scope["auth"] = AuthCredentials(sorted(caller.scopes))

@@ -23,14 +23,14 @@ EXPOSED_HEADERS = ["MCP-Protocol-Version", "Mcp-Session-Id", "Retry-After", "Ser
 class AllowOrigins(CORSMiddleware):
     """Lets pages of the origins in TASKDECK_ALLOWED_ORIGINS read every answer.
 
-    What they may send and read is what MCP uses (transports, "Streamable HTTP").
+    What they may send and read is what MCP (transports, "Streamable HTTP") and the dashboard API use.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         super().__init__(
             app,
             allow_origins=settings.allowed_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "POST", "PUT"],
             allow_headers=ALLOWED_HEADERS,
             expose_headers=EXPOSED_HEADERS,
         )

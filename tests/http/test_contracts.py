@@ -15,7 +15,7 @@ import pytest
 import schemathesis
 import yaml
 from hypothesis import HealthCheck, given, settings
-from schemathesis.specs.openapi.checks import ignored_auth  # pyright: ignore[reportUnknownVariableType]
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance  # pyright: ignore[reportUnknownVariableType]
 
 from mcp_server.settings import Settings
 from storage.schema.request_models import NewTask
@@ -44,7 +44,8 @@ async def test_the_bridge_is_described_as_it_is(house: House) -> None:
     assert yaml.safe_load(BRIDGE.read_text("utf-8")) == served
     assert set(served["paths"]) >= {"/api/dashboard/statistics", "/api/dashboard/trend"}
     for path in served["paths"].values():
-        assert path["get"]["responses"].keys() >= {"200", "401", "403", "404", "422", "429", "500", "503"}
+        for operation in path.values():
+            assert operation["responses"].keys() >= {"200", "401", "403", "404", "422", "429", "500", "503"}
 
 
 async def test_whatever_a_client_asks_the_answer_is_as_described(house: House, alice: Person) -> None:
@@ -66,7 +67,11 @@ def _ask_everything(url: str, headers: dict[str, str]) -> int:
         def ask(case: Any) -> None:
             nonlocal asked
             # Tokens have tests of their own; tries without one would have this address refused.
-            case.call_and_validate(headers=headers, excluded_checks=[ignored_auth])
+            # No schema says which texts are the name of a time zone.
+            case.call_and_validate(
+                headers=headers,
+                excluded_checks=[ignored_auth, *([positive_data_acceptance] if case.method == "PUT" else [])],
+            )
             asked += 1
 
         ask()
