@@ -55,7 +55,7 @@ _REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation
 
 
 def _storing(counted: Any) -> Statement:  # noqa: ANN401
-    """Give out sequence numbers and store the messages in one statement, so that nobody's come in between."""
+    """Give out sequence numbers, with times in their order, and store the messages in one statement."""
     numbered = counted.returning(*_VIEW).cte("counted")
     told = (
         func.unnest(*(bindparam(f"{name}_list", type_=ARRAY(Text)) for name in _GIVEN))
@@ -65,8 +65,8 @@ def _storing(counted: Any) -> Statement:  # noqa: ANN401
     sequence = numbered.c.message_count - _SIZE + cast(told.c.position, Integer)
     columns = (cast(told.c[name], JSONB) if name == "tool_calls" else told.c[name] for name in _GIVEN)
     stored = insert(Message).from_select(
-        ["conversation_id", "sequence", "user_id", *_GIVEN],
-        select(numbered.c.id, sequence, ME, *columns).select_from(numbered.join(told, true())),
+        ["conversation_id", "sequence", "user_id", "created_at", *_GIVEN],
+        select(numbered.c.id, sequence, ME, numbered.c.updated_at, *columns).select_from(numbered.join(told, true())),
         include_defaults=False,
     )
     return compiled(select(numbered).add_cte(stored.cte("stored")))

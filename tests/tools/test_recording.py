@@ -8,6 +8,9 @@ import pytest
 from mcp.types import TextContent
 
 from mcp_server.protocol.recording import CALL_KEY, KEY
+from storage.conversations import conversations
+from storage.engine.database import Scope
+from storage.schema.request_models import NewMessage
 from tests.conftest import Person
 
 
@@ -63,3 +66,18 @@ async def test_an_id_of_a_call_that_cannot_be_refuses_the_call(alice: Person, ba
     assert [part.text for part in result.content if isinstance(part, TextContent)] == [sentence]
     assert (await alice.call("list_tasks"))["total_count"] == 0
     assert await kept(alice, chat) == []
+
+
+async def test_the_message_that_was_kept_last_is_the_newest_also_if_its_call_began_before(alice: Person) -> None:
+    chat = (await alice.call("start_conversation", messages=[{"role": "user", "content": "plum one"}]))["id"]
+
+    async def call(_: Scope) -> None:
+        await alice.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": "plum two"}])
+
+    await conversations.recorded(alice.scope, chat, call, lambda _: NewMessage(role="tool", content="plum three"))
+    messages = (await alice.call("get_conversation", conversation_id=chat))["messages"]
+    assert [message["content"] for message in messages] == ["plum one", "plum two", "plum three"]
+    times = [message["created_at"] for message in messages]
+    assert times == sorted(times)
+    matches = (await alice.call("search_messages", query="plum"))["matches"]
+    assert [match["sequence"] for match in matches] == [3, 2, 1]
