@@ -301,8 +301,14 @@ def test_a_key_that_others_can_read_is_not_used(tmp_path: Path):
         LocalIssuer(settings_for(tmp_path))
 
 
+def pem(content: str) -> bytes:
+    return f"-----BEGIN PRIVATE KEY-----\n{content}\n-----END PRIVATE KEY-----\n".encode()
+
+
 @pytest.mark.parametrize(
-    "content", [b"", b"garbage", b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"]
+    "content",
+    [b"", b"garbage", pem("AAAA"), pem("MA8CAQAwBwYFKwYBBAEEAXg=")],
+    ids=["empty", "no PEM", "no PKCS 8", "an algorithm that nobody knows"],
 )
 def test_a_file_that_is_no_key_is_named(tmp_path: Path, content: bytes):
     (tmp_path / "issuer.key").write_bytes(content)

@@ -1,0 +1,28 @@
+"""The day that plan_my_day plans: what is due on it belongs to it, what is due after it does not."""
+
+import re
+from datetime import date, timedelta
+
+from mcp.types import TextContent
+
+from tests.conftest import Person
+
+
+async def plan(person: Person) -> tuple[date, str]:
+    """The day that the prompt names, and how much it says is due."""
+    async with person.client() as client:
+        (message,) = (await client.get_prompt("plan_my_day", {})).messages
+    assert isinstance(message.content, TextContent)
+    found = re.search(r"It is \w+, ([\d-]+) .* (\d+ due until today)", message.content.text, re.DOTALL)
+    assert found
+    return date.fromisoformat(found[1]), found[2]
+
+
+async def test_what_is_due_today_is_in_the_plan_and_what_is_due_tomorrow_is_not(alice: Person) -> None:
+    planned, due = await plan(alice)
+    assert due == "0 due until today"
+    for days in (-1, 0, 1):
+        await alice.call("add_task", title=f"In {days} days", due=(planned + timedelta(days=days)).isoformat())
+    today, due = await plan(alice)
+    # A test that runs over midnight finds one more.
+    assert due == f"{2 + (today - planned).days} due until today"
