@@ -169,7 +169,7 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
             rest = {k: v for k, v in found.items() if k not in ("anyOf", "default")}
             return flatten(_merged([flatten(choice) for choice in choices]) | rest)
         dropped = ("title", "$defs") if "properties" in found or isinstance(found.get("title"), str) else ("$defs",)
-        kept = {k: v for k, v in found.items() if k not in dropped and not (k == "default" and v is None)}
+        kept = {k: v for k, v in found.items() if k not in dropped}
         if "properties" in kept:
             kept["properties"] = {name: flatten(value) for name, value in kept["properties"].items()}
             kept.pop("description", None)
