@@ -1,6 +1,6 @@
 """A chat that forgets nothing: every user, assistant and tool message is kept in a Taskdeck conversation.
 
-    TASKDECK_TOKEN=$(taskdeck token --user me) OPENAI_API_KEY=... python examples/chat.py [conversation id]
+    TASKDECK_TOKEN=$(taskdeck token) OPENAI_API_KEY=... python examples/chat.py [conversation id]
 
 Works with any endpoint that speaks OpenAI's chat completions (OPENAI_BASE_URL, OPENAI_MODEL) and ends at the end of
 the input. Started with the id of a conversation, it goes on where that one ended, also after a crash.

@@ -1,7 +1,6 @@
 """The `taskdeck` command."""
 
 import asyncio
-import errno
 import os
 import re
 import socket
@@ -15,12 +14,14 @@ from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from mcp_server.app import open_app, open_services
-from mcp_server.cli import dashboard_process, doctor
+from mcp_server.cli import claims, dashboard_process, doctor
+from mcp_server.cli.ports import choose_dashboard, listen
 from mcp_server.cli.startup_banner import welcome
 from mcp_server.http import uvicorn_server
 from mcp_server.http.authentication import caller_of_environment
 from mcp_server.http.telemetry import configure_logs, start_tracing
 from mcp_server.identity.local_issuer import LocalIssuer
+from mcp_server.identity.local_owner import read_local_owner
 from mcp_server.identity.tokens import Caller, Verifier
 from mcp_server.protocol.stdio import speak
 from mcp_server.settings import Settings, SettingsError, read_settings
@@ -28,6 +29,7 @@ from storage import demo
 from storage.embedded_postgres import supervisor
 from storage.engine import migrations
 from storage.engine.database import Database
+from storage.people import accounts
 from storage.schema.errors import StorageError
 
 T = TypeVar("T")
@@ -90,9 +92,9 @@ def up() -> None:
 
 
 async def _up(settings: Settings) -> None:
-    with _listen("PORT", settings.host, settings.port) as listening:
+    with listen("PORT", settings.host, settings.port) as listening:
         settings = settings.with_port(listening.getsockname()[1])
-        dashboard_url = _choose_dashboard(settings)
+        dashboard_url = choose_dashboard(settings)
         if settings.database_url:
             await _migrate(settings)
         async with AsyncExitStack() as stack:
@@ -100,22 +102,8 @@ async def _up(settings: Settings) -> None:
             if dashboard_url:
                 shown = dashboard_process.Dashboard(settings, url, dashboard_url)
                 await stack.enter_async_context(shown.running())
-            await _answer(settings, url, dashboard_url, listening, welcome(settings, dashboard_url))
-
-
-def _choose_dashboard(settings: Settings) -> str | None:
-    """Where the dashboard is going to be, if there is one to start."""
-    if settings.issuer:
-        print(f"The dashboard is not started: people sign in at {settings.issuer} (TASKDECK_ISSUER).", file=sys.stderr)
-        return None
-    if not dashboard_process.SERVER.exists():
-        print(
-            "The dashboard is not started: it is not built here. A checkout builds it by `make run`.", file=sys.stderr
-        )
-        return None
-    # Node cannot take an open socket over: the port is only tried, or chosen, here.
-    with _listen("DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port) as tried:
-        return f"http://127.0.0.1:{tried.getsockname()[1]}"
+            known = [] if settings.database_url else await accounts.list_accounts(url)
+            await _answer(settings, url, dashboard_url, listening, welcome(settings, dashboard_url, known))
 
 
 @command.command()
@@ -125,7 +113,7 @@ def serve() -> None:
 
 
 async def _serve(settings: Settings) -> None:
-    with _listen("PORT", settings.host, settings.port) as listening:
+    with listen("PORT", settings.host, settings.port) as listening:
         settings = settings.with_port(listening.getsockname()[1])
         async with _database(settings) as url:
             await _answer(settings, url, None, listening, f"MCP: {settings.address}/mcp")
@@ -152,15 +140,6 @@ def _in_data_dir(settings: Settings) -> Generator[None]:
         yield
     except OSError as error:
         raise SettingsError(f"TASKDECK_DATA_DIR: {error.filename or settings.data_dir}: {error.strerror}") from error
-
-
-def _listen(variable: str, host: str, port: int) -> socket.socket:
-    try:
-        return uvicorn_server.listen(host, port)
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            _fail(f"TASKDECK_HOST, TASKDECK_{variable}: cannot listen at {host} port {port}: {error.strerror}")
-        _fail(f"TASKDECK_{variable}: port {port} is in use. Set it to another one, or to 0 for any free one")
 
 
 @command.command()
@@ -233,7 +212,7 @@ async def _seed(settings: Settings, tasks: int, people: int, me: str | None) -> 
 
 @command.command()
 def token(
-    user: Annotated[str, typer.Option(help="User id (letters, digits, _ . : @ | -).")],
+    user: Annotated[str | None, typer.Option(help="User id; without it the person at this machine.")] = None,
     email: Annotated[str | None, typer.Option()] = None,
     name: Annotated[str | None, typer.Option()] = None,
     timezone: Annotated[str | None, typer.Option(help="IANA time zone such as Europe/Berlin.")] = None,
@@ -243,10 +222,12 @@ def token(
 ) -> None:
     """Print a token of the built-in issuer, for servers on this machine."""
     settings = _at_running_server(_configure())
+    if user is None and settings.database_url:
+        _fail("--user: name the user, as with DATABASE_URL nobody is the person at this machine")
     try:
         with _in_data_dir(settings):
             issued = LocalIssuer(settings).mint(
-                user,
+                user or read_local_owner(settings),
                 email=email,
                 name=name,
                 timezone=timezone,
@@ -257,6 +238,26 @@ def token(
     except ValueError as error:
         _fail(str(error))
     print(issued)
+
+
+@command.command(name="claim-local")
+def claim_local(
+    user: Annotated[str, typer.Option(help="E-mail or user id of your account on the dashboard.")],
+    source: Annotated[
+        list[str] | None,
+        typer.Option("--from", help="User id of which you have used tokens; repeat it for several. [default: me]"),
+    ] = None,
+) -> None:
+    """Make all that was added on this machine without an account that of yours, now and from now on."""
+    _run(_claim_local(_configure(), user, source or ["me"]))
+
+
+async def _claim_local(settings: Settings, user: str, sources: list[str]) -> None:
+    if settings.database_url:
+        _fail("claim-local is for the embedded database: with DATABASE_URL nobody is the person at this machine")
+    async with _database(settings) as url:
+        with _in_data_dir(settings):
+            print(await claims.claim(settings, url, user, sources))
 
 
 @command.command(name="doctor")

@@ -15,6 +15,7 @@ from time import monotonic
 
 import httpx2
 
+from mcp_server.identity.local_owner import first_account_is_owner, read_local_owner
 from mcp_server.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Dashboard:
             "TASKDECK_PUBLIC_URL": settings.address,
             "TASKDECK_BRIDGE_URL": settings.model_copy(update={"public_url": ""}).address,
             "BETTER_AUTH_SECRET": os.environ.get("BETTER_AUTH_SECRET") or _open_secret(settings.data_dir),
+            "TASKDECK_LOCAL_OWNER": read_local_owner(settings) if first_account_is_owner(settings) else "",
             "HOSTNAME": "127.0.0.1",
             "PORT": url.rpartition(":")[2],
             "NODE_ENV": "production",

@@ -4,13 +4,16 @@ import json
 import shlex
 import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
+from mcp_server.identity.local_owner import first_account_is_owner, read_local_owner
 from mcp_server.settings import Settings
+from storage.people.accounts import Account
 
 
-def welcome(settings: Settings, dashboard_url: str | None) -> str:
-    """The text, for a server that this machine's user has just started."""
+def welcome(settings: Settings, dashboard_url: str | None, accounts: Sequence[Account] = ()) -> str:
+    """The text, for a server that this machine's user has just started. `accounts` are those of the dashboard."""
     url = f"{settings.address}/mcp"
     command = shlex.quote(_command())
     places = [("MCP", url), ("Dashboard", dashboard_url or "not running"), ("Data", str(settings.data_dir))]
@@ -28,7 +31,8 @@ def welcome(settings: Settings, dashboard_url: str | None) -> str:
         entry["headers"] = {"Authorization": "Bearer TOKEN"}
     variable = _variable(settings)
     if not settings.issuer:
-        token = f"{variable} {command} token --user me --ttl 24h".strip()
+        user = "--user me " if settings.database_url else ""
+        token = f"{variable} {command} token {user}--ttl 24h".strip()
         parts += ["", "Or with a token, good for a day:"]
         parts += [f'  claude mcp add --transport http taskdeck {url} --header "Authorization: Bearer $({token})"']
     if not settings.database_url:
@@ -38,8 +42,29 @@ def welcome(settings: Settings, dashboard_url: str | None) -> str:
             "Or on this machine alone, without a token:",
             f"  claude mcp add taskdeck {flag}-- {command} stdio",
         ]
+    if dashboard_url:
+        parts += ["", *_whose_tasks(settings, dashboard_url, f"{variable} {command}".strip(), accounts)]
     block = json.dumps({"mcpServers": {"taskdeck": entry}}, indent=2)
     return "\n".join([*parts, "", "Other clients (Cursor, VS Code, ...):", block, "", "Ctrl-C stops everything."])
+
+
+def _whose_tasks(settings: Settings, dashboard_url: str, command: str, accounts: Sequence[Account]) -> list[str]:
+    """Whose tasks the lines above reach, and how they become those that the dashboard shows."""
+    if settings.database_url:
+        return [
+            'The token is that of the user "me", whose tasks no account of the dashboard shows.',
+            f"For tokens of your account: {dashboard_url}/tokens",
+        ]
+    owner_id = read_local_owner(settings)
+    owner = next((account for account in accounts if account.user_id == owner_id), None)
+    if owner:
+        return [f"Without signing in these are the tasks of {owner.email}."]
+    if accounts or not first_account_is_owner(settings):
+        return [
+            "Without signing in these are tasks that no account of the dashboard shows. To give them to yours:",
+            f"  {command} claim-local --user YOUR-EMAIL",
+        ]
+    return ["All of them reach the same tasks: those of the first account that you make on the dashboard."]
 
 
 def _variable(settings: Settings) -> str:

@@ -16,6 +16,7 @@ from mcp_server.http.resource_metadata import METADATA
 from mcp_server.identity.addresses import address_for
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import SCOPES, Audience
+from mcp_server.identity.local_owner import read_local_owner
 from mcp_server.identity.tokens import Caller, InvalidToken, Verifier
 from mcp_server.settings import Settings, SettingsError
 from storage.schema.errors import Unavailable
@@ -23,7 +24,6 @@ from storage.schema.errors import Unavailable
 logger = logging.getLogger(__name__)
 
 READ, WRITE = SCOPES
-LOCAL_USER = "local"
 OPENAPI = "/api/openapi.json"
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 """Those that change nothing (RFC 9110 section 9.2.1)."""
@@ -107,7 +107,7 @@ def challenge(refusal: Refusal, scope: Scope, settings: Settings) -> dict[str, s
 
 
 async def caller_of_environment(verifier: Verifier) -> Caller:
-    """Who uses the server over stdio: the bearer of TASKDECK_TOKEN, else the user of the embedded database.
+    """Who uses the server over stdio: the bearer of TASKDECK_TOKEN, else the person at this machine.
 
     Raises:
         SettingsError: the token is refused, or there is none and the database is not our own.
@@ -123,7 +123,7 @@ async def caller_of_environment(verifier: Verifier) -> Caller:
     if settings.database_url:
         raise SettingsError("TASKDECK_TOKEN is required with DATABASE_URL: get one, for example by `taskdeck token`")
     return Caller(
-        user_id=LOCAL_USER,
+        user_id=read_local_owner(settings),
         email=None,
         name=None,
         timezone=None,

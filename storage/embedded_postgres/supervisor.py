@@ -24,7 +24,7 @@ from anyio import CancelScope
 from storage.embedded_postgres.cluster import DATABASE, OWNER, SUPERUSER, Cluster, EmbeddedError
 from storage.embedded_postgres.watchdog import try_lock
 
-__all__ = ["EmbeddedError", "running"]
+__all__ = ["EmbeddedError", "administrator_uri", "running"]
 
 PATIENCE = 60.0  # seconds without a sign of life; crash recovery gives one and may take longer
 WATCH_INTERVAL = 0.5  # seconds
@@ -60,6 +60,11 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
                 watch.cancel()
         finally:
             await _finish(supervisor.leave(presence))
+
+
+def administrator_uri(data_dir: Path) -> str:
+    """The way in for the superuser, whom no policy binds. Of use while somebody is `running` the server."""
+    return Cluster(data_dir).uri(SUPERUSER)
 
 
 class _Supervisor:

@@ -104,7 +104,7 @@ async def test_up_prints_lines_that_work(house: Server, data_dir: Path) -> None:
         question = {"name": "whoami", "arguments": dict[str, str]()}
         asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": question}
         answer = await http.post("/mcp", json=asked)
-    assert answer.json()["result"]["structuredContent"]["user_id"] == "me"
+    assert answer.json()["result"]["structuredContent"]["user_id"] == ("me" if POOLED else "local")
 
 
 @needs_dashboard

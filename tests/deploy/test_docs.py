@@ -26,6 +26,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ser
         yield running
 
 
+@pytest.mark.embedded
 @pytest.mark.parametrize(("language", "text"), EXAMPLES, ids=[text.split("\n")[0] for _, text in EXAMPLES])
 def test_an_example_runs_as_it_stands(server: Server, language: str, text: str, tmp_path: Path) -> None:
     """Against a server on a port of its own: no other one may be disturbed."""
@@ -105,7 +106,7 @@ def test_the_commands_that_are_named_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
     assert set(re.findall(r"^make ([a-z]+)", code, re.MULTILINE)) <= targets
     ours = {info.name or info.callback.__name__ for info in command.registered_commands if info.callback}
-    named = set(re.findall(r"(?:^|[(/ ])taskdeck ([a-z]+)", code, re.MULTILINE))
+    named = set(re.findall(r"(?:^|[(/ ])taskdeck ([a-z][a-z-]*)", code, re.MULTILINE))
     assert {"up", "serve"} <= ours
     assert named <= ours | {"http"}  # `claude mcp add ... taskdeck http://...`
 

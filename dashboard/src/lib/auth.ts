@@ -5,6 +5,7 @@ import { betterAuth } from "better-auth";
 import { nextCookies } from "better-auth/next-js";
 import { jwt } from "better-auth/plugins";
 import { tables } from "./database";
+import { keepLocalOwner } from "./local-owner";
 import { refreshTokens } from "./refresh-tokens";
 import { CLIENT_SCOPES, MCP_SCOPES } from "./scopes";
 import { type Settings, settings } from "./settings";
@@ -31,6 +32,7 @@ function build(s: Settings) {
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },
     emailAndPassword: { enabled: true, minPasswordLength: 10 },
+    databaseHooks: { user: { create: { before: keepLocalOwner } } },
     socialProviders: { github: s.github, google: s.google },
     rateLimit: {
       enabled: true,

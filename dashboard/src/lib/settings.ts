@@ -17,6 +17,8 @@ export interface Settings {
   apiAudience: string;
   /** Resources an MCP client may ask a token for; the first is the canonical one. */
   mcpResources: [string, ...string[]];
+  /** User id of the person at this machine, if the first account is to be theirs; `taskdeck up` knows. */
+  localOwner?: string;
   /** Addresses (CIDR) of reverse proxies whose X-Forwarded-For is believed. */
   trustedProxies: string[];
   /** Sign-in attempts allowed per address in ten seconds. */
@@ -48,6 +50,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     bridgeUrl: origin(env, "TASKDECK_BRIDGE_URL", publicUrl),
     apiAudience: `${publicUrl}/api`,
     mcpResources: namesOf(publicUrl).map((url) => `${url}/mcp`) as Settings["mcpResources"],
+    localOwner: env.TASKDECK_LOCAL_OWNER || undefined,
     trustedProxies: (env.TASKDECK_TRUSTED_PROXIES ?? "").split(/[\s,]+/).filter(Boolean),
     signInLimit: wholeNumber(env, "TASKDECK_SIGN_IN_LIMIT", 3),
     accessTokenSeconds: wholeNumber(env, "TASKDECK_ACCESS_TOKEN_SECONDS", 900, 86_400),

@@ -2,6 +2,7 @@ import { subscribe } from "node:diagnostics_channel";
 import type { ClientRequest, IncomingMessage } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
 import { migrate } from "./migrations";
+import { markOwnUser } from "./own-user";
 import { settings, SettingsError } from "./settings";
 
 /** Check the settings, then migrate. While the database is away the server is up and its pages say so. */
@@ -35,7 +36,9 @@ async function keepTrying(): Promise<void> {
 /** Anyone can send X-Forwarded-For. Rate limits count by the address at the other end of the socket. */
 function believeSocketAddresses(behindProxy: boolean): void {
   subscribe("http.server.request.start", (message) => {
-    const { headers, socket } = (message as { request: IncomingMessage }).request;
+    const { request } = message as { request: IncomingMessage };
+    markOwnUser(request); // before the header that it looks at is replaced
+    const { headers, socket } = request;
     const given = behindProxy ? headers["x-forwarded-for"] : undefined;
     headers["x-forwarded-for"] = [given, socket.remoteAddress].filter(Boolean).join(", ");
   });

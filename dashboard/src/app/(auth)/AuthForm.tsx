@@ -19,9 +19,11 @@ interface Props {
   /** Where to go afterwards; an authorization request in the address goes first. */
   next: string;
   providers: ("github" | "google")[];
+  /** The new account will be that of the person at this machine. */
+  isLocalOwner?: boolean;
 }
 
-export function AuthForm({ mode, next, providers }: Props) {
+export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props) {
   const query = useSearchParams();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
@@ -68,6 +70,12 @@ export function AuthForm({ mode, next, providers }: Props) {
 
       <form onSubmit={submit} className="mt-8 grid gap-5" aria-label={isNew ? "Create account" : "Sign in"}>
         {problem ? <Notice tone="problem">{problem}</Notice> : reason && <Notice>{reason}</Notice>}
+        {isLocalOwner && (
+          <Notice>
+            This is the first account on this machine. Tasks that were added here without an account become
+            yours.
+          </Notice>
+        )}
         {isNew && <Field label="Name" name="name" autoComplete="name" required maxLength={100} />}
         <Field label="E-mail" name="email" type="email" autoComplete="email" required maxLength={254} />
         <Field

@@ -1,4 +1,6 @@
 import type { Metadata } from "next";
+import { headers } from "next/headers";
+import { becomesLocalOwner } from "@/lib/local-owner";
 import { AuthForm } from "../AuthForm";
 import { AuthFrame } from "../AuthFrame";
 import { afterSignIn, signInProviders } from "../destination";
@@ -6,9 +8,15 @@ import { afterSignIn, signInProviders } from "../destination";
 export const metadata: Metadata = { title: "Create account" };
 
 export default async function SignUpPage({ searchParams }: PageProps<"/sign-up">) {
+  const isLocalOwner = await becomesLocalOwner(await headers()).catch(() => false);
   return (
     <AuthFrame>
-      <AuthForm mode="sign-up" next={await afterSignIn(await searchParams)} providers={signInProviders()} />
+      <AuthForm
+        mode="sign-up"
+        next={await afterSignIn(await searchParams)}
+        providers={signInProviders()}
+        isLocalOwner={isLocalOwner}
+      />
     </AuthFrame>
   );
 }

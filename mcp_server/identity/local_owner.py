@@ -1,0 +1,60 @@
+"""The person at this machine: who uses an embedded database without saying who they are.
+
+That is `taskdeck stdio` without a token, `taskdeck token` without a user, and the first account that this machine's
+user makes on the dashboard. All of them have one user id, so that they see the same tasks.
+"""
+
+import os
+import re
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from mcp_server.identity.addresses import LOOPBACK_NAMES
+from mcp_server.identity.local_issuer import SUBJECT
+from mcp_server.settings import Settings, SettingsError
+
+DEFAULT_ID = "local"
+
+
+def read_local_owner(settings: Settings) -> str:
+    """The user id: `local`, or what `taskdeck claim-local` has written down in the data folder.
+
+    Raises:
+        SettingsError: the file cannot be read, or holds no user id.
+    """
+    path = _path(settings)
+    try:
+        user_id = path.read_text("utf-8").strip()
+    except FileNotFoundError:
+        return DEFAULT_ID
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"TASKDECK_DATA_DIR: {path} cannot be read: {error}") from error
+    if not re.fullmatch(SUBJECT[1:-1], user_id):
+        raise SettingsError(f"{path} holds no user id: delete it and run taskdeck claim-local")
+    return user_id
+
+
+def write_local_owner(settings: Settings, user_id: str) -> None:
+    """Remember somebody else as the person at this machine.
+
+    Raises:
+        OSError: the data folder cannot be written.
+    """
+    path = _path(settings)
+    draft = path.with_name(f".owner-{os.getpid()}")
+    draft.write_text(user_id, "utf-8")
+    draft.replace(path)
+
+
+def first_account_is_owner(settings: Settings) -> bool:
+    """Whether the first account of the dashboard may be the person at this machine.
+
+    Only with a database of this machine's own, and a server that nobody else can reach.
+    """
+    if settings.database_url or not settings.loopback:
+        return False
+    return urlsplit(settings.address).hostname in LOOPBACK_NAMES
+
+
+def _path(settings: Settings) -> Path:
+    return settings.data_dir / "owner"

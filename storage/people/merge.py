@@ -1,0 +1,127 @@
+"""Two users who are one person: everything of one becomes the other's, in every table.
+
+For the administrator of a database only. Policies and triggers do not apply: no request may change whose a row is,
+and what happened must stay in the history as it was, with the same times.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import asyncpg
+from sqlalchemy import Column, Table, Text, and_, bindparam, delete, exists, func, select, update
+from sqlalchemy.dialects.postgresql import array, insert
+from sqlalchemy.sql.expression import UpdateBase
+from sqlmodel import SQLModel, col
+
+from storage.engine.database import compiled
+from storage.schema.system_tables import CachedStatistic, TaskEvent
+from storage.schema.tables import Conversation, Task, TaskShare, User
+
+USER_COLUMNS = frozenset({"user_id", "owner_id", "assignee_id", "shared_with_user_id", "target_user_id"})
+"""Every column, of any table, that holds the id of a user."""
+
+SOURCE, TARGET = bindparam("source", type_=Text), bindparam("target", type_=Text)
+
+# A person is in a team, or has a share, only once: with the greater right of the two users.
+_RIGHTS = (
+    ("team_members", "user_id", "role", ("owner", "admin", "member", "viewer")),
+    ("task_shares", "shared_with_user_id", "permission", ("edit", "view")),
+)
+# Where the changes of a task event name users.
+_NAMED_IN_CHANGES = (("user",), ("assignee", "0"), ("assignee", "1"))
+
+
+@dataclass(frozen=True)
+class Moved:
+    """How much became the other user's."""
+
+    tasks: int
+    conversations: int
+
+
+_FORGET_NUMBERS = delete(CachedStatistic).where(col(CachedStatistic.user_id).in_([SOURCE, TARGET]))
+
+
+def _statements() -> Iterator[UpdateBase]:
+    yield _FORGET_NUMBERS
+    # Parents first: whoever adds to a conversation or task that has moved meanwhile waits, and is then refused.
+    yield _know_target()
+    both = (SOURCE, TARGET)
+    yield delete(TaskShare).where(col(TaskShare.owner_id).in_(both), col(TaskShare.shared_with_user_id).in_(both))
+    for name, column, right, greatest_first in _RIGHTS:
+        yield _keep_greater_right(SQLModel.metadata.tables[name], column, right, greatest_first)
+    for table in SQLModel.metadata.sorted_tables:
+        for column in table.columns:
+            if column.name in USER_COLUMNS:
+                yield from _moves(table, column)
+    for path in _NAMED_IN_CHANGES:
+        yield _rename_in_changes(path)
+    yield update(User).where(col(User.id) == SOURCE).values(email=None, name=None)
+
+
+def _know_target() -> UpdateBase:
+    """With the time zone of the former user, unless it has chosen one."""
+    zones = ["timezone", "chosen_timezone", "default_timezone"]
+    former = select(TARGET, col(User.timezone), col(User.chosen_timezone), col(User.default_timezone)).where(
+        col(User.id) == SOURCE
+    )
+    given = insert(User).from_select(["id", *zones], former, include_defaults=False)
+    chosen = func.coalesce(col(User.chosen_timezone), given.excluded.chosen_timezone)
+    return given.on_conflict_do_update(index_elements=["id"], set_={"chosen_timezone": chosen})
+
+
+def _keep_greater_right(table: Table, column: str, right: str, greatest_first: tuple[str, ...]) -> UpdateBase:
+    given, others = array(greatest_first, type_=Text), table.alias()
+    (key,) = (key for key in table.primary_key if key.name != column)
+    return (
+        update(table)
+        .where(table.c[column] == TARGET, others.c[column] == SOURCE, key == others.c[key.name])
+        .where(func.array_position(given, others.c[right]) < func.array_position(given, table.c[right]))
+        .values({right: others.c[right]})
+    )
+
+
+def _moves(table: Table, column: Column[Any]) -> Iterator[UpdateBase]:
+    if column.primary_key:
+        others = table.alias()
+        same = [key == others.c[key.name] for key in table.primary_key if key is not column]
+        taken = exists(select(1).where(others.c[column.name] == TARGET, and_(*same)).select_from(others))
+        yield delete(table).where(column == SOURCE, taken)
+    yield update(table).where(column == SOURCE).values({column.name: TARGET})
+
+
+def _rename_in_changes(path: tuple[str, ...]) -> UpdateBase:
+    changes, place = col(TaskEvent.changes), array(path, type_=Text)
+    renamed = func.jsonb_set(changes, place, func.to_jsonb(TARGET))
+    named = func.jsonb_extract_path_text(changes, *path)
+    return update(TaskEvent).where(named == SOURCE).values(changes=renamed)
+
+
+_MERGE = tuple(compiled(statement) for statement in _statements())
+_WITHOUT_TRIGGERS = compiled(select(func.set_config("session_replication_role", "replica", True)))
+_COUNTS = tuple(
+    compiled(select(func.count()).select_from(row).where(col(row.user_id) == SOURCE)) for row in (Task, Conversation)
+)
+_FORGET_NUMBERS_AGAIN = compiled(_FORGET_NUMBERS)
+
+
+async def merge_users(administrator_url: str, source: str, target: str) -> Moved:
+    """Make everything of the user `source` the user `target`'s. Repeating it moves what was added since.
+
+    The row of `source` stays, without e-mail and name: programs that still speak for it go on, and can be joined
+    later. Takes a login that is a superuser.
+    """
+    names = {"source": source, "target": target}
+    connection = await asyncpg.connect(administrator_url)
+    try:
+        async with connection.transaction():
+            await connection.execute(_WITHOUT_TRIGGERS.sql, *_WITHOUT_TRIGGERS.arguments({}))
+            moved = Moved(*[await connection.fetchval(count.sql, source) for count in _COUNTS])
+            for statement in _MERGE:
+                await connection.execute(statement.sql, *statement.arguments(names))
+        # Somebody may have counted before the commit.
+        await connection.execute(_FORGET_NUMBERS_AGAIN.sql, *_FORGET_NUMBERS_AGAIN.arguments(names))
+    finally:
+        await connection.close()
+    return moved

@@ -1,0 +1,146 @@
+"""Two users who are one person: what one had, the other has, in every table there is."""
+
+import secrets
+
+import asyncpg
+import pytest
+
+from mcp_server.identity.callers import Callers
+from storage.people.merge import USER_COLUMNS, Moved, merge_users
+from tests.conftest import Cluster, Person
+
+USER_NAMES = """
+SELECT c.table_name || '.' || c.column_name FROM information_schema.columns c
+JOIN information_schema.tables t USING (table_schema, table_name)
+WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE' AND c.data_type = 'text'
+  AND c.column_name ~ '(^|_)(user|owner|assignee|author|actor|member|inviter|invitee|by)(_id)?$'
+UNION
+SELECT k.conrelid::regclass || '.' || a.attname FROM pg_constraint k
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = ANY (k.conkey)
+WHERE k.contype = 'f' AND k.confrelid = 'public.users'::regclass
+"""
+
+
+@pytest.fixture
+def administrator(cluster: Cluster) -> str:
+    """The superuser's way into the database that the tests share."""
+    return cluster.address("tests")
+
+
+async def mentions(url: str, user_id: str) -> set[str]:
+    """Every column of every table in which this user is found."""
+    connection = await asyncpg.connect(url)
+    try:
+        columns = await connection.fetch("""
+            SELECT c.table_name, c.column_name FROM information_schema.columns c
+            JOIN information_schema.tables t USING (table_schema, table_name)
+            WHERE c.table_schema = 'public' AND t.table_type = 'BASE TABLE'
+              AND c.data_type IN ('text', 'jsonb', 'ARRAY')
+        """)
+        found = set[str]()
+        for table, column in columns:
+            query = f'SELECT count(*) FROM {table} WHERE strpos("{column}"::text, $1) > 0'
+            if await connection.fetchval(query, user_id):
+                found.add(f"{table}.{column}")
+        return found
+    finally:
+        await connection.close()
+
+
+async def make_work(one: Person, other: Person) -> None:
+    """Use all that there is, so that every table names the first of the two."""
+    team = await one.call("create_team", name="Garden")
+    await one.call("add_team_member", team_id=team["id"], user=other.user_id, role="viewer")
+    for assignee in (one, other):
+        task = await one.call("add_task", title="Water", team_id=team["id"], idempotency_key=secrets.token_hex(4))
+        await one.call("update_task", task_id=task["id"], assignee=assignee.user_id)
+    shared = await one.call("add_task", title="Prune")
+    await one.call("share_task", task_id=shared["id"], user=other.user_id)
+    given = await other.call("add_task", title="Mow")
+    await other.call("share_task", task_id=given["id"], user=one.user_id, permission="edit")
+    await other.call("update_task", task_id=given["id"], assignee=one.user_id)
+    await one.call("start_conversation", title="Weeds", messages=[{"role": "user", "content": "Which ones?"}])
+    await one.call("get_statistics")
+
+
+async def test_nothing_of_the_former_user_is_left_anywhere(alice: Person, bob: Person, administrator: str) -> None:
+    await make_work(alice, bob)
+    connection = await asyncpg.connect(administrator)
+    await connection.execute(
+        "INSERT INTO rate_limits (user_id, client, started, used) VALUES ($1, '', now(), 1)", alice.user_id
+    )
+    await connection.execute(
+        "SELECT taskdeck_pat_create($1, NULL, NULL, 'CI', $2, 'abcd', 'mcp:read', now() + interval '1 day')",
+        alice.user_id,
+        secrets.token_hex(32),
+    )
+    before = await mentions(administrator, alice.user_id)
+    named = {row[0] for row in await connection.fetch(USER_NAMES)}
+    assert named <= before, "the work above leaves no such column out"
+    await connection.close()
+    assert {name.partition(".")[2] for name in named} == USER_COLUMNS
+
+    assert await merge_users(administrator, alice.user_id, bob.user_id) == Moved(tasks=3, conversations=1)
+    assert await mentions(administrator, alice.user_id) <= {"users.id", "idempotency_keys.answer"}
+    mine = await bob.call("list_tasks", scope="mine")
+    assert {task["title"] for task in mine["tasks"]} == {"Water", "Prune", "Mow"}
+    assert mine["total_count"] == 4
+    assert (await bob.call("get_statistics"))["total_tasks"] == 4
+    (conversation,) = (await bob.call("list_conversations"))["conversations"]
+    read = await bob.call("get_conversation", conversation_id=conversation["id"])
+    assert [message["content"] for message in read["messages"]] == ["Which ones?"]
+
+
+async def test_the_greater_right_of_the_two_stays(
+    alice: Person, bob: Person, carol: Person, administrator: str
+) -> None:
+    team = await carol.call("create_team", name="House")
+    task = await carol.call("add_task", title="Paint")
+    for person, role, permission in ((alice, "admin", "edit"), (bob, "viewer", "view")):
+        await carol.call("add_team_member", team_id=team["id"], user=person.user_id, role=role)
+        await carol.call("share_task", task_id=task["id"], user=person.user_id, permission=permission)
+    await merge_users(administrator, alice.user_id, bob.user_id)
+    await merge_users(administrator, alice.user_id, bob.user_id)
+    (found,) = (await bob.call("list_teams"))["teams"]
+    assert found["role"] == "admin"
+    assert {member["user_id"] for member in found["members"]} == {carol.user_id, bob.user_id}
+    shares = (await carol.call("get_task", task_id=task["id"]))["shares"]
+    assert [(share["user_id"], share["permission"]) for share in shares] == [(bob.user_id, "edit")]
+
+
+async def test_a_task_that_the_two_shared_is_simply_theirs(alice: Person, bob: Person, administrator: str) -> None:
+    task = await alice.call("add_task", title="Prune")
+    await alice.call("share_task", task_id=task["id"], user=bob.user_id)
+    await merge_users(administrator, alice.user_id, bob.user_id)
+    assert (await bob.call("list_tasks", scope="shared"))["total_count"] == 0
+    assert (await bob.call("get_task", task_id=task["id"]))["access"] == "owner"
+
+
+async def test_times_versions_and_history_stay_and_changes_can_be_undone(
+    alice: Person, bob: Person, carol: Person, administrator: str
+) -> None:
+    task = await alice.call("add_task", title="Prune")
+    await alice.call("share_task", task_id=task["id"], user=carol.user_id)
+    await alice.call("update_task", task_id=task["id"], assignee=alice.user_id)
+    await alice.call("update_task", task_id=task["id"], assignee=carol.user_id)
+    before = await alice.call("get_task", task_id=task["id"])
+    await merge_users(administrator, alice.user_id, bob.user_id)
+    after = await bob.call("get_task", task_id=task["id"])
+    same = ("title", "assignee", "version", "created_at", "updated_at")
+    assert [after[name] for name in same] == [before[name] for name in same]
+    assert [event["at"] for event in after["history"]] == [event["at"] for event in before["history"]]
+    assert {event["user_id"] for event in after["history"]} == {bob.user_id}
+    await bob.call("undo")
+    assert (await bob.call("get_task", task_id=task["id"]))["assignee"] == bob.user_id
+
+
+async def test_whoever_still_speaks_for_the_former_user_goes_on_and_can_be_joined_again(
+    alice: Person, bob: Person, administrator: str
+) -> None:
+    await alice.call("add_task", title="Before")
+    callers = Callers(alice.database)
+    await callers.scope(alice.caller)
+    await merge_users(administrator, alice.user_id, bob.user_id)
+    await alice.call("add_task", title="After")
+    assert await merge_users(administrator, alice.user_id, bob.user_id) == Moved(tasks=1, conversations=0)
+    assert (await bob.call("list_tasks"))["total_count"] == 2
