@@ -22,9 +22,9 @@ from mcp_server.identity.callers import Callers
 from storage.engine.database import Scope
 from storage.people import teams, users
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
-from storage.schema.request_models import MAX_ID, Line, Said, TeamRole
-from storage.schema.response_models import DayCount, TaskBrief, Totals
-from storage.tasks import listing, statistics
+from storage.schema.request_models import MAX_ID, Line, Said
+from storage.schema.response_models import DashboardSnapshot, DayCount, TaskBrief, TeamBrief, Totals
+from storage.tasks import dashboard, listing, statistics
 
 HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
@@ -60,6 +60,10 @@ class HowMany(Whose):
     limit: Annotated[int, within(1, 100)] = Field(8, ge=1, le=100, description="How many tasks at most")
 
 
+class SnapshotQuery(HowLong, HowMany):
+    """What a dashboard shows: whose tasks, how many days back, how many tasks."""
+
+
 class Trend(BaseModel):
     """One entry for each day in the caller's time zone, the oldest first, empty days included."""
 
@@ -73,18 +77,10 @@ class Tasks(BaseModel):
     total_count: int
 
 
-class Team(BaseModel):
-    """A team that the caller is in, and as what."""
-
-    id: int
-    name: str
-    role: TeamRole
-
-
 class Teams(BaseModel):
     """The caller's teams, the oldest first."""
 
-    teams: list[Team]
+    teams: list[TeamBrief]
 
 
 class Settings(BaseModel):
@@ -149,6 +145,17 @@ router = APIRouter(
 )
 
 
+@router.get(
+    "/snapshot", response_model=DashboardSnapshot, operation_id="getSnapshot", summary="All that a dashboard shows"
+)
+async def get_snapshot(request: Request, said: Annotated[SnapshotQuery, Query()]) -> Response:
+    """The answers of the other addresses in one, all of the same moment.
+
+    At most 100 teams are given, the one of `team_id` always; `team_count` counts them all.
+    """
+    return _answer(await dashboard.snapshot(await _scope(request), said.team_id, said.days, said.limit))
+
+
 @router.get("/statistics", response_model=Totals, operation_id="getStatistics", summary="Four numbers")
 async def get_statistics(request: Request, said: Annotated[Whose, Query()]) -> Response:
     """Total, pending and completed tasks of the caller's own, and tasks that others shared with the caller.
@@ -177,7 +184,7 @@ async def get_tasks(request: Request, said: Annotated[HowMany, Query()]) -> Resp
 async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Response:
     """The teams whose numbers and tasks the caller may ask for."""
     found = await teams.find_all(await _scope(request))
-    return _answer(Teams(teams=[Team(id=team.id, name=team.name, role=team.role) for team in found]))
+    return _answer(Teams(teams=[TeamBrief(id=team.id, name=team.name, role=team.role) for team in found]))
 
 
 @router.get("/settings", response_model=Settings, operation_id="getSettings", summary="The caller's settings")

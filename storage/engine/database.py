@@ -150,8 +150,11 @@ class Scope:
         return replace(self, joined=transaction)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncGenerator[Transaction]:
+    async def transaction(self, *, snapshot: bool = False) -> AsyncGenerator[Transaction]:
         """Begin as this user; commit at the end, roll back on any exception.
+
+        With `snapshot` all statements see the same moment, and none may write (a transaction that is joined decides
+        for itself).
 
         Raises:
             Unavailable: no connection in time, or the database is away.
@@ -162,7 +165,7 @@ class Scope:
             return
         async with self.database.connection() as connection:
             try:
-                await self._begin(connection)
+                await self._begin(connection, " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "")
                 yield Transaction(connection, self.user_id)
             except TimeoutError:
                 connection.terminate()  # a peer that is silent would not answer a ROLLBACK either
@@ -180,9 +183,9 @@ class Scope:
                     "The connection broke while saving. Read the item again to see whether it was saved."
                 ) from error
 
-    async def _begin(self, connection: "Connection") -> None:
+    async def _begin(self, connection: "Connection", mode: str) -> None:
         try:
-            await connection.execute(f"BEGIN; {self._identity()}", timeout=ACQUIRE_SECONDS)
+            await connection.execute(f"BEGIN{mode}; {self._identity()}", timeout=ACQUIRE_SECONDS)
         except _NOT_IDENTIFIED as error:
             raise unidentified(error) from error
 

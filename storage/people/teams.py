@@ -3,7 +3,7 @@
 from collections.abc import Awaitable
 
 import asyncpg
-from sqlalchemy import BigInteger, Text, bindparam, cast, delete, func, select
+from sqlalchemy import BigInteger, Text, bindparam, cast, delete, false, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
@@ -13,7 +13,7 @@ from storage.people import users
 from storage.schema import token_budget
 from storage.schema.errors import Conflict, NotAllowed, NotFound
 from storage.schema.request_models import TeamRole
-from storage.schema.response_models import ListedTeam, Member, TeamList, TeamView
+from storage.schema.response_models import ListedTeam, Member, TeamBrief, TeamList, TeamView
 from storage.schema.tables import Team, TeamMember, User
 
 _TEAM = bindparam("team_id", type_=BigInteger)
@@ -35,6 +35,13 @@ _members = (
 )
 _ALL = compiled(_members.where(col(Team.id) == func.any(func.my_team_ids())))
 _ONE = compiled(_members.where(col(Team.id) == _TEAM))
+_BRIEF = compiled(
+    select(col(Team.id), col(Team.name), col(TeamMember.role), func.count().over().label("total"))
+    .join(TeamMember, col(TeamMember.team_id) == col(Team.id))
+    .where(col(TeamMember.user_id) == func.current_user_id())
+    .order_by(func.coalesce(col(Team.id) == _TEAM, false()).desc(), col(Team.id))
+    .limit(bindparam("most", type_=BigInteger))
+)
 _adding = insert(TeamMember).values(team_id=_TEAM, user_id=_USER, role=bindparam("role", type_=Text))
 _ADD = compiled(
     _adding.on_conflict_do_update(index_elements=["team_id", "user_id"], set_={"role": _adding.excluded.role})
@@ -59,6 +66,16 @@ async def find_all(scope: Scope) -> list[TeamView]:
     for row in rows:
         teams.setdefault(row["team_id"], []).append(row)
     return [_view(members, scope.user_id) for members in teams.values()]
+
+
+async def read_brief(transaction: Transaction, most: int, always: int | None) -> tuple[list[TeamBrief], int]:
+    """The caller's teams without their members, oldest first, and how many there are.
+
+    At most `most` of them; the team `always` is not left out.
+    """
+    rows = await transaction.fetch_all(_BRIEF, team_id=always, most=most)
+    teams = [TeamBrief.model_construct(id=row["id"], name=row["name"], role=row["role"]) for row in rows]
+    return sorted(teams, key=lambda team: team.id), rows[0]["total"] if rows else 0
 
 
 async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:

@@ -128,6 +128,14 @@ class TeamView(View):
     members: list[Member]
 
 
+class TeamBrief(View):
+    """A team without its members; `role` is the caller's."""
+
+    id: int
+    name: str
+    role: TeamRole
+
+
 class ListedTeam(TeamView):
     """A team in a list; `more_members` counts those that it has no room for."""
 
@@ -233,3 +241,18 @@ class Overview(Totals):
     overdue_tasks: int
     due_today_tasks: int
     trend: list[DayCount]
+
+
+class DashboardSnapshot(View):
+    """What a dashboard shows, all of the same moment.
+
+    `trend` is oldest day first, `tasks` newest first, `teams` oldest first. `task_count` and `team_count` count all of
+    them, not only those given.
+    """
+
+    statistics: Totals
+    trend: list[DayCount]
+    tasks: list[TaskBrief]
+    task_count: int
+    teams: list[TeamBrief]
+    team_count: int

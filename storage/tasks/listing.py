@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from storage.engine import pagination
-from storage.engine.database import Row, Scope, Statement, compiled
+from storage.engine.database import Row, Scope, Statement, Transaction, compiled
 from storage.engine.retry import verb
 from storage.people import users
 from storage.schema import token_budget
@@ -114,16 +114,29 @@ async def find(
     Raises:
         InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team.
     """
+    async with scope.transaction() as transaction:
+        return await read(transaction, wanted, limit, cursor, whole=whole, max_tokens=max_tokens)
+
+
+async def read(
+    transaction: Transaction,
+    wanted: Filter,
+    limit: int,
+    cursor: str | None = None,
+    *,
+    whole: bool = False,
+    max_tokens: int | None = None,
+) -> TaskPage:
+    """As `find`, in a transaction of its caller's."""
     values = _values(wanted)
     listing = f"tasks {wanted.model_dump_json()}"
     if cursor is not None:
         values["after_key"], values["after_id"] = pagination.read(cursor, listing, _KEYS[wanted.sort].python, int)
     given = frozenset(name for name in values if not name.startswith("after_"))
     statement = _find(_Shape(wanted.status, wanted.scope, wanted.sort, whole, given, cursor is not None))
-    async with scope.transaction() as transaction:
-        if wanted.team_id is not None and await users.role_in(transaction, wanted.team_id, scope.user_id) is None:
-            raise users.no_team(wanted.team_id)
-        rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
+    if wanted.team_id is not None and await users.role_in(transaction, wanted.team_id, transaction.user_id) is None:
+        raise users.no_team(wanted.team_id)
+    rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
     found = [row for row in rows if row["id"] is not None]
     shown = [view(_without_extras(row)) if whole else brief(row) for row in found[:limit]]
     tasks = token_budget.fill(shown, max_tokens)

@@ -140,6 +140,7 @@ def _overview(team: bool) -> Statement:
 
 
 _TOTALS = {team: _totals(team) for team in (False, True)}
+_COUNT = {team: compiled(_numbers(team)[0]) for team in (False, True)}
 _TREND = {team: compiled(_days(team)) for team in (False, True)}
 _OVERVIEW = {team: _overview(team) for team in (False, True)}
 
@@ -186,6 +187,20 @@ async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> 
             due_today_tasks=rows[0]["due_today"],
             trend=_per_day(rows),
         )
+
+
+async def read(transaction: Transaction, team_id: int | None, days: int) -> tuple[Totals, list[DayCount]]:
+    """The four numbers and the trend, in a transaction that may only read: what is counted anew is not kept.
+
+    A team must be one that the caller was found to be in.
+
+    Raises:
+        InvalidInput: days out of range.
+    """
+    await _check(transaction, None, days)
+    (row,) = await transaction.fetch_all(_COUNT[team_id is not None], team_id=team_id or 0)
+    rows = await transaction.fetch_all(_TREND[team_id is not None], team_id=team_id, days=days)
+    return Totals(**_four(row)), _per_day(rows)
 
 
 async def _check(transaction: Transaction, team_id: int | None, days: int = 1) -> None:

@@ -23,6 +23,7 @@ from tests.support.running_server import House, Wire, standing, succeeds
 
 STATISTICS = "/api/dashboard/statistics"
 PATHS = (STATISTICS, "/api/dashboard/trend", "/api/dashboard/tasks", "/api/dashboard/teams")
+SNAPSHOT = "/api/dashboard/snapshot"
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +91,7 @@ async def test_a_team_has_numbers_for_its_members_only(house: House, alice: Pers
     assert await read(house, alice, PATHS[3]) == {"teams": [{"id": team.id, "name": "Crew", "role": "owner"}]}
     assert await read(house, bob, PATHS[3]) == {"teams": []}
     async with house.client(bob.user_id) as client:
-        for path in PATHS[:3]:
+        for path in (*PATHS[:3], SNAPSHOT):
             foreign = await client.get(path, params={"team_id": team.id})
             missing = await client.get(path, params={"team_id": team.id + 10_000})
             assert is_problem(foreign, 404, "not_found")
@@ -132,6 +133,10 @@ async def test_the_newest_tasks_come_first_and_all_are_counted(house: House, ali
         (PATHS[1], "days=" + "9" * 5000),
         (PATHS[2], "limit=101"),
         (PATHS[3], "limit=5"),
+        (SNAPSHOT, "days=0"),
+        (SNAPSHOT, "limit=101"),
+        (SNAPSHOT, "team_id=0"),
+        (SNAPSHOT, "status=all"),
     ],
 )
 async def test_a_parameter_that_is_unknown_or_out_of_range_is_refused(
@@ -150,7 +155,7 @@ async def test_what_is_out_of_range_is_told_both_bounds(house: House, alice: Per
 
 async def test_head_is_answered_like_get_without_the_body(house: House, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
-        for path in PATHS:
+        for path in (*PATHS, SNAPSHOT):
             answer = await client.head(path)
             assert (answer.status_code, answer.content) == (200, b"")
 
@@ -240,7 +245,7 @@ async def test_pages_of_configured_origins_may_speak_mcp(house: House, alice: Pe
 
 async def test_answers_are_not_kept_and_say_how_long_they_took(house: House, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
-        for path in PATHS:
+        for path in (*PATHS, SNAPSHOT):
             answer = await client.get(path)
             assert answer.headers["cache-control"] == "no-store"
             assert "Authorization" in answer.headers["vary"]

@@ -1,0 +1,35 @@
+"""What a dashboard shows, in one read."""
+
+from typing import cast
+
+from storage.engine.database import Scope
+from storage.engine.retry import verb
+from storage.people import teams
+from storage.schema.response_models import DashboardSnapshot, TaskBrief
+from storage.tasks import listing, statistics
+
+MOST_TEAMS = 100
+"""More do not fit into a menu. The one that is asked for is always among them."""
+
+
+@verb
+async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, limit: int = 8) -> DashboardSnapshot:
+    """The four numbers, the trend and the newest tasks of the caller or of a team, and the caller's teams.
+
+    All of it is of the same moment, so the parts agree with each other.
+
+    Raises:
+        InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
+    """
+    async with scope.transaction(snapshot=True) as transaction:
+        page = await listing.read(transaction, listing.Filter(status="all", team_id=team_id), limit)
+        totals, trend = await statistics.read(transaction, team_id, days)
+        shown, team_count = await teams.read_brief(transaction, MOST_TEAMS, team_id)
+    return DashboardSnapshot.model_construct(
+        statistics=totals,
+        trend=trend,
+        tasks=cast("list[TaskBrief]", page.tasks),
+        task_count=page.total_count,
+        teams=shown,
+        team_count=team_count,
+    )
