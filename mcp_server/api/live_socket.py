@@ -15,7 +15,7 @@ from mcp_server.http.rate_limit import Allowance
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import SCOPES
 from mcp_server.identity.tokens import RECHECK_SECONDS, Caller, InvalidToken, Verifier
-from storage.events.feed import Feed, Resync, TaskChange, TooSlow, Watch
+from storage.events.feed import Feed, Paused, Resync, TaskChange, TooSlow, Watch
 from storage.schema.errors import Unavailable
 
 AUTHENTICATION_SECONDS = 5.0
@@ -150,6 +150,8 @@ class _Session:
                     await self._send(change.__dict__)
                 case Resync():
                     await self._send({"type": "resync"})
+                case Paused():
+                    await self._send({"type": "paused"})
                 case _:
                     pass
 

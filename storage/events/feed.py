@@ -61,6 +61,11 @@ class Resync:
     """Anything may have changed: read again what is shown."""
 
 
+@dataclass(frozen=True)
+class Paused:
+    """Changes are not heard for now. A Resync follows once they are again."""
+
+
 _Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -123,14 +128,14 @@ class Watch:
     """The changes for one user, oldest first: `async for change in watch`. Raises TooSlow."""
 
     def __init__(self) -> None:
-        self._waiting: deque[Change] = deque()
+        self._waiting: deque[Change | Paused] = deque()
         self._news = asyncio.Event()
         self._overrun = asyncio.Event()
 
     def __aiter__(self) -> "Watch":
         return self
 
-    async def __anext__(self) -> Change:
+    async def __anext__(self) -> Change | Paused:
         while not self._waiting and not self._overrun.is_set():
             self._news.clear()
             await self._news.wait()
@@ -143,7 +148,7 @@ class Watch:
         await self._overrun.wait()
         raise TooSlow
 
-    def put(self, change: Change) -> None:
+    def put(self, change: Change | Paused) -> None:
         """Add a change; called by the feed."""
         if isinstance(change, Resync) and self._waiting and self._waiting[-1] == change:
             return
@@ -164,12 +169,15 @@ class Feed:
         self._wanted = asyncio.Event()
         self._heard: list[str] = []
         self._news = asyncio.Event()
-        self.listener = Listener(url, self._hear, self._resync, self._wanted)
+        self._paused = False
+        self.listener = Listener(url, self._hear, self._resume, self._pause, self._wanted)
 
     @contextmanager
     def watch(self, user_id: str) -> Generator[Watch]:
         """The changes that this user may see, from now on."""
         watch = Watch()
+        if self._paused:
+            watch.put(Paused())
         self._watches[user_id].add(watch)
         self._wanted.set()
         try:
@@ -237,6 +245,17 @@ class Feed:
             for watch in self._watches[user_id]:
                 for change in news if len(news) <= MAX_TOGETHER else [Resync()]:
                     watch.put(change)
+
+    def _resume(self) -> None:
+        self._paused = False
+        self._resync()
+
+    def _pause(self) -> None:
+        if not self._paused:
+            self._paused = True
+            for watches in self._watches.values():
+                for watch in watches:
+                    watch.put(Paused())
 
     def _resync(self) -> None:
         for subscriber in tuple(self._subscribers):

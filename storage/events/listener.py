@@ -33,19 +33,26 @@ class _DeafError(Exception):
 class Listener:
     """Listens at `url`, which must lead to PostgreSQL directly.
 
-    `hear` gets each announcement; `resume` is called whenever listening begins, for what was announced before is lost.
+    `hear` gets each announcement; `resume` is called whenever listening begins, for what was announced before is lost,
+    and `pause` when it ends or cannot begin.
     `wanted` says that somebody waits for news. While nobody does, nothing is sent and a lost connection stays lost: a
     database that is left alone may sleep (Neon suspends after 5 minutes). One that could not be reached is tried on,
     for it may never have been there.
     """
 
     def __init__(
-        self, url: str, hear: Callable[[str], None], resume: Callable[[], None], wanted: asyncio.Event
+        self,
+        url: str,
+        hear: Callable[[str], None],
+        resume: Callable[[], None],
+        pause: Callable[[], None],
+        wanted: asyncio.Event,
     ) -> None:
         self.state: State = "connecting"
         self._url = url
         self._hear = hear
         self._resume = resume
+        self._pause = pause
         self._wanted = wanted
         self._probe: tuple[str, asyncio.Event] = ("", asyncio.Event())
 
@@ -71,6 +78,7 @@ class Listener:
             except Exception as error:  # also asyncpg's InternalClientError, when PostgreSQL ends us in mid-sentence
                 self.state = "away"
                 logger.warning("cannot listen: %s", type(error).__name__)
+            self._pause()
             if self.state != "away":
                 await self._wanted.wait()
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.1 * 2**attempt, MAX_BACKOFF_SECONDS))  # noqa: S311

@@ -21,7 +21,7 @@ from mcp_server.settings import Settings
 from storage.schema.request_models import NewTask
 from storage.tasks import sharing, tasks
 from tests.conftest import Person
-from tests.support.running_server import House, standing
+from tests.support.running_server import House, Wire, standing
 
 CONTRACTS = Path(__file__).parents[2] / "docs/contracts"
 BRIDGE = CONTRACTS / "dashboard-api.yaml"
@@ -83,8 +83,17 @@ def _validator(message: str) -> Any:
     return jsonschema.Draft7Validator(payload, format_checker=jsonschema.FormatChecker())
 
 
-async def test_everything_that_the_socket_says_is_described(house: House, alice: Person, bob: Person) -> None:
+async def test_everything_that_the_socket_says_is_described(
+    house: House, alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path
+) -> None:
     said: list[dict[str, Any]] = [{"type": "ready"}]
+    async with (
+        Wire(direct_url, tmp_path) as wire,
+        standing(house.settings.with_port(0), database_url, wire.url) as other,
+        other.socket(alice.user_id) as socket,
+    ):
+        await wire.cut()
+        said.append(await socket.hear())
     async with house.socket(alice.user_id) as socket:
         task = await tasks.add(alice.scope, NewTask.model_validate({"title": "Said"}))
         lent = await tasks.add(bob.scope, NewTask.model_validate({"title": "Lent"}))
@@ -94,7 +103,7 @@ async def test_everything_that_the_socket_says_is_described(house: House, alice:
         while said[-1].get("event_type") != "task_deleted":
             said.append(await socket.hear())
         said += [*await socket.until_pong(), {"type": "pong"}]
-    told = {"ready", "change", "resync", "pong"}
+    told = {"ready", "change", "resync", "paused", "pong"}
     seen = {name for name in told for message in said if _validator(name).is_valid(message)}
     assert seen == told
     for message in said:

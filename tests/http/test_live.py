@@ -309,7 +309,7 @@ async def test_changes_whose_audience_cannot_be_known_are_a_reason_to_look_again
         assert await socket.hear() == {"type": "resync"}
 
 
-async def test_a_gap_in_listening_is_closed_by_a_resync(
+async def test_a_gap_in_listening_is_announced_and_closed_by_a_resync(
     alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "PROBE_SECONDS", 0.3)
@@ -328,9 +328,13 @@ async def test_a_gap_in_listening_is_closed_by_a_resync(
                 while (await balancer.get("/readyz")).status_code != 503:  # noqa: ASYNC110
                     await asyncio.sleep(0.1)
             lost = await tasks.add(alice.scope, new("Nobody hears"))
-            await wire.mend()
             for socket in (first, second):
-                assert await socket.hear() == {"type": "resync"}
+                assert await socket.hear() == {"type": "paused"}
+            async with house.socket(alice.user_id) as late:
+                assert await late.hear() == {"type": "paused"}
+                await wire.mend()
+                for socket in (first, second, late):
+                    assert await socket.hear() == {"type": "resync"}
             await tasks.complete(alice.scope, lost.id)
             assert (await first.next_event())["event_type"] == "task_completed"
 
