@@ -1,4 +1,4 @@
-import { createServer, type Server } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
 
@@ -16,6 +16,9 @@ export class FakeServer {
   sockets = true;
   /** How the socket treats a token: ready, refused (4401), or silence. */
   greet: (token: string, socket: WebSocket) => void = (_token, socket) => socket.send('{"type":"ready"}');
+  /** What the next requests for a snapshot get instead of one. */
+  failures: ((response: ServerResponse) => void)[] = [];
+  snapshotsAsked = 0;
   tokensSeen: string[] = [];
   tokensAsked = 0;
   connections = 0;
@@ -45,11 +48,10 @@ export class FakeServer {
     return `http://127.0.0.1:${this.port}`;
   }
 
-  announce(): void {
-    for (const socket of this.open)
-      socket.send(
-        '{"event_type":"task_created","task_id":1,"user_id":"a","timestamp":"2026-02-07T00:00:00Z"}',
-      );
+  announce(
+    message = '{"event_type":"task_created","task_id":1,"user_id":"a","timestamp":"2026-02-07T00:00:00Z"}',
+  ): void {
+    for (const socket of this.open) socket.send(message);
   }
 
   private accept(socket: WebSocket): void {
@@ -64,26 +66,32 @@ export class FakeServer {
     });
   }
 
-  private answer(url: string, response: import("node:http").ServerResponse): void {
-    const path = url.split("?")[0];
-    const bodies: Record<string, unknown> = {
-      "/api/dashboard/statistics": {
-        total_tasks: this.total,
-        pending_tasks: this.total,
-        completed_tasks: 0,
-        shared_tasks: 0,
-      },
-      "/api/dashboard/trend": { days: [] },
-      "/api/dashboard/tasks": { tasks: [], total_count: 0 },
-      "/api/dashboard/teams": { teams: [] },
-    };
-    response.setHeader("content-type", "application/json");
-    if (path === "/api/auth/token") {
+  private answer(url: string, response: ServerResponse): void {
+    if (url === "/api/auth/token") {
       this.tokensAsked++;
-      response.statusCode = this.signedIn ? 200 : 401;
-      response.end(JSON.stringify({ token: tokenFor(300, `token-${this.tokensAsked}`) }));
-    } else {
-      response.end(JSON.stringify(bodies[path ?? ""]));
+      answerJson(response, this.signedIn ? 200 : 401, {
+        token: tokenFor(300, `token-${this.tokensAsked}`),
+      });
+      return;
     }
+    this.snapshotsAsked++;
+    const failure = this.failures.shift();
+    if (failure) failure(response);
+    else answerJson(response, 200, snapshotOf(this.total));
   }
+}
+
+export function answerJson(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
+  response.writeHead(status, { "content-type": "application/json", ...headers });
+  response.end(JSON.stringify(body));
+}
+
+function snapshotOf(total: number) {
+  const statistics = { total_tasks: total, pending_tasks: total, completed_tasks: 0, shared_tasks: 0 };
+  return { statistics, trend: [], tasks: [], task_count: 0, teams: [], team_count: 0 };
 }

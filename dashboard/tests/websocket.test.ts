@@ -4,13 +4,13 @@ import { connectLive, type LiveOptions } from "@/lib/websocket/client";
 import { FakeServer, tokenFor } from "./server";
 
 const server = new FakeServer();
-const seen = { live: [] as boolean[], changes: 0, signedOut: 0, fresh: [] as boolean[] };
+const seen = { links: [] as string[], changes: 0, signedOut: 0, fresh: [] as boolean[] };
 let stop = () => {};
 
 beforeEach(async () => {
   Object.assign(server, { tokensSeen: [], connections: 0, port: 0, sockets: true });
   server.greet = (_token, socket) => socket.send('{"type":"ready"}');
-  Object.assign(seen, { live: [], changes: 0, signedOut: 0, fresh: [] });
+  Object.assign(seen, { links: [], changes: 0, signedOut: 0, fresh: [] });
   await server.start();
 });
 
@@ -27,7 +27,7 @@ function connect(options: Partial<LiveOptions> = {}): void {
       return tokenFor(300, `token-${seen.fresh.length}`);
     },
     onChange: () => seen.changes++,
-    onLive: (live) => seen.live.push(live),
+    onLink: (link) => seen.links.push(link),
     onSignedOut: () => seen.signedOut++,
     ...options,
     waits: { reconnectMin: 20, reconnectMax: 50, ...options.waits },
@@ -36,7 +36,7 @@ function connect(options: Partial<LiveOptions> = {}): void {
 
 test("the token is the first message, and events after `ready` are changes", async () => {
   connect();
-  await vi.waitFor(() => expect(seen.live).toEqual([true]));
+  await vi.waitFor(() => expect(seen.links).toEqual(["live"]));
   expect(server.tokensSeen).toHaveLength(1);
   const before = seen.changes;
   server.announce();
@@ -45,12 +45,12 @@ test("the token is the first message, and events after `ready` are changes", asy
 
 test("a killed server is found again, and what was missed counts as a change", async () => {
   connect();
-  await vi.waitFor(() => expect(seen.live).toEqual([true]));
+  await vi.waitFor(() => expect(seen.links).toEqual(["live"]));
   await server.stop();
-  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(false));
+  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("away"));
   const before = seen.changes;
   await server.start();
-  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(true));
+  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("live"));
   expect(seen.changes).toBeGreaterThan(before);
 });
 
@@ -60,7 +60,7 @@ test("a refused token is not tried twice", async () => {
     else socket.send('{"type":"ready"}');
   };
   connect();
-  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(true));
+  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("live"));
   expect(seen.fresh).toEqual([false, true]);
   expect(new Set(server.tokensSeen).size).toBe(2);
 });
@@ -73,17 +73,49 @@ test("a new token is sent on the same socket before the old one ends", async () 
   lifetimes = [];
 });
 
+test("a token that is renewed is no reason to read again", async () => {
+  const lifetimes = [2, 300];
+  connect({ token: async () => tokenFor(lifetimes.shift() ?? 300), waits: { renewal: 60_000 } });
+  await vi.waitFor(() => expect(server.tokensSeen).toHaveLength(2), 3_000);
+  server.announce('{"type":"paused"}');
+  await vi.waitFor(() => expect(seen.links).toEqual(["live", "paused"]));
+  expect(seen.changes).toBe(1);
+});
+
+test("while the server hears of no changes the socket is paused, and then all is read again", async () => {
+  connect();
+  await vi.waitFor(() => expect(seen.links).toEqual(["live"]));
+  server.announce('{"type":"paused"}');
+  await vi.waitFor(() => expect(seen.links).toEqual(["live", "paused"]));
+  expect(seen.changes).toBe(1);
+  server.announce('{"type":"resync"}');
+  await vi.waitFor(() => expect(seen.links).toEqual(["live", "paused", "live"]));
+  expect(seen.changes).toBe(2);
+});
+
+test("a window too many is told apart from a lost connection, and follows when there is room", async () => {
+  let room = false;
+  server.greet = (_token, socket) => {
+    if (room) socket.send('{"type":"ready"}');
+    else socket.close(4429);
+  };
+  connect();
+  await vi.waitFor(() => expect(new Set(seen.links)).toEqual(new Set(["crowded"])));
+  room = true;
+  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("live"));
+});
+
 test("a server that falls silent is left and opened again", async () => {
   connect({ waits: { ping: 20, pong: 20 } });
   await vi.waitFor(() => expect(server.connections).toBeGreaterThan(2));
-  expect(seen.live).toContain(false);
+  expect(seen.links).toContain("away");
 });
 
 test("a server that never says `ready` is left and opened again", async () => {
   server.greet = () => {};
   connect({ waits: { ready: 30 } });
   await vi.waitFor(() => expect(server.connections).toBeGreaterThan(1));
-  expect(seen.live).not.toContain(true);
+  expect(seen.links).not.toContain("live");
 });
 
 test("without a token no socket is opened, and the next try waits", async () => {
@@ -94,7 +126,7 @@ test("without a token no socket is opened, and the next try waits", async () => 
       return tokenFor(300);
     },
   });
-  await vi.waitFor(() => expect(seen.live.at(-1)).toBe(true));
+  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("live"));
   expect(server.connections).toBe(1);
 });
 

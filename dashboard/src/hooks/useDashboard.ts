@@ -1,7 +1,6 @@
 "use client";
 
 import { useCallback, useEffect, useRef, useState } from "react";
-import useSWR from "swr";
 import {
   type BridgeError,
   browserBridge,
@@ -9,10 +8,9 @@ import {
   SignedOutError,
   type Snapshot,
 } from "@/lib/api/dashboard";
-import { connectLive } from "@/lib/websocket/client";
-
-/** live: changes are pushed; polling: asked for every five seconds; offline: neither works, the last numbers stay. */
-export type Connection = "connecting" | "live" | "polling" | "offline";
+import { type Connection, connectionState } from "@/lib/connection";
+import { Refresher } from "@/lib/refresh";
+import { connectLive, type Link } from "@/lib/websocket/client";
 
 export interface Dashboard {
   snapshot?: Snapshot;
@@ -24,85 +22,68 @@ export interface Dashboard {
   retry: () => void;
 }
 
-const POLL_MS = 5_000;
-/** A burst of events is read at its start and then at most this often. */
-const BURST_MS = 700;
+type TeamId = string | null;
 
 /** The numbers of a team (or of the person), kept current by the socket, or by polling while it is away. */
-export function useDashboard(teamId: string | null, initial?: Snapshot): Dashboard {
-  const [live, setLive] = useState<boolean>();
-  const [ended, setEnded] = useState(false);
-  const { data, error, mutate } = useSWR<Snapshot, Error>(
-    ["dashboard", teamId],
-    () => loadSnapshot(browserBridge, teamId),
-    {
-      fallbackData: initial,
-      revalidateOnMount: !initial,
-      refreshInterval: live ? 0 : POLL_MS,
-      // Polling is the retry; a second schedule would only add load.
-      shouldRetryOnError: false,
-      dedupingInterval: 500,
-    },
+export function useDashboard(teamId: TeamId, initial?: Snapshot): Dashboard {
+  const [snapshots, setSnapshots] = useState(
+    () => new Map<TeamId, Snapshot>(initial ? [[teamId, initial]] : []),
   );
+  const [failure, setFailure] = useState<{ teamId: TeamId; error: BridgeError }>();
+  const [link, setLink] = useState<Link>("connecting");
+  const [signedOut, setSignedOut] = useState(false);
+  const [empty] = useState(!initial);
+  const shown = useRef(teamId);
+  const refresher = useRef<Refresher>(undefined);
 
-  const refresh = useRef(mutate);
   useEffect(() => {
-    refresh.current = mutate;
-  }, [mutate]);
-  useEffect(
-    () =>
-      watch(
-        () => void refresh.current(),
-        setLive,
-        () => setEnded(true),
-      ),
-    [],
-  );
+    async function load(): Promise<void> {
+      const team = shown.current;
+      try {
+        const snapshot = await loadSnapshot(browserBridge, team);
+        setSnapshots((earlier) => new Map(earlier).set(team, snapshot));
+        setFailure(undefined);
+      } catch (error) {
+        if (error instanceof SignedOutError) setSignedOut(true);
+        else setFailure({ teamId: team, error: error as BridgeError });
+        throw error;
+      }
+    }
 
-  const retry = useCallback(() => void mutate(), [mutate]);
-  const signedOut = ended || error instanceof SignedOutError;
-  const failed = error && !signedOut ? (error as BridgeError) : undefined;
-  return { snapshot: data, error: failed, connection: judge(live, failed !== undefined), signedOut, retry };
-}
+    const current = new Refresher(load, () => document.hidden);
+    refresher.current = current;
+    if (empty) current.changed();
+    const disconnect = connectLive({
+      url: `${window.location.origin.replace(/^http/, "ws")}/api/ws`,
+      token: browserBridge.token,
+      onChange: () => current.changed(),
+      onLink: (changed) => {
+        setLink(changed);
+        current.setLive(changed === "live");
+      },
+      onSignedOut: () => setSignedOut(true),
+    });
+    const onVisibility = () => current.visibilityChanged();
+    document.addEventListener("visibilitychange", onVisibility);
+    return () => {
+      document.removeEventListener("visibilitychange", onVisibility);
+      disconnect();
+      current.stop();
+    };
+  }, [empty]);
 
-function judge(live: boolean | undefined, failed: boolean): Connection {
-  if (live) return "live";
-  if (failed) return "offline";
-  return live === undefined ? "connecting" : "polling";
-}
+  useEffect(() => {
+    if (shown.current === teamId) return;
+    shown.current = teamId;
+    refresher.current?.changed();
+  }, [teamId]);
 
-function watch(refresh: () => void, onLive: (live: boolean) => void, onSignedOut: () => void): () => void {
-  const paced = pace(refresh, BURST_MS);
-  const stop = connectLive({
-    url: `${window.location.origin.replace(/^http/, "ws")}/api/ws`,
-    token: browserBridge.token,
-    onChange: paced.call,
-    onLive,
-    onSignedOut,
-  });
-  return () => {
-    stop();
-    paced.cancel();
-  };
-}
-
-/** Call at once, then at most once per `ms`, and never lose the last call. */
-function pace(call: () => void, ms: number): { call: () => void; cancel: () => void } {
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  let again = false;
-  function run(): void {
-    again = false;
-    call();
-    timer = setTimeout(() => {
-      timer = undefined;
-      if (again) run();
-    }, ms);
-  }
+  const error = failure?.teamId === teamId && !signedOut ? failure.error : undefined;
   return {
-    call: () => {
-      if (timer) again = true;
-      else run();
-    },
-    cancel: () => clearTimeout(timer),
+    snapshot: snapshots.get(teamId),
+    error,
+    connection: connectionState(link, error),
+    signedOut,
+    retry: useCallback(() => refresher.current?.retry(), []),
   };
 }

@@ -1,39 +1,39 @@
-import type { Connection } from "@/hooks/useDashboard";
+import type { Connection } from "@/lib/connection";
 
-const SAYS: Record<Connection, { text: string; detail: string; dot: string }> = {
-  connecting: { text: "Connecting…", detail: "Changes will appear by themselves.", dot: "bg-line-strong" },
-  live: { text: "Live", detail: "Changes appear as they happen.", dot: "bg-accent" },
-  polling: {
-    text: "Polling every 5 s",
-    detail: "The live connection is away; the numbers are read every five seconds.",
-    dot: "bg-warn",
-  },
-  offline: {
-    text: "Offline",
-    detail: "The server cannot be reached; these are the last known numbers.",
-    dot: "bg-danger",
-  },
+const LOOK: Record<Connection["state"], { label: string; dot: string }> = {
+  connecting: { label: "Connecting…", dot: "bg-line-strong" },
+  live: { label: "Live", dot: "bg-accent" },
+  polling: { label: "Polling every 5 s", dot: "bg-warn" },
+  refused: { label: "Too many requests", dot: "bg-danger" },
+  failing: { label: "Server trouble", dot: "bg-danger" },
+  offline: { label: "Offline", dot: "bg-danger" },
 };
 
-/** Whether the numbers are current, and how they are kept so. */
-export function ConnectionStatus({ connection }: { connection: Connection }) {
-  const { text, detail, dot } = SAYS[connection];
+/** Whether the numbers are current, and if not, why. */
+export function ConnectionStatus({ connection: { state, detail } }: { connection: Connection }) {
+  const { label, dot } = LOOK[state];
+  const well = state === "live" || state === "connecting";
   return (
-    <span
+    <div
       role="status"
       data-testid="connection"
-      data-connection={connection}
-      title={detail}
-      className="inline-flex items-center gap-2 text-[13px] text-muted tabular-nums"
+      data-connection={state}
+      title={well ? detail : undefined}
+      className="max-w-md text-[13px] leading-5 text-muted tabular-nums sm:text-right"
     >
-      <span className="relative flex size-2" aria-hidden="true">
-        {connection === "live" && (
-          <span className="absolute inset-0 animate-ping rounded-full bg-accent opacity-40 [animation-duration:2.4s]" />
-        )}
-        <span className={`relative size-2 rounded-full transition-colors ${dot}`} />
+      <span className="inline-flex items-center gap-2">
+        <span className="relative flex size-2" aria-hidden="true">
+          {state === "live" && (
+            <span className="absolute inset-0 animate-ping rounded-full bg-accent opacity-40 [animation-duration:2.4s]" />
+          )}
+          <span className={`relative size-2 rounded-full transition-colors ${dot}`} />
+        </span>
+        <span className={well ? "" : "font-medium text-ink"}>{label}</span>
       </span>
-      {text}
-      <span className="sr-only">. {detail}</span>
-    </span>
+      <span className={well ? "sr-only" : "block text-xs leading-4 text-balance"}>
+        <span className="sr-only">. </span>
+        {detail}
+      </span>
+    </div>
   );
 }

@@ -6,6 +6,8 @@ const LOOK = "text-2xl font-semibold tracking-tight";
 /** Whose numbers these are: the page's heading, and with teams also the way to another one's. */
 export function TeamSwitch(props: {
   teams: Team[];
+  /** All teams, also those that have no room in the menu. */
+  teamCount: number;
   teamId: string | null;
   onSwitch: (id: string | null) => void;
 }) {
@@ -25,6 +27,9 @@ export function TeamSwitch(props: {
             {name}
           </option>
         ))}
+        {props.teamCount > props.teams.length && (
+          <option disabled>{props.teamCount - props.teams.length} more teams</option>
+        )}
       </select>
       <ChevronsUpDown
         className="pointer-events-none absolute top-1/2 right-2.5 size-4 -translate-y-1/2 text-muted"

@@ -31,12 +31,16 @@ export interface Team {
   role: string;
 }
 
-/** Everything the page shows, read together. The last day of the trend is today. */
+/** Everything the page shows, of one moment. The last day of the trend is today. */
 export interface Snapshot {
   statistics: Statistics;
   trend: TrendDay[];
+  /** The newest tasks; `task_count` counts all of them. */
   tasks: Task[];
+  task_count: number;
+  /** At most a hundred; `team_count` counts all of them. */
   teams: Team[];
+  team_count: number;
 }
 
 /** A way to the bridge: an origin (empty: the page's own) and a source of access tokens. */
@@ -54,51 +58,65 @@ export class BridgeError extends Error {
   constructor(
     readonly status: number,
     message: string,
+    /** How long the server asked to wait, in milliseconds. */
+    readonly retryAfterMs?: number,
   ) {
     super(message);
   }
 }
 
+const UNREACHABLE = "The task server cannot be reached.";
+
 /** Read the snapshot of one team, or of the person without a team. Raises BridgeError or SignedOutError. */
 export async function loadSnapshot(bridge: Bridge, teamId: string | null): Promise<Snapshot> {
   const team: Record<string, string> = teamId ? { team_id: teamId } : {};
-  const [statistics, { days }, { tasks }, { teams }] = await Promise.all([
-    get<Statistics>(bridge, "statistics", team),
-    get<{ days: TrendDay[] }>(bridge, "trend", { days: "14", ...team }),
-    get<{ tasks: Task[] }>(bridge, "tasks", { limit: "8", ...team }),
-    get<{ teams: Team[] }>(bridge, "teams", {}),
-  ]);
-  return { statistics, trend: days, tasks, teams };
-}
-
-async function get<T>(bridge: Bridge, path: string, query: Record<string, string>): Promise<T> {
-  const url = `${bridge.origin}/api/dashboard/${path}?${new URLSearchParams(query)}`;
+  const query = new URLSearchParams({ days: "14", limit: "8", ...team });
+  const url = `${bridge.origin}/api/dashboard/snapshot?${query}`;
   let response = await ask(bridge, url, await bridge.token());
   // The key or the clock may have moved under a cached token; a fresh one settles it.
   if (response.status === 401) response = await ask(bridge, url, await bridge.token(true));
-  if (!response.ok) throw new BridgeError(response.status, await explain(response));
-  return (await response.json()) as T;
+  if (!response.ok) throw await explain(response);
+  return (await response.json().catch(() => {
+    throw new BridgeError(0, UNREACHABLE);
+  })) as Snapshot;
 }
 
+/**
+ * Ask, and once more if the connection broke: that is what happens when a proxy uses one that the server is just
+ * closing (ECONNRESET), and a GET may be repeated (RFC 9110 section 9.2.2).
+ */
 async function ask(bridge: Bridge, url: string, token: string): Promise<Response> {
-  try {
-    return await fetch(url, {
-      headers: { Authorization: `Bearer ${token}` },
-      cache: "no-store",
-      credentials: "omit",
-      signal: AbortSignal.timeout(bridge.timeoutMs),
-    });
-  } catch {
-    throw new BridgeError(0, "The task server cannot be reached.");
+  const headers = { Authorization: `Bearer ${token}` };
+  for (const last of [false, true]) {
+    const signal = AbortSignal.timeout(bridge.timeoutMs);
+    try {
+      const response = await fetch(url, { headers, cache: "no-store", credentials: "omit", signal });
+      if (!isFromProxy(response)) return response;
+    } catch {
+      if (signal.aborted) break;
+    }
+    if (last) break;
   }
+  throw new BridgeError(0, UNREACHABLE);
 }
 
-async function explain(response: Response): Promise<string> {
+/** A failure of what stands between; the server's own are JSON. */
+function isFromProxy({ status, headers }: Response): boolean {
+  return status >= 500 && !headers.get("content-type")?.startsWith("application/json");
+}
+
+async function explain(response: Response): Promise<BridgeError> {
+  const { status } = response;
   const body = (await response.json().catch(() => ({}))) as { error?: string; detail?: string };
-  if (response.status === 429)
-    return "Too many requests in a short time. This page slows down and tries again.";
-  if (response.status >= 500) return "The task server, or its database, is not available right now.";
-  return body.detail ?? body.error ?? `The task server answered with status ${response.status}.`;
+  const detail = body.detail ?? body.error ?? `The task server answered with status ${status}`;
+  const message =
+    status >= 500 ? "The task server, or its database, is not available right now." : `${detail}.`;
+  return new BridgeError(status, message, retryAfter(response));
+}
+
+function retryAfter({ headers }: Response): number | undefined {
+  const seconds = Number(headers.get("retry-after"));
+  return seconds > 0 ? seconds * 1000 : undefined;
 }
 
 /** The browser's way to the bridge: same origin, a token of five minutes that is renewed one minute before its end. */
@@ -131,7 +149,8 @@ async function requestToken(): Promise<string> {
     throw new BridgeError(0, "The dashboard server cannot be reached.");
   });
   if (response.status === 401) throw new SignedOutError("Your session has ended.");
-  if (!response.ok) throw new BridgeError(response.status, "The session cannot be checked right now.");
+  if (!response.ok)
+    throw new BridgeError(response.status, "The session cannot be checked right now.", retryAfter(response));
   return ((await response.json()) as { token: string }).token;
 }
 

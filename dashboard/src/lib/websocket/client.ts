@@ -2,12 +2,20 @@ import ReconnectingWebSocket from "partysocket/ws";
 import { expiryOf, SignedOutError } from "../api/dashboard";
 
 /** A change to a task that the person may see; `user_id` is who made it. */
-export interface TaskEvent {
+interface TaskEvent {
   event_type: "task_created" | "task_updated" | "task_deleted" | "task_completed";
   task_id: number;
   user_id: string;
   timestamp: string;
 }
+
+type Message = TaskEvent | { type: "ready" | "resync" | "paused" | "pong" };
+
+/**
+ * live: changes arrive; paused: the socket is open, but the server does not hear of changes; crowded: the person has as
+ * many sockets as the server allows; away: there is no socket.
+ */
+export type Link = "connecting" | "live" | "paused" | "crowded" | "away";
 
 export interface LiveOptions {
   url: string;
@@ -15,8 +23,8 @@ export interface LiveOptions {
   token: (fresh?: boolean) => Promise<string>;
   /** Something changed, or may have changed while the socket was away. */
   onChange: () => void;
-  /** Whether events arrive. */
-  onLive: (live: boolean) => void;
+  /** Whether changes arrive, or why not. */
+  onLink: (link: Exclude<Link, "connecting">) => void;
   /** The session is over; the socket stays closed. */
   onSignedOut: () => void;
   /** Waits in milliseconds; the defaults are right outside tests. */
@@ -30,13 +38,14 @@ const WAITS = {
   /** For the server to say it is ready. */
   ready: 8_000,
   /** Between pings, and for the answer. */
-  ping: 25_000,
-  pong: 8_000,
+  ping: 10_000,
+  pong: 5_000,
   /** Before the token's end, when a new one is sent. */
   renewal: 45_000,
 };
 
 const UNAUTHORIZED = 4401;
+const TOO_MANY = 4429;
 
 /**
  * Keep one authenticated socket to `/api/ws` open until the returned function is called.
@@ -48,6 +57,7 @@ export function connectLive(options: LiveOptions): () => void {
   const waits = { ...WAITS, ...options.waits };
   let token = "";
   let refused = false;
+  let greeted = false;
   let deadline: ReturnType<typeof setTimeout> | undefined;
   let nextPing: ReturnType<typeof setTimeout> | undefined;
   let renewal: ReturnType<typeof setTimeout> | undefined;
@@ -111,21 +121,37 @@ export function connectLive(options: LiveOptions): () => void {
   }
 
   socket.addEventListener("open", () => {
+    greeted = false;
     expectAnswer(waits.ready);
     authenticate();
   });
   socket.addEventListener("message", ({ data }) => {
-    const message = JSON.parse(String(data)) as TaskEvent | { type: "ready" | "resync" | "pong" };
     keepAlive();
-    if ("type" in message && message.type === "pong") return;
-    if ("type" in message && message.type === "ready") options.onLive(true);
-    options.onChange();
+    receive(JSON.parse(String(data)) as Message);
   });
   socket.addEventListener("close", ({ code }) => {
     quiet();
     refused ||= code === UNAUTHORIZED;
-    options.onLive(false);
+    options.onLink(code === TOO_MANY ? "crowded" : "away");
   });
+
+  function receive(message: Message): void {
+    switch ("type" in message ? message.type : "change") {
+      case "pong":
+        return;
+      case "paused":
+        return options.onLink("paused");
+      case "ready":
+        // The answer to a renewed token says nothing new.
+        if (greeted) return;
+        greeted = true;
+        options.onLink("live");
+        break;
+      case "resync":
+        options.onLink("live");
+    }
+    options.onChange();
+  }
 
   function retryNow(): void {
     if (socket.readyState !== WebSocket.OPEN) socket.reconnect();

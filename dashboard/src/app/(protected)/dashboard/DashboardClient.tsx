@@ -10,7 +10,7 @@ import { StatisticsCard } from "@/components/dashboard/StatisticsCard";
 import { TeamSwitch } from "@/components/dashboard/TeamSwitch";
 import { TrendChart } from "@/components/dashboard/TrendChart";
 import { useDashboard } from "@/hooks/useDashboard";
-import type { BridgeError, Snapshot } from "@/lib/api/dashboard";
+import type { Snapshot } from "@/lib/api/dashboard";
 
 interface Props {
   initial: { teamId: string | null; snapshot?: Snapshot };
@@ -27,7 +27,8 @@ export function DashboardClient({ initial, mcpUrl }: Props) {
     // A full load, so that nothing of the last person stays in memory.
     if (signedOut) window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
   }, [signedOut]);
-  const teams = snapshot?.teams ?? initial.snapshot?.teams ?? [];
+  const { teams = [], team_count: teamCount = 0 } = snapshot ?? initial.snapshot ?? {};
+  const noTeam = teamId !== null && error !== undefined && [403, 404, 422].includes(error.status);
 
   function switchTo(id: string | null) {
     window.history.replaceState(null, "", id ? `?team=${id}` : window.location.pathname);
@@ -36,11 +37,23 @@ export function DashboardClient({ initial, mcpUrl }: Props) {
   return (
     <>
       <div className="flex flex-wrap items-center justify-between gap-x-6 gap-y-2">
-        <TeamSwitch teams={teams} teamId={teamId} onSwitch={switchTo} />
+        <TeamSwitch teams={teams} teamCount={teamCount} teamId={teamId} onSwitch={switchTo} />
         <ConnectionStatus connection={connection} />
       </div>
-      {error && !snapshot ? (
-        <Failure error={error} onRetry={retry} onLeaveTeam={teamId ? () => switchTo(null) : undefined} />
+      {noTeam ? (
+        <Failure
+          title="You are not in this team"
+          text="It does not exist, or you have left it. Ask one of its admins to add you."
+          action="Show my tasks"
+          onAction={() => switchTo(null)}
+        />
+      ) : error && !snapshot ? (
+        <Failure
+          title="The numbers cannot be read right now"
+          text={`${error.message} Your tasks are safe. This page tries again by itself.`}
+          action="Try again now"
+          onAction={retry}
+        />
       ) : (
         <Numbers snapshot={snapshot} isTeam={teamId !== null} mcpUrl={mcpUrl} />
       )}
@@ -141,23 +154,18 @@ function TasksSkeleton() {
   );
 }
 
-function Failure(props: { error: BridgeError; onRetry: () => void; onLeaveTeam?: () => void }) {
-  const noTeam = props.onLeaveTeam && [403, 404, 422].includes(props.error.status);
+function Failure(props: { title: string; text: string; action: string; onAction: () => void }) {
   return (
     <div
       role="alert"
       className="mt-6 rounded-2xl border border-line bg-surface px-6 py-16 text-center shadow-card"
     >
-      <h2 className="text-lg font-semibold tracking-tight">
-        {noTeam ? "You are not in this team" : "The numbers cannot be read right now"}
-      </h2>
+      <h2 className="text-lg font-semibold tracking-tight">{props.title}</h2>
       <p className="mx-auto mt-2 max-w-md text-[15px] leading-relaxed text-balance text-muted">
-        {noTeam
-          ? "It does not exist, or you have left it. Ask one of its admins to add you."
-          : `${props.error.message} Your tasks are safe. This page tries again every five seconds.`}
+        {props.text}
       </p>
-      <Button className="mt-6" onClick={noTeam ? props.onLeaveTeam : props.onRetry}>
-        {noTeam ? "Show my tasks" : "Try again now"}
+      <Button className="mt-6" onClick={props.onAction}>
+        {props.action}
       </Button>
     </div>
   );
