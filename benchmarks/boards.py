@@ -89,7 +89,7 @@ class Line:
                 length = _LENGTH.search(head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
             except (ConnectionError, asyncio.IncompleteReadError):
-                # The server ends a connection that was idle for 5 seconds: ask once more on a new one.
+                # The server may have ended an idle connection: ask once more on a new one.
                 self.close()
                 if attempt:
                     break

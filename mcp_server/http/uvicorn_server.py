@@ -20,7 +20,9 @@ BODY_SECONDS = 35.0
 """Longer than bodies.BODY_SECONDS, whose answer is politer than a closed connection."""
 STALL_SECONDS = 30.0
 """How long a client may leave what was sent to it unread."""
-KEEP_ALIVE_SECONDS = 5
+KEEP_ALIVE_SECONDS = 75
+"""How long an idle connection is kept: longer than proxies keep theirs (Node 5 s, nginx 60 s). Whoever closes first can
+hit a request that is already on its way, and a proxy answers that with an error."""
 MAX_FRAME_BYTES = 64 * 1024
 NOTICE_SECONDS = 0.5
 """Between telling load balancers (/readyz) and closing the door."""
