@@ -53,6 +53,10 @@ class InvalidToken(Exception):
     """The token does not let its bearer in. The text says why, and repeats nothing of the token."""
 
 
+UNNAMED_CLIENTS = frozenset({"stdio", "taskdeck"})
+"""Names that stand for no program in particular: the local user of stdio, and whoever holds a `taskdeck token`."""
+
+
 @dataclass(frozen=True)
 class Caller:
     """Who asks, as far as a token says.

@@ -33,7 +33,7 @@ _TEMPLATES = (
         name="task",
         title="Task",
         uri_template="task://{task_id}",
-        description="A task with its shares and history.",
+        description="A task with its subtasks, shares and history.",
         mime_type=MIME,
     ),
 )

@@ -44,7 +44,7 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_server.http.telemetry import trace_messages
 from mcp_server.identity.callers import Callers
-from mcp_server.identity.tokens import Caller
+from mcp_server.identity.tokens import UNNAMED_CLIENTS, Caller
 from mcp_server.protocol import prompts, recording, resources
 from mcp_server.protocol.params import explain_params
 from mcp_server.protocol.subscriptions import Subscriptions, distinct
@@ -83,7 +83,9 @@ class Handlers:
         caller = self.local if ctx.request is None else ctx.request.scope["caller"]
         if caller is None:
             raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
-        return caller if caller.client else replace(caller, client=_client_name(ctx))
+        if caller.client and caller.client not in UNNAMED_CLIENTS:
+            return caller
+        return replace(caller, client=_client_name(ctx) or caller.client)
 
     async def scope_of(self, ctx: Context) -> Scope:
         """The rows of whoever asks."""
@@ -233,7 +235,7 @@ def build_server(
 
 
 def _client_name(ctx: Context) -> str | None:
-    """How the client calls itself; of use where no token says it."""
+    """What the client calls itself in its own requests, if it does."""
     said = ctx.session.client_params
     return said.client_info.name if said else None
 

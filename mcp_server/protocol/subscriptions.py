@@ -32,7 +32,7 @@ from mcp.types import (
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.tokens import RECHECK_SECONDS, Caller, InvalidToken
 from mcp_server.protocol.resources import STATISTICS
-from storage.events.feed import Change, ConversationChange, Feed, Resync, TaskChange
+from storage.events.feed import Change, ConversationChange, Feed, Resync, SubtaskChange, TaskChange
 from storage.schema.errors import Unavailable
 
 MAX_STREAMS = 1000
@@ -61,6 +61,8 @@ class _Stream:
         match change:
             case TaskChange(task_id=task_id):
                 touched = self.uris & {f"task://{task_id}", STATISTICS}
+            case SubtaskChange(task_id=task_id):
+                touched = self.uris & {f"task://{task_id}"}
             case ConversationChange(conversation_id=conversation_id):
                 touched = self.uris & {f"conversation://{conversation_id}"}
             case Resync():

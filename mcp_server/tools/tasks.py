@@ -7,17 +7,26 @@ from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapV
 
 from mcp_server.tools.refusals import MOST, explain, no_nulls
 from mcp_server.tools.registry import TOOLS, Call, tool
-from storage.engine.database import Scope
 from storage.schema import token_budget
-from storage.schema.errors import InvalidInput, NotFound, StorageError
+from storage.schema.errors import InvalidInput, NeedsConsent, StorageError
 from storage.schema.request_models import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields
-from storage.schema.response_models import TaskBrief, TaskCompleted, TaskDetail, TaskPage, TaskView, Undone, View
-from storage.tasks import history, listing, tasks
+from storage.schema.response_models import (
+    TaskCompleted,
+    TaskDeleted,
+    TaskDetail,
+    TaskPage,
+    TaskRestored,
+    TasksDeleted,
+    TaskView,
+    Undone,
+    View,
+)
+from storage.tasks import deletion, history, listing, tasks
+from storage.tasks import undo as undoing
 from storage.tasks.listing import Filter, ListedScope, ListedStatus, Sort
 
 MOST_UNASKED = 5
 """How many tasks are deleted at once without asking."""
-MOST_NAMED = 10
 MOST_SHOWN = 60
 """Characters of a title."""
 
@@ -72,6 +81,7 @@ class ListTasks(Said):
     status: ListedStatus = Field("pending", description="pending = not completed")
     scope: ListedScope = Field("all", description="mine = what I own")
     team_id: Id | None = None
+    parent_id: Id | None = Field(None, description="Its direct subtasks")
     search: Annotated[Line, Field(max_length=500)] | None = Field(None, description='Whole words; "a phrase", or, -not')
     tag: Tag | None = None
     priority: Priority | None = None
@@ -97,12 +107,6 @@ class DeleteTask(Said):
         None, description="Instead of task_id, to delete several in one go"
     )
     confirm: bool = Field(False, description="The user agreed to delete that many")
-
-
-class TasksDeleted(View):
-    """What was deleted in one go."""
-
-    tasks: list[TaskBrief]
 
 
 class UpdateTask(TaskFields):
@@ -174,7 +178,7 @@ async def list_tasks(call: Call, said: ListTasks) -> TaskPage:
 
 @tool("tasks", "Read a task", reads=True)
 async def get_task(call: Call, said: OneTask) -> TaskDetail:
-    """Read one task with its description, shares and latest history (who changed what, with which client)."""
+    """Read one task with its description, subtasks, shares and latest history (who changed what, with which client)."""
     return await history.detail(call.scope, said.task_id)
 
 
@@ -189,40 +193,38 @@ async def update_task(call: Call, said: UpdateTask) -> TaskCompleted:
 
 @tool("tasks", "Complete a task", repeatable=True)
 async def complete_task(call: Call, said: OneTask) -> TaskCompleted:
-    """Mark a task as completed. A recurring task gets its next occurrence, which is in the result."""
+    """Mark a task as completed. Subtasks stay as they are; open_subtasks counts the open ones.
+
+    A recurring task gets its next occurrence, with its subtasks, which is in the result.
+    """
     return await tasks.complete(call.scope, said.task_id)
 
 
 @tool("tasks", "Delete a task", destroys=True, repeatable=True)
-async def delete_task(call: Call, said: DeleteTask) -> TaskView | TasksDeleted:
-    """Delete a task, or several with task_ids: all or none. restore_task brings one back within 30 days, undo all.
+async def delete_task(call: Call, said: DeleteTask) -> TaskDeleted | TasksDeleted:
+    """Delete a task, or several with task_ids: all or none, each with its subtasks.
 
-    More than 5 at once take the user's consent: the client asks them, or you do and then pass confirm.
+    restore_task brings one back within 30 days, undo all. More than 5 at once, subtasks included, take the user's
+    consent: the client asks them, or you do and then pass confirm.
     """
     if (said.task_id is None) == (said.task_ids is None):
         raise InvalidInput("Give either task_id, or task_ids for several.")
-    if said.task_id is not None:
-        return await tasks.remove(call.scope, said.task_id)
-    chosen = list(dict.fromkeys(said.task_ids or ()))
-    if len(chosen) > MOST_UNASKED and not said.confirm:
-        titles = [title for task_id in chosen if (title := await _title_of_live(call.scope, task_id)) is not None]
-        if len(titles) > MOST_UNASKED:
-            call.confirm(f"Delete {len(titles)} tasks: {_enumerate(titles)}?", f"Delete {len(titles)} tasks")
-    return TasksDeleted(tasks=await tasks.remove_many(call.scope, chosen))
-
-
-async def _title_of_live(scope: Scope, task_id: int) -> str | None:
     try:
-        return (await tasks.get(scope, task_id)).title
-    except NotFound:
-        # Of one that was deleted before this changes nothing; one that never was is refused.
-        await tasks.remove(scope, task_id)
-        return None
+        return await _delete(call, said, None if said.confirm else MOST_UNASKED)
+    except NeedsConsent as many:
+        call.confirm(f"Delete {many.count} tasks: {_enumerate(many)}?", f"Delete {many.count} tasks")
+        return await _delete(call, said, None)
 
 
-def _enumerate(titles: list[str]) -> str:
-    named = [_quote(title) for title in titles[:MOST_NAMED]]
-    more = len(titles) - len(named)
+async def _delete(call: Call, said: DeleteTask, most: int | None) -> TaskDeleted | TasksDeleted:
+    if said.task_id is not None:
+        return await deletion.remove(call.scope, said.task_id, most)
+    return await deletion.remove_many(call.scope, said.task_ids or (), most)
+
+
+def _enumerate(many: NeedsConsent) -> str:
+    named = [_quote(title) for title in many.titles]
+    more = many.count - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
 
 
@@ -234,15 +236,16 @@ def _quote(title: str) -> str:
 
 
 @tool("tasks", "Restore a task", repeatable=True)
-async def restore_task(call: Call, said: OneTask) -> TaskView:
-    """Bring a deleted task back, with its shares."""
-    return await tasks.restore(call.scope, said.task_id)
+async def restore_task(call: Call, said: OneTask) -> TaskRestored:
+    """Bring a deleted task back, with its shares and the subtasks that were deleted with it."""
+    return await deletion.restore(call.scope, said.task_id)
 
 
 @tool("tasks", "Undo", destroys=True)
 async def undo(call: Call, said: Undo) -> Undone:
-    """Take back your last changes of tasks and shares, newest first: what one call did counts as one, all or nothing.
+    """Take back this client's last calls that changed a task or share, newest first, all or nothing.
 
-    Undoing again goes on before what was undone, or could not be. get_task shows a task's history.
+    count skips reads, calls that changed nothing, and what other clients or the user did. reverted names each change,
+    by call. Undoing again goes on before what was undone, or could not be.
     """
-    return await history.undo(call.scope, said.count)
+    return await undoing.undo(call.scope, said.count)

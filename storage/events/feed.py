@@ -16,7 +16,7 @@ from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage.engine.database import Database, compiled
+from storage.engine.database import Database, Statement, compiled
 from storage.engine.retry import verb
 from storage.events.listener import Listener
 
@@ -36,6 +36,8 @@ _moved = func.move_audience(
     bindparam("before", type_=BigInteger),
     bindparam("after", type_=BigInteger),
 )
+_parents = func.parent_audience(bindparam("ids", type_=ARRAY(BigInteger))).table_valued("task_id", "user_id")
+_PARENTS = compiled(select(_parents))
 _MOVED = compiled(select(_moved.table_valued("user_id")))
 
 
@@ -47,6 +49,13 @@ class TaskChange:
     task_id: int
     user_id: str
     timestamp: str
+
+
+@dataclass(frozen=True)
+class SubtaskChange:
+    """A task below this one changed, came or went. For subscribers only."""
+
+    task_id: int
 
 
 @dataclass(frozen=True)
@@ -112,7 +121,7 @@ class _Conversation(BaseModel):
         return [(ConversationChange(self.id), frozenset(self.users))]
 
 
-Change = TaskChange | ConversationChange | Resync
+Change = TaskChange | SubtaskChange | ConversationChange | Resync
 _Addressed = tuple[Change, frozenset[str]]
 _Announcement = _Tasks | _Access | _Move | _Conversation
 _ANNOUNCEMENT: TypeAdapter[_Announcement] = TypeAdapter(Annotated[_Announcement, Field(discriminator="type")])
@@ -227,13 +236,15 @@ class Feed:
 
     async def _tell(self, announcements: list[_Announcement]) -> None:
         ids = {task_id for said in announcements if isinstance(said, _Tasks) for task_id in said.ids}
-        audience = await _find_audience(self._database, sorted(ids)) if ids else {}
+        audience = await _find_audience(self._database, _AUDIENCE, ids)
         changes = [addressed for said in announcements for addressed in said.changes(audience)]
         if moves := [said for said in announcements if isinstance(said, _Move)]:
             changes.append((Resync(), await _find_moved(self._database, moves)))
-        for subscriber in tuple(self._subscribers):
-            for change, users in changes:
-                subscriber(change, users)
+        if self._subscribers:
+            above = await _find_audience(self._database, _PARENTS, ids)
+            for subscriber in tuple(self._subscribers):
+                for change, users in [*changes, *((SubtaskChange(task_id), users) for task_id, users in above.items())]:
+                    subscriber(change, users)
         self._queue(changes)
 
     def _queue(self, changes: list[_Addressed]) -> None:
@@ -283,9 +294,11 @@ async def listen(database: Database, url: str) -> AsyncGenerator[Feed]:
 
 
 @verb
-async def _find_audience(database: Database, ids: list[int]) -> dict[int, frozenset[str]]:
+async def _find_audience(database: Database, statement: Statement, ids: set[int]) -> dict[int, frozenset[str]]:
+    if not ids:
+        return {}
     async with database.nobody().transaction() as transaction:
-        rows = await transaction.fetch_all(_AUDIENCE, ids=ids)
+        rows = await transaction.fetch_all(statement, ids=sorted(ids))
     audience: defaultdict[int, set[str]] = defaultdict(set)
     for row in rows:
         audience[row["task_id"]].add(row["user_id"])

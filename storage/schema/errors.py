@@ -5,6 +5,7 @@ StorageError
 ├── NotAllowed       you see it, but may not do this
 ├── Conflict         somebody was faster, or the key was used for something else
 ├── InvalidInput     an argument that cannot be stored
+├── NeedsConsent     more would be deleted at once than without asking the person
 └── Unavailable      the database cannot be reached or is too busy now; try again
 """
 
@@ -27,6 +28,18 @@ class Conflict(StorageError):
 
 class InvalidInput(StorageError):
     """An argument cannot be stored; the text names the field and what it takes."""
+
+
+class NeedsConsent(StorageError):
+    """More tasks would be deleted at once than without the person's consent. Nothing was changed.
+
+    `count` is how many it would be, `titles` are those of the first.
+    """
+
+    def __init__(self, count: int, titles: list[str]) -> None:
+        super().__init__(f"{count} tasks would be deleted at once.")
+        self.count = count
+        self.titles = titles
 
 
 class Unavailable(StorageError):

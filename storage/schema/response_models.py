@@ -26,6 +26,7 @@ class TaskBrief(View):
     priority: Priority
     due: str | None = None
     tags: list[str]
+    parent_id: int | None = None
     access: Access
 
 
@@ -51,10 +52,36 @@ class TaskView(View):
     completed_at: str | None = None
 
 
-class TaskCompleted(TaskView):
-    """A completed task, with its next occurrence when it recurs."""
+class NextOccurrence(TaskBrief):
+    """What follows a recurring task; `subtasks` counts the tasks below it."""
 
-    next_occurrence: TaskBrief | None = None
+    subtasks: int | None = None
+
+
+class TaskCompleted(TaskView):
+    """A completed task; `open_subtasks` counts what is not completed below it."""
+
+    open_subtasks: int | None = None
+    next_occurrence: NextOccurrence | None = None
+
+
+class TaskDeleted(TaskView):
+    """A deleted task; `deleted_subtasks` counts those that went with it."""
+
+    deleted_subtasks: int | None = None
+
+
+class TasksDeleted(View):
+    """Tasks that were deleted by one call; `deleted_subtasks` counts those that went with them."""
+
+    tasks: list[TaskBrief]
+    deleted_subtasks: int | None = None
+
+
+class TaskRestored(TaskView):
+    """A task that is back; `restored_subtasks` counts those that came back with it."""
+
+    restored_subtasks: int | None = None
 
 
 class Share(View):
@@ -75,24 +102,45 @@ class HistoryEntry(View):
     changes: dict[str, Any]
 
 
-class TaskDetail(TaskView):
-    """A task with its shares and its last events, newest first."""
+class Subtask(View):
+    """A task as the one above it shows it."""
 
+    id: int
+    title: str
+    status: Status
+
+
+class TaskDetail(TaskView):
+    """A task with its shares and its last events, newest first.
+
+    `subtasks` are the first right below it, open ones first; `subtask_count` counts them all. Both are absent when
+    there is none.
+    """
+
+    subtasks: list[Subtask] | None = None
+    subtask_count: int | None = None
     shares: list[Share]
     history: list[HistoryEntry]
 
 
 class Reverted(View):
-    """A change that was undone."""
+    """A change that was undone. `call` numbers the calls that were taken back, 1 being the last one made.
 
+    `title` is the task's after undoing; `changes` maps a field to [before, after] as in the history, with short values.
+    """
+
+    call: int
     event_type: str
     task_id: int
+    title: str | None = None
+    changes: dict[str, Any] | None = None
 
 
 class Undone(View):
-    """What undo reverted, the last change first."""
+    """What undo reverted, the last change first; `more_reverted` counts the changes that it has no room for."""
 
     reverted: list[Reverted]
+    more_reverted: int | None = None
 
 
 class TaskPage(View):

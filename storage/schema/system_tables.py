@@ -34,7 +34,7 @@ class TaskEvent(Row, table=True):
         ),
         Index("task_events_task", "task_id", "transaction_id"),
         Index("task_events_owner", "owner_id", "transaction_id"),
-        Index("task_events_actor", "user_id", "created_at", "transaction_id"),
+        Index("task_events_actor", "user_id", text("COALESCE(client, ''::text)"), "created_at", "transaction_id"),
         Index("task_events_undoes", "user_id", "undoes", postgresql_where=text("undoes IS NOT NULL")),
         Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
         Index("task_events_from", "from_team_id", "transaction_id", postgresql_where=text("from_team_id IS NOT NULL")),

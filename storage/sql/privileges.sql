@@ -13,9 +13,10 @@ BEGIN
         -- called by requests
         'matching_task_ids(text)', 'matching_messages(text)', 'find_users(text)', 'create_team(text)',
         'repeat_task(bigint, text, timestamptz, text)', 'task_audience(bigint[])',
-        'move_audience(bigint[], bigint, bigint)', 'statistics_current(bigint, text)', 'count_shared_tasks(bigint)',
-        'my_last_changes(integer)', 'withdraw_task(bigint, bigint)', 'pass_over_change(bigint)',
-        'find_personal_token(text)', 'purge_expired()', 'take_request(text, text, bigint, bigint)'
+        'parent_audience(bigint[])', 'move_audience(bigint[], bigint, bigint)', 'statistics_current(bigint, text)',
+        'count_shared_tasks(bigint)', 'my_last_changes(integer)', 'withdraw_task(bigint, bigint)',
+        'pass_over_change(bigint)', 'find_personal_token(text)', 'purge_expired()',
+        'take_request(text, text, bigint, bigint)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
@@ -28,6 +29,13 @@ BEGIN
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+    END LOOP;
+    -- Called by functions of taskdeck_rls.
+    FOREACH signature IN ARRAY ARRAY[
+        'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)'
+    ]::regprocedure[] LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_rls', signature);
     END LOOP;
     -- Called by the dashboard, which connects as the schema's owner: its own session check stands in front of them.
     FOREACH signature IN ARRAY ARRAY[

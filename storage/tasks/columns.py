@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, select, true, update
+from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, or_, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -34,9 +34,12 @@ ACCESS = case(
 ).label("access")
 _Parent = aliased(Task)
 PARENT = (
-    select(col(_Parent.id)).where(col(_Parent.id) == col(Task.parent_id)).correlate(Task).scalar_subquery()
+    select(col(_Parent.id))
+    .where(col(_Parent.id) == col(Task.parent_id), col(_Parent.deleted_at).is_(None))
+    .correlate(Task)
+    .scalar_subquery()
 ).label("parent_id")
-"""The parent, if the caller sees it."""
+"""The parent, if the caller sees it and it is not deleted."""
 BRIEF = (
     col(Task.id),
     col(Task.title),
@@ -44,13 +47,13 @@ BRIEF = (
     col(Task.priority),
     col(Task.due),
     col(Task.tags),
+    PARENT,
     ACCESS,
 )
 WHOLE = (
     *BRIEF,
     col(Task.description),
     col(Task.team_id),
-    PARENT,
     col(Task.assignee_id),
     col(Task.recurrence),
     case((col(Task.user_id) != ME, col(Task.user_id))).label("owner"),
@@ -62,6 +65,13 @@ WHOLE = (
 TASK_ID = bindparam("task_id", type_=BigInteger)
 LIVE = (col(Task.id) == TASK_ID, col(Task.deleted_at).is_(None))
 GET = compiled(select(*WHOLE).where(*LIVE))
+OWNED = or_(col(Task.user_id) == ME, col(Task.team_id) == func.any(func.my_managed_team_ids()))
+"""What the caller may delete, as `access` says `owner`."""
+
+_above = select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == TASK_ID).cte("above", recursive=True)
+# UNION and not UNION ALL: people who do not see each other's tasks can make a circle of parents.
+_above = _above.union(select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == _above.c.parent_id))
+_ABOVE = compiled(select(_above.c.id))
 
 
 def view(row: Row) -> TaskView:
@@ -130,14 +140,12 @@ async def columns(transaction: Transaction, fields: TaskFields, row: Row | None)
 
 
 async def _check_parent(transaction: Transaction, parent_id: int, row: Row | None) -> None:
-    ancestor: int | None = parent_id
-    while ancestor is not None:
-        if row is not None and ancestor == row["id"]:
-            raise InvalidInput(f"Task {row['id']} cannot be below itself: choose another parent_id.")
-        above = await transaction.fetch_one(GET, task_id=ancestor)
-        if above is None and ancestor == parent_id:
-            raise missing(parent_id)
-        ancestor = above["parent_id"] if above is not None and row is not None else None
+    await find_one(transaction, parent_id)
+    if row is None:
+        return
+    above = await transaction.fetch_all(_ABOVE, task_id=parent_id)
+    if row["id"] in {ancestor["id"] for ancestor in above}:
+        raise InvalidInput(f"Task {row['id']} cannot be below itself: choose another parent_id.")
 
 
 def cleared(fields: TaskFields, clear: tuple[str, ...], row: Row) -> dict[str, Any]:

@@ -37,7 +37,7 @@ from storage.schema.request_models import Priority
 from storage.schema.response_models import TaskPage
 from storage.schema.tables import Task
 from storage.tasks import days, due_dates
-from storage.tasks.columns import BRIEF, WHOLE, brief, view
+from storage.tasks.columns import BRIEF, WHOLE, brief, find_one, view
 
 Sort = Literal["created", "due", "priority", "updated"]
 ListedStatus = Literal["pending", "in_progress", "completed", "all"]
@@ -58,6 +58,7 @@ class Filter(BaseModel):
     status: ListedStatus = "pending"
     scope: ListedScope = "all"
     team_id: int | None = None
+    parent_id: int | None = None
     search: str | None = None
     tag: str | None = None
     priority: Priority | None = None
@@ -112,7 +113,7 @@ async def find(
     A page that would be longer than `max_tokens` ends early, with a cursor.
 
     Raises:
-        InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team.
+        InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team or parent.
     """
     async with scope.transaction() as transaction:
         return await read(transaction, wanted, limit, cursor, whole=whole, max_tokens=max_tokens)
@@ -136,6 +137,8 @@ async def read(
     statement = _find(_Shape(wanted.status, wanted.scope, wanted.sort, whole, given, cursor is not None))
     if wanted.team_id is not None and await users.role_in(transaction, wanted.team_id, transaction.user_id) is None:
         raise users.no_team(wanted.team_id)
+    if wanted.parent_id is not None:
+        await find_one(transaction, wanted.parent_id)
     rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
     found = [row for row in rows if row["id"] is not None]
     shown = [view(_without_extras(row)) if whole else brief(row) for row in found[:limit]]
@@ -172,7 +175,8 @@ def _without_extras(row: Row) -> Any:  # noqa: ANN401
 
 
 def _values(wanted: Filter) -> dict[str, Any]:
-    values: dict[str, Any] = wanted.model_dump(include={"team_id", "search", "tag", "priority"}, exclude_none=True)
+    plain = {"team_id", "parent_id", "search", "tag", "priority"}
+    values: dict[str, Any] = wanted.model_dump(include=plain, exclude_none=True)
     for name in ("due_before", "due_after", "completed_after"):
         said = getattr(wanted, name)
         if said is not None:
@@ -222,6 +226,7 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
     elif shape.status != "all":
         conditions.append(col(Task.status) == shape.status)
     filters: dict[str, ColumnElement[bool]] = {
+        "parent_id": col(Task.parent_id) == bindparam("parent_id", type_=BigInteger),
         "search": col(Task.id) == func.any(func.matching_task_ids(bindparam("search", type_=Text))),
         "tag": bindparam("tag", type_=Text) == func.any(col(Task.tags)),
         "priority": col(Task.priority) == bindparam("priority", type_=Text),

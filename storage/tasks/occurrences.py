@@ -6,10 +6,10 @@ from sqlmodel import col
 
 from storage.engine.database import Row, Transaction, compiled
 from storage.people import users
-from storage.schema.response_models import TaskBrief
+from storage.schema.response_models import NextOccurrence, TaskBrief
 from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task
-from storage.tasks import columns, due_dates
+from storage.tasks import columns, due_dates, subtasks
 from storage.tasks.columns import BRIEF, TASK_ID
 
 _REPEAT = compiled(
@@ -47,8 +47,8 @@ _NEXT = compiled(
 """What was made in the transaction that completed a task; the first of it, if other tasks were made with it."""
 
 
-async def make_next(transaction: Transaction, row: Row) -> TaskBrief | None:
-    """The next occurrence of a task that was just completed: added, or there since it was completed before."""
+async def make_next(transaction: Transaction, row: Row) -> NextOccurrence | None:
+    """The next occurrence of a task that was just completed: added with its subtasks, or there since it was before."""
     if not row["recurrence"] or not row["due"]:
         return None
     timezone = await users.timezone_of(transaction, row["owner"] or transaction.user_id)
@@ -59,10 +59,18 @@ async def make_next(transaction: Transaction, row: Row) -> TaskBrief | None:
     task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
     # It may be there since the task was completed before, and the caller may have lost sight of it.
     found = await transaction.fetch_one(columns.GET, task_id=task_id)
-    return None if found is None else columns.brief(found)
+    return await _describe(transaction, found)
 
 
-async def find_next(transaction: Transaction, row: Row) -> TaskBrief | None:
+async def find_next(transaction: Transaction, row: Row) -> NextOccurrence | None:
     """The next occurrence that a completed task has got, if the caller sees it."""
     found = await transaction.fetch_one(_NEXT, task_id=row["id"]) if row["recurrence"] else None
-    return None if found is None else columns.brief(found)
+    return await _describe(transaction, found)
+
+
+async def _describe(transaction: Transaction, found: Row | None) -> NextOccurrence | None:
+    if found is None:
+        return None
+    below = await subtasks.count_below(transaction, found["id"])
+    facts = {name: found[name] for name in TaskBrief.model_fields}
+    return NextOccurrence.model_construct(**facts, subtasks=below.total or None)

@@ -1,33 +1,26 @@
 """Verbs on tasks. Each is one transaction; what a caller may not see is answered like what does not exist."""
 
 from collections.abc import Sequence
+from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, update
 from sqlmodel import col
 
 from storage.engine import idempotency
 from storage.engine.database import Row, Scope, Transaction, compiled
 from storage.engine.retry import verb
 from storage.people import users
-from storage.schema.errors import Conflict, InvalidInput, NotAllowed, NotFound, StorageError
+from storage.schema.errors import Conflict, InvalidInput, NotAllowed, StorageError
 from storage.schema.request_models import NewTask, TaskFields
-from storage.schema.response_models import TaskBrief, TaskCompleted, TaskView
+from storage.schema.response_models import TaskCompleted, TaskView
 from storage.schema.tables import Task
-from storage.tasks import columns, occurrences
-from storage.tasks.columns import ACCESS, LIVE, TASK_ID, WHOLE, find_one, view
+from storage.tasks import columns, occurrences, subtasks
+from storage.tasks.columns import LIVE, WHOLE, find_one, view
 
-_GET_DELETED = compiled(select(*WHOLE).where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None)))
 _COMPLETE = compiled(
     update(Task)
     .where(*LIVE, col(Task.status) != "completed")
     .values(status="completed", completed_at=func.now())
-    .returning(*WHOLE)
-)
-_REMOVE = compiled(update(Task).where(*LIVE, ACCESS.element == "owner").values(deleted_at=func.now()).returning(*WHOLE))
-_RESTORE = compiled(
-    update(Task)
-    .where(col(Task.id) == TASK_ID, col(Task.deleted_at).is_not(None))
-    .values(deleted_at=None)
     .returning(*WHOLE)
 )
 
@@ -127,20 +120,20 @@ async def change(
         values = await columns.columns(transaction, changes, row)
         values |= columns.cleared(changes, clear, row) | ({} if status is None else {"status": status})
         values = columns.different(values, row)
-        if not values:
-            return _completed(row, await occurrences.find_next(transaction, row) if status == "completed" else None)
-        statement = columns.change(frozenset(values), expected_version is not None)
-        changed = await transaction.fetch_one(
-            statement, task_id_=task_id, expected=expected_version, **{f"{name}_": v for name, v in values.items()}
-        )
-        if changed is None:
-            raise await _explain_miss(transaction, task_id)
-        following = None
-        if values.get("status") == "completed":
-            following = await occurrences.make_next(transaction, changed)
-        elif status == "completed":
-            following = await occurrences.find_next(transaction, changed)
-        return _completed(changed, following)
+        if values:
+            row = await _change(transaction, row, values, expected_version)
+        if status != "completed":
+            return TaskCompleted.model_construct(**columns.facts(row))
+        return await _completed(transaction, row, anew="status" in values)
+
+
+async def _change(transaction: Transaction, row: Row, values: dict[str, Any], expected_version: int | None) -> Row:
+    statement = columns.change(frozenset(values), expected_version is not None)
+    given = {f"{name}_": value for name, value in values.items()}
+    changed = await transaction.fetch_one(statement, task_id_=row["id"], expected=expected_version, **given)
+    if changed is None:
+        raise await _explain_miss(transaction, row["id"])
+    return changed
 
 
 @verb
@@ -152,74 +145,20 @@ async def complete(scope: Scope, task_id: int) -> TaskCompleted:
     """
     async with scope.transaction() as transaction:
         row = await transaction.fetch_one(_COMPLETE, task_id=task_id)
+        anew = row is not None
         if row is None:
             row = await find_one(transaction, task_id)
             await _check_may_edit(transaction, row)
-            return _completed(row, await occurrences.find_next(transaction, row))
-        return _completed(row, await occurrences.make_next(transaction, row))
+        return await _completed(transaction, row, anew=anew)
 
 
-def _completed(row: Row, following: TaskBrief | None) -> TaskCompleted:
-    return TaskCompleted.model_construct(**columns.facts(row), next_occurrence=following)
-
-
-@verb
-async def remove(scope: Scope, task_id: int) -> TaskView:
-    """Delete a task; it can be restored for 30 days. Deleting it again gives the same answer.
-
-    Raises:
-        NotFound; NotAllowed: visible, but not the caller's to delete.
-    """
-    async with scope.transaction() as transaction:
-        return view(await remove_task(transaction, task_id))
-
-
-@verb
-async def remove_many(scope: Scope, task_ids: Sequence[int]) -> list[TaskBrief]:
-    """Delete several tasks, all or none: one change for `undo`.
-
-    Raises:
-        NotFound, NotAllowed: as in `remove`; the text tells of which task.
-    """
-    async with scope.transaction() as transaction:
-        try:
-            # In order of their ids, so that two batches at once cannot wait for each other.
-            rows = {task_id: await remove_task(transaction, task_id) for task_id in sorted(set(task_ids))}
-        except (NotAllowed, NotFound) as error:
-            raise type(error)(f"{error} Nothing was deleted.") from error
-        return [columns.brief(rows[task_id]) for task_id in dict.fromkeys(task_ids)]
-
-
-async def remove_task(transaction: Transaction, task_id: int) -> Row:
-    """Soft-delete within a transaction."""
-    row = await transaction.fetch_one(_REMOVE, task_id=task_id)
-    if row is None:
-        row = await transaction.fetch_one(_GET_DELETED, task_id=task_id)
-    if row is None:
-        await find_one(transaction, task_id)
-        raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may delete it.")
-    return row
-
-
-@verb
-async def restore(scope: Scope, task_id: int) -> TaskView:
-    """Bring a deleted task back, with its shares. A task that is not deleted stays as it is.
-
-    Raises:
-        NotFound; NotAllowed: visible, but not the caller's to restore.
-    """
-    async with scope.transaction() as transaction:
-        return view(await restore_task(transaction, task_id))
-
-
-async def restore_task(transaction: Transaction, task_id: int) -> Row:
-    """Undelete within a transaction."""
-    row = await transaction.fetch_one(_RESTORE, task_id=task_id)
-    if row is None:
-        row = await find_one(transaction, task_id)
-        if row["access"] != "owner":
-            raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may restore it.")
-    return row
+async def _completed(transaction: Transaction, row: Row, *, anew: bool) -> TaskCompleted:
+    """A completed task with what follows it and what is open below it; `anew`: it was not completed before."""
+    following = await (occurrences.make_next if anew else occurrences.find_next)(transaction, row)
+    below = await subtasks.count_below(transaction, row["id"])
+    return TaskCompleted.model_construct(
+        **columns.facts(row), open_subtasks=below.open or None, next_occurrence=following
+    )
 
 
 def _check_version(row: Row, expected: int | None) -> None:

@@ -19,7 +19,7 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from mcp_server.settings import Settings
 from storage.schema.request_models import NewTask
-from storage.tasks import sharing, tasks
+from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
 from tests.support.running_server import House, Wire, standing
 
@@ -99,7 +99,7 @@ async def test_everything_that_the_socket_says_is_described(
         lent = await tasks.add(bob.scope, NewTask.model_validate({"title": "Lent"}))
         await sharing.share(bob.scope, lent.id, alice.user_id, "view")
         await tasks.complete(alice.scope, task.id)
-        await tasks.remove(alice.scope, task.id)
+        await deletion.remove(alice.scope, task.id)
         while said[-1].get("event_type") != "task_deleted":
             said.append(await socket.hear())
         said += [*await socket.until_pong(), {"type": "pong"}]

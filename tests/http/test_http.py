@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 import httpx2
 import pytest
-from mcp import MCPError
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp.types import Implementation
 
 from tests.support.processes import Server, serving, structured
 
@@ -257,3 +259,15 @@ async def test_everything_is_still_there_after_a_restart(house: tuple[Server, Be
         assert again == before.task
         kept = await structured(client, "get_conversation", conversation_id=before.talk["id"])
         assert [message["content"] for message in kept["messages"]] == ["Hi"]
+
+
+async def test_two_programs_with_tokens_of_the_command_undo_only_their_own(server: Server) -> None:
+    async with server.http("nora") as http:
+        for name in ("editor", "agent"):
+            transport = streamable_http_client(server.url, http_client=http)
+            async with Client(transport, client_info=Implementation(name=name, version="1")) as client:
+                await structured(client, "add_task", title=name)
+        transport = streamable_http_client(server.url, http_client=http)
+        async with Client(transport, client_info=Implementation(name="editor", version="2")) as editor:
+            (undone,) = (await structured(editor, "undo", count=2))["reverted"]
+    assert undone["title"] == "editor"

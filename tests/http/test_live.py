@@ -23,7 +23,7 @@ from storage.events import feed, listener
 from storage.events.feed import listen
 from storage.people import teams
 from storage.schema.request_models import NewTask, TaskFields
-from storage.tasks import sharing, tasks
+from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
 from tests.support.postgres import pooled
 from tests.support.running_server import House, Listener, Wire, personal_token, standing
@@ -45,8 +45,8 @@ async def test_the_owner_hears_what_happens_to_a_task(house: House, alice: Perso
         task = await tasks.add(alice.scope, new("Water the plants"))
         await tasks.change(alice.scope, task.id, TaskFields.model_validate({"title": "Water all plants"}))
         await tasks.complete(alice.scope, task.id)
-        await tasks.remove(alice.scope, task.id)
-        await tasks.restore(alice.scope, task.id)
+        await deletion.remove(alice.scope, task.id)
+        await deletion.restore(alice.scope, task.id)
         heard = [await socket.hear() for _ in range(5)]
     assert [event["event_type"] for event in heard] == [
         "task_created",

@@ -21,7 +21,7 @@ NAMING = {
         '{"tasks": [{"title": "x", "team_id": TEAM}]}',
         '{"tasks": [{"title": "x", "parent_id": TASK}], "atomic": false}',
     ),
-    "list_tasks": ('{"team_id": TEAM}', '{"team_id": TEAM, "scope": "mine"}'),
+    "list_tasks": ('{"team_id": TEAM}', '{"team_id": TEAM, "scope": "mine"}', '{"parent_id": TASK}'),
     "get_task": ('{"task_id": TASK}',),
     "update_task": (
         '{"task_id": TASK, "title": "x"}',

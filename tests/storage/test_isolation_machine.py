@@ -58,13 +58,23 @@ class Life(RuleBasedStateMachine):
         self.add(who=0, word="pear", place=0, in_team=False)
         self.share(who=0, place=place, whom=whom, permission=permission)
 
-    @rule(who=USERS, word=WORDS, place=PLACES, in_team=st.booleans())
-    def add(self, who: int, word: str, place: int, in_team: bool) -> None:
+    @rule(who=USERS, word=WORDS, place=PLACES, in_team=st.booleans(), above=st.none() | PLACES)
+    def add(self, who: int, word: str, place: int, in_team: bool, above: int | None = None) -> None:
         user, team = self.users[who], self.pick(self.model.teams, place) if in_team else None
-        place_in = {"team_id": team} if team is not None else {}
-        added = self.attempt(user, "add_task", self.model.may_put_into(user, team), title=word, **place_in)
+        parent = None if above is None else self.pick(self.model.tasks, above)
+        where = {name: n for name, n in (("team_id", team), ("parent_id", parent)) if n is not None}
+        may = self.model.may_put_into(user, team) or self.model.may_put_below(user, parent)
+        added = self.attempt(user, "add_task", may, title=word, **where)
         if added is not None:
-            self.model.tasks[added["id"]] = Task(user, team, word)
+            self.model.tasks[added["id"]] = Task(user, team, word, parent)
+
+    @rule(who=USERS, place=PLACES, above=PLACES)
+    def put_below(self, who: int, place: int, above: int) -> None:
+        user, task = self.users[who], self.pick(self.model.tasks, place)
+        parent = self.pick(self.model.tasks, above)
+        may = self.model.may_move_below(user, task, parent)
+        if self.attempt(user, "update_task", may, task_id=task, parent_id=parent) is not None:
+            self.model.tasks[task].parent = parent
 
     @rule(who=USERS, place=PLACES, word=WORDS)
     def rename(self, who: int, place: int, word: str) -> None:
@@ -83,15 +93,19 @@ class Life(RuleBasedStateMachine):
     @rule(who=USERS, place=PLACES)
     def complete(self, who: int, place: int) -> None:
         user, task = self.users[who], self.pick(self.model.tasks, place)
-        if self.attempt(user, "complete_task", self.model.may_change(user, task), task_id=task) is not None:
+        completed = self.attempt(user, "complete_task", self.model.may_change(user, task), task_id=task)
+        if completed is not None:
             self.model.tasks[task].status = "completed"
+            assert completed.get("open_subtasks", 0) == self.model.open_below(user, task)
 
     @rule(who=USERS, place=PLACES, back=st.booleans())
     def delete_or_restore(self, who: int, place: int, back: bool) -> None:
         user, task = self.users[who], self.pick(self.model.tasks, place)
-        tool = "restore_task" if back else "delete_task"
-        if self.attempt(user, tool, self.model.may_delete(user, task), task_id=task) is not None:
-            self.model.tasks[task].deleted = not back
+        tool, consent = ("restore_task", {}) if back else ("delete_task", {"confirm": True})
+        reply = self.attempt(user, tool, self.model.may_delete(user, task), task_id=task, **consent)
+        if reply is not None:
+            count = self.model.restore_tree(user, task) if back else self.model.delete_tree(user, task, self.turn)
+            assert reply.get("restored_subtasks" if back else "deleted_subtasks", 0) == count
 
     @rule(who=USERS, place=PLACES, whom=USERS, permission=PERMISSIONS)
     def share(self, who: int, place: int, whom: int, permission: str) -> None:
@@ -150,6 +164,11 @@ class Life(RuleBasedStateMachine):
         found = self.attempt(user, "get_task", self.model.may_read(user, task), task_id=task)
         if found is not None and found["access"] == "owner":
             assert {s["user_id"]: s["permission"] for s in found["shares"]} == self.model.tasks[task].shares
+        listed = self.attempt(user, "list_tasks", self.model.may_read(user, task), parent_id=task, status="all")
+        if found is not None and listed is not None:
+            below = self.model.children(user, task)
+            assert {row["id"] for row in listed["tasks"]} == {row["id"] for row in found.get("subtasks", ())} == below
+            assert (listed["total_count"], found.get("subtask_count", 0)) == (len(below), len(below))
         page = self.attempt(user, "get_conversation", self.model.may_use_chat(user, chat), conversation_id=chat)
         if page is not None:
             assert [message["content"] for message in page["messages"]] == self.model.chats[chat].messages
@@ -178,8 +197,9 @@ class Life(RuleBasedStateMachine):
         page = self.attempt(user, "list_tasks", OK, status="all", limit=100)
         assert page is not None
         seen = self.model.seen(user, "all")
-        assert {t["id"]: (t["title"], t["status"], t["access"]) for t in page["tasks"]} == {
-            n: (task.title, task.status, self.model.access(user, n)) for n, task in seen.items()
+        assert {t["id"]: (t["title"], t["status"], t["access"], t.get("parent_id")) for t in page["tasks"]} == {
+            n: (task.title, task.status, self.model.access(user, n), self.model.parent(user, n))
+            for n, task in seen.items()
         }
         numbers = self.attempt(user, "get_statistics", OK, days=1)
         mine, shared = self.model.seen(user, "mine"), self.model.seen(user, "shared")

@@ -16,7 +16,7 @@ from mcp_server.tools.registry import TOOLS
 from storage.conversations import conversations
 from storage.engine.database import Database
 from storage.schema.request_models import NewMessage, NewTask
-from storage.tasks import sharing, tasks
+from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person, Refused, introduce
 
 ROLES = ("owner", "team_owner", "admin", "member", "viewer", "shared_edit", "shared_view", "stranger")
@@ -91,7 +91,7 @@ def read(uri: Callable[[Cast], str]) -> Act:
 
 
 async def restore(cast: Cast, person: Person) -> None:
-    await tasks.remove(cast.people["owner"].scope, cast.task)
+    await deletion.remove(cast.people["owner"].scope, cast.task)
     await person.call("restore_task", task_id=cast.task)
 
 

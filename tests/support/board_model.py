@@ -91,8 +91,8 @@ class Board(Household):
         self._note(call, task_id, "task_completed" if completed else "task_updated", changes)
 
     def set_deleted(self, call: Call, task_id: int, deleted: bool) -> None:
-        if self.tasks[task_id].deleted != deleted:
-            self.tasks[task_id].deleted = deleted
+        if (self.tasks[task_id].deleted is not None) != deleted:
+            self.tasks[task_id].deleted = call.number if deleted else None
             self._note(call, task_id, "task_deleted" if deleted else "task_restored", {})
 
     def set_share(self, call: Call, task_id: int, user: str, permission: str | None) -> None:
@@ -129,7 +129,7 @@ class Board(Household):
         task = self.tasks[task_id]
         if task.recurrence is None or task.due is None:
             return None
-        alive = [follower for follower in self.followers.get(task_id, ()) if not self.tasks[follower].deleted]
+        alive = [follower for follower in self.followers.get(task_id, ()) if self.tasks[follower].deleted is None]
         if alive:
             return max(alive)
         return (date.fromisoformat(task.due) + timedelta(days=1)).isoformat()

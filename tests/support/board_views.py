@@ -67,6 +67,7 @@ def brief(board: Board, user: str, task_id: int) -> dict[str, Any]:
     """A row of a list."""
     task = board.tasks[task_id]
     known = {"id": task_id, "title": task.title, "status": task.status, "priority": task.priority, "due": task.due}
+    known["parent_id"] = board.parent(user, task_id)
     shown = {name: value for name, value in known.items() if value is not None}
     return shown | {"tags": task.tags, "access": board.access(user, task_id)}
 
@@ -90,7 +91,7 @@ def tags(board: Board, user: str) -> list[str]:
 def statistics(board: Board, user: str, team: int | None, days: int, now: datetime) -> dict[str, Any]:
     """What get_statistics says at a moment."""
     zone = zone_of(board, user)
-    tasks = [t for t in board.tasks.values() if not t.deleted and (t.team == team if team else t.owner == user)]
+    tasks = [t for t in board.tasks.values() if t.deleted is None and (t.team == team if team else t.owner == user)]
     completed = sum(task.status == "completed" for task in tasks)
     shared = sum(bool(task.shares) for task in tasks) if team else len(board.seen(user, "shared"))
     dated = [task for task in tasks if task.due is not None and task.status != "completed"]

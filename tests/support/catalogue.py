@@ -21,6 +21,7 @@ FOR_VERBS = {
     "create_team(text)",
     "repeat_task(bigint,text,timestamp with time zone,text)",
     "task_audience(bigint[])",
+    "parent_audience(bigint[])",
     "move_audience(bigint[],bigint,bigint)",
     "statistics_current(bigint,text)",
     "count_shared_tasks(bigint)",

@@ -1,5 +1,6 @@
 """Who may see and do what, written down once more without a database: the model that Taskdeck is held against."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,8 +17,9 @@ class Task:
     owner: str
     team: int | None
     title: str
+    parent: int | None = None
     status: str = "pending"
-    deleted: bool = False
+    deleted: int | None = None  # the number of the call that deleted it
     shares: dict[str, str] = field(default_factory=dict[str, str])
     priority: str = "medium"
     due: str | None = None
@@ -62,7 +64,65 @@ class Household:
     def access(self, user: str, task_id: int) -> str | None:
         """As `standing`, and None for a deleted task."""
         task = self.tasks.get(task_id)
-        return None if task is None or task.deleted else self.standing(user, task_id)
+        return None if task is None or task.deleted is not None else self.standing(user, task_id)
+
+    def children(self, user: str, task_id: int | None) -> set[int]:
+        """The subtasks right below a task that somebody sees."""
+        return {n for n, task in self.tasks.items() if task.parent == task_id and self.access(user, n)}
+
+    def parent(self, user: str, task_id: int) -> int | None:
+        """The task above one, if somebody sees it."""
+        above = self.tasks[task_id].parent
+        return above if above is not None and self.access(user, above) else None
+
+    def is_below(self, user: str, task_id: int, above: int) -> bool:
+        """Whether a task is another or below it, as far as somebody can tell: tasks one could restore count."""
+        passed: set[int] = set()
+        step: int | None = task_id
+        while step is not None and step not in passed:
+            deleted = self.tasks[step].deleted is not None
+            if not (self.standing(user, step) == "owner" if deleted else self.access(user, step)):
+                return False
+            if step == above:
+                return True
+            passed.add(step)
+            step = self.tasks[step].parent
+        return False
+
+    def open_below(self, user: str, task_id: int) -> int:
+        """How many tasks below one somebody sees that are not completed."""
+        below = self._below(task_id, lambda n: self.access(user, n) is not None) - {task_id}
+        return sum(self.tasks[n].status != "completed" for n in below)
+
+    def delete_tree(self, user: str, task_id: int, call: int) -> int:
+        """Delete a task with what goes with it; how many subtasks that are, also if it was deleted before."""
+        if self.tasks[task_id].deleted is None:
+            for n in self._below(task_id, lambda n: self.access(user, n) == "owner"):
+                self.tasks[n].deleted = call
+        return len(self._deleted_together(user, task_id)) - 1
+
+    def restore_tree(self, user: str, task_id: int) -> int:
+        """Restore a task with what went with it; how many subtasks that are."""
+        if self.tasks[task_id].deleted is None:
+            return 0
+        back = self._deleted_together(user, task_id)
+        for n in back:
+            self.tasks[n].deleted = None
+        return len(back) - 1
+
+    def _deleted_together(self, user: str, task_id: int) -> set[int]:
+        call = self.tasks[task_id].deleted
+        return self._below(task_id, lambda n: self.tasks[n].deleted == call and self.standing(user, n) == "owner")
+
+    def _below(self, task_id: int, goes: Callable[[int], bool]) -> set[int]:
+        """A task and those below it; below one that does not go, nothing does."""
+        found, waiting = {task_id}, [task_id]
+        while waiting:
+            above = waiting.pop()
+            fresh = {n for n, task in self.tasks.items() if task.parent == above and goes(n)} - found
+            found |= fresh
+            waiting += fresh
+        return found
 
     def seen(self, user: str, scope: str) -> dict[int, Task]:
         """The live tasks that a listing shows."""
@@ -101,6 +161,13 @@ class Household:
         if access != "owner" or (team is None and task.owner != user):
             return REFUSED
         return self.may_put_into(user, team)
+
+    def may_put_below(self, user: str, parent: int | None) -> str:
+        return OK if parent is None or self.access(user, parent) else no_task(parent)
+
+    def may_move_below(self, user: str, task_id: int, parent: int) -> str:
+        allowed = self.may_change(user, task_id) or self.may_put_below(user, parent)
+        return allowed or (REFUSED if self.is_below(user, parent, task_id) else OK)
 
     def may_delete(self, user: str, task_id: int) -> str:
         standing = self.standing(user, task_id)

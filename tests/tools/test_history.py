@@ -149,16 +149,28 @@ async def test_undo_takes_back_the_last_changes_newest_first(alice: Person):
     (task_id,) = await add(alice, "First")
     await alice.call("update_task", task_id=task_id, title="Second")
     await alice.call("complete_task", task_id=task_id)
-    undone = await alice.call("undo", count=2)
-    assert undone == {
+    assert await alice.call("undo", count=2) == {
         "reverted": [
-            {"event_type": "task_completed", "task_id": task_id},
-            {"event_type": "task_updated", "task_id": task_id},
+            {
+                "call": 1,
+                "event_type": "task_completed",
+                "task_id": task_id,
+                "title": "Second",
+                "changes": {"status": ["pending", "completed"]},
+            },
+            {
+                "call": 2,
+                "event_type": "task_updated",
+                "task_id": task_id,
+                "title": "First",
+                "changes": {"title": ["First", "Second"]},
+            },
         ]
     }
     task = await alice.call("get_task", task_id=task_id)
     assert (task["title"], task["status"]) == ("First", "pending")
-    assert (await alice.call("undo"))["reverted"] == [{"event_type": "task_created", "task_id": task_id}]
+    added = {"call": 1, "event_type": "task_created", "task_id": task_id, "title": "First"}
+    assert (await alice.call("undo"))["reverted"] == [added]
     assert "nothing that is left to undo" in await alice.refusal("undo")
 
 
@@ -166,7 +178,9 @@ async def test_undo_touches_nobody_elses_changes(alice: Person, bob: Person):
     (task_id,) = await add(alice, "Shared")
     await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
     await bob.call("update_task", task_id=task_id, title="Bob's words")
-    assert (await alice.call("undo"))["reverted"] == [{"event_type": "task_shared", "task_id": task_id}]
+    (undone,) = (await alice.call("undo"))["reverted"]
+    assert (undone["event_type"], undone["task_id"]) == ("task_shared", task_id)
+    assert undone["changes"] == {"user": bob.user_id, "permission": [None, "edit"]}
     assert (await alice.call("get_task", task_id=task_id))["title"] == "Bob's words"
     assert "no longer yours" in await bob.refusal("undo")
 

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from mcp import Client, StdioServerParameters
+from mcp.types import Implementation
 
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.settings import Settings
@@ -40,10 +41,11 @@ def somebody(data_dir: Path, user: str) -> dict[str, str]:
     return {"TASKDECK_TOKEN": LocalIssuer(settings).mint(user), "TASKDECK_PORT": "8000"}
 
 
-def speaker(data_dir: Path, mode: str = "auto", **variables: str) -> Client:
+def speaker(data_dir: Path, mode: str = "auto", name: str = "speaker", **variables: str) -> Client:
     """An MCP client that starts a `taskdeck stdio` of its own."""
     variables = environment(data_dir, **variables)
-    return Client(StdioServerParameters(command=str(TASKDECK), args=["stdio"], env=variables), mode=mode)
+    parameters = StdioServerParameters(command=str(TASKDECK), args=["stdio"], env=variables)
+    return Client(parameters, mode=mode, client_info=Implementation(name=name, version="1"))
 
 
 @asynccontextmanager
@@ -90,6 +92,17 @@ async def test_the_time_zone_of_the_environment_holds_until_the_person_chooses_o
         await structured(client, "set_timezone", timezone="Europe/Berlin")
     async with speaker(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
         assert (await structured(client, "whoami"))["timezone"] == "Europe/Berlin"
+
+
+@pytest.mark.embedded
+async def test_two_programs_of_the_local_user_undo_only_their_own(data_dir: Path) -> None:
+    async with speaker(data_dir, name="editor") as editor, speaker(data_dir, "legacy", name="agent") as agent:
+        await structured(agent, "add_task", title="The agent's")
+        task = await structured(editor, "add_task", title="The editor's")
+        (undone,) = (await structured(agent, "undo", count=2))["reverted"]
+        assert undone["title"] == "The agent's"
+        (created,) = (await structured(agent, "get_task", task_id=task["id"]))["history"]
+        assert created["client"] == "editor"
 
 
 async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir: Path) -> None:

@@ -191,6 +191,33 @@ async def test_a_task_that_is_no_longer_shared_is_told_of_no_more(
         assert await told(stream) == uris[1]
 
 
+async def test_a_task_changes_with_the_subtasks_that_the_subscriber_sees(
+    replicas: tuple[Replica, Replica], alice: Person, bob: Person
+):
+    top, other = await add(alice, "Top"), await add(alice, "Other")
+    for task in (top, other):
+        await alice.call("share_task", task_id=task, user=bob.email)
+    uris = [f"task://{top}", f"task://{other}"]
+    async with (
+        replicas[1].client(alice) as client,
+        replicas[0].client(bob) as reader,
+        client.listen(resource_subscriptions=uris) as stream,
+        reader.listen(resource_subscriptions=uris) as lent,
+    ):
+        below = (await alice.call("add_task", title="Below", parent_id=top))["id"]
+        assert await told(stream) == f"task://{top}"
+        await alice.call("complete_task", task_id=below)
+        assert await told(stream) == f"task://{top}"
+        await alice.call("update_task", task_id=below, parent_id=other)
+        assert {await told(stream), await told(stream)} == set(uris)
+        await alice.call("delete_task", task_id=below)
+        while await told(stream) != f"task://{other}":
+            pass
+        # bob, who sees none of that, hears of his own first.
+        await bob.call("add_task", title="Bob's", parent_id=other)
+        assert await told(lent) == f"task://{other}"
+
+
 async def test_the_list_of_resources_changes_with_the_conversations(replicas: tuple[Replica, Replica], alice: Person):
     async with replicas[0].client(alice) as client, client.listen(resources_list_changed=True) as stream:
         await alice.call("start_conversation")

@@ -131,7 +131,7 @@ async def test_a_server_can_be_cut_down_to_some_toolsets_or_to_reading(alice: Pe
 
 
 def contract(tools: dict[str, Tool]) -> str:
-    """docs/contracts/tools.md."""
+    """The generated part of docs/contracts/tools.md, which ends before its first heading of the second level."""
     rows = [COLUMNS, tuple("---" for _ in COLUMNS)]
     for name, tool in tools.items():
         required = tool.input_schema.get("required", ())

@@ -66,6 +66,21 @@ BEGIN ATOMIC
     SELECT s.task_id, s.shared_with_user_id FROM public.task_shares s WHERE s.task_id = ANY (ids);
 END;
 
+-- Who sees a task as well as one below it that changed, or that was below it until a minute ago.
+CREATE OR REPLACE FUNCTION parent_audience(ids bigint[])
+RETURNS TABLE (task_id bigint, user_id text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    SELECT DISTINCT above.parent_id, a.user_id FROM (
+        SELECT t.id, t.parent_id FROM public.tasks t WHERE t.id = ANY (ids) AND t.parent_id IS NOT NULL
+        UNION
+        SELECT e.task_id, (e.changes -> 'parent_id' ->> 0)::bigint FROM public.task_events e
+        WHERE e.task_id = ANY (ids) AND e.created_at > now() - interval '1 minute'
+            AND e.changes -> 'parent_id' ->> 0 IS NOT NULL
+    ) above
+    CROSS JOIN LATERAL public.task_audience(ARRAY[above.parent_id]) a
+    JOIN LATERAL public.task_audience(ARRAY[above.id]) b ON b.user_id = a.user_id;
+END;
+
 -- Members of only one of the two teams, except those who see the tasks whatever the team.
 CREATE OR REPLACE FUNCTION move_audience(ids bigint[], team_before bigint, team_after bigint)
 RETURNS TABLE (user_id text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''

@@ -5,11 +5,13 @@ BEGIN
     RETURN NEW;
 END $$;
 
--- Runs as the caller, so the parent is looked up under the caller's own policies.
+-- Runs as the caller, so the parent is looked up under the caller's own policies. The walk also ends in a circle of
+-- parents that the caller does not see as one.
 CREATE OR REPLACE FUNCTION place_task() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 DECLARE
     ancestor bigint := NEW.parent_id;
     above bigint;
+    passed bigint[] := '{}';
     me text := public.current_user_id();
 BEGIN
     IF me IS NULL THEN RETURN NEW; END IF;
@@ -19,7 +21,9 @@ BEGIN
     ) THEN
         RAISE EXCEPTION 'not allowed to move this task' USING ERRCODE = 'insufficient_privilege';
     END IF;
-    WHILE ancestor IS NOT NULL AND (TG_OP = 'INSERT' OR NEW.parent_id IS DISTINCT FROM OLD.parent_id) LOOP
+    WHILE ancestor IS NOT NULL AND ancestor <> ALL (passed)
+        AND (TG_OP = 'INSERT' OR NEW.parent_id IS DISTINCT FROM OLD.parent_id)
+    LOOP
         IF ancestor = NEW.id THEN
             RAISE EXCEPTION 'a task cannot be below itself' USING ERRCODE = 'check_violation';
         END IF;
@@ -27,13 +31,15 @@ BEGIN
         IF NOT FOUND AND ancestor = NEW.parent_id THEN
             RAISE EXCEPTION 'no such parent task' USING ERRCODE = 'foreign_key_violation';
         END IF;
+        passed := passed || ancestor;
         ancestor := above;
     END LOOP;
     RETURN NEW;
 END $$;
 
--- The next occurrence belongs to the task's owner, also when somebody else completed this one; shares are copied.
--- A task that is reopened and completed again gets the occurrence that already exists.
+-- The next occurrence belongs to the task's owner, also when somebody else completed this one; shares are copied, and
+-- subtasks come along. A task that is reopened and completed again gets the occurrence that already exists: the first
+-- task that the call that completed it made.
 CREATE OR REPLACE FUNCTION repeat_task(task bigint, next_due text, next_due_at timestamptz, next_rule text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
@@ -41,11 +47,15 @@ DECLARE
     next_id bigint;
 BEGIN
     SELECT n.id INTO next_id FROM public.task_events d
-    JOIN public.task_events c ON c.owner_id = d.owner_id AND c.transaction_id = d.transaction_id
-        AND c.created_at = d.created_at AND c.event_type = 'task_created'
-    JOIN public.tasks n ON n.id = c.task_id AND n.deleted_at IS NULL
+    CROSS JOIN LATERAL (
+        SELECT c.task_id FROM public.task_events c
+        WHERE c.owner_id = d.owner_id AND c.transaction_id = d.transaction_id AND c.created_at = d.created_at
+            AND c.event_type = 'task_created'
+        ORDER BY c.id LIMIT 1
+    ) made
+    JOIN public.tasks n ON n.id = made.task_id AND n.deleted_at IS NULL
     WHERE d.task_id = task AND d.event_type = 'task_completed'
-    ORDER BY n.id DESC LIMIT 1;
+    ORDER BY d.id DESC LIMIT 1;
     IF FOUND THEN RETURN next_id; END IF;
     INSERT INTO public.tasks (user_id, team_id, parent_id, assignee_id, title, description, priority, due, due_at,
         tags, recurrence)
@@ -55,8 +65,11 @@ BEGIN
         t.user_id = me OR t.team_id = ANY (public.my_writable_team_ids())
         OR t.id = ANY (public.my_editable_task_ids()))
     RETURNING id INTO next_id;
+    IF NOT FOUND THEN RETURN NULL; END IF;
     INSERT INTO public.task_shares (task_id, shared_with_user_id, owner_id, permission)
     SELECT next_id, s.shared_with_user_id, s.owner_id, s.permission
-    FROM public.task_shares s WHERE s.task_id = task AND next_id IS NOT NULL;
+    FROM public.task_shares s WHERE s.task_id = task;
+    PERFORM public.repeat_subtasks(task, next_id, (
+        SELECT left(next_due, 10)::date - left(t.due, 10)::date FROM public.tasks t WHERE t.id = task));
     RETURN next_id;
 END $$;

@@ -1,16 +1,18 @@
--- The caller's last changes that were not undone: whole transactions, newest first. Tasks that the caller can no longer
--- see are included, otherwise undo would skip one half of a change.
+-- The last changes of one client of the caller's that were not undone: whole transactions, newest first. Tasks that the
+-- caller can no longer see are included, otherwise undo would skip one half of a change.
 CREATE OR REPLACE FUNCTION my_last_changes(number integer) RETURNS SETOF task_events
 LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     me text := public.current_user_id();
+    my_client text := coalesce(current_setting('app.client', true), '');
     change public.task_events;
     started timestamptz := 'infinity';
     xid bigint := 0;
 BEGIN
     WHILE number > 0 LOOP
         SELECT e.* INTO change FROM public.task_events e
-        WHERE e.user_id = me AND (e.created_at, e.transaction_id) < (started, xid)
+        WHERE e.user_id = me AND coalesce(e.client, '') = my_client
+          AND (e.created_at, e.transaction_id) < (started, xid)
           AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
         ORDER BY e.created_at DESC, e.transaction_id DESC LIMIT 1;
         EXIT WHEN NOT FOUND;
@@ -20,8 +22,8 @@ BEGIN
             SELECT 1 FROM public.task_events u
             WHERE u.user_id = me AND u.undoes = xid AND u.created_at > started);
         RETURN QUERY SELECT e.* FROM public.task_events e
-            WHERE e.user_id = me AND e.created_at = started AND e.transaction_id = xid
-              AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
+            WHERE e.user_id = me AND coalesce(e.client, '') = my_client AND e.created_at = started
+              AND e.transaction_id = xid AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
             ORDER BY e.id DESC;
         number := number - 1;
     END LOOP;
@@ -29,10 +31,18 @@ END $$;
 
 -- Deletes a task that the caller added, restored, or made by completing the one before it, if nothing of it differs since
 -- (a change that was changed back does not count). True: done. False: it differs. NULL: not the caller's to take back.
-CREATE OR REPLACE FUNCTION withdraw_task(task bigint, event bigint) RETURNS boolean LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+--
+-- A next occurrence takes the subtasks with it that came along, whether the caller sees them or not, and those that were
+-- moved below it go back. A copy that somebody has worked on unseen stays. A subtask that the caller sees and that came
+-- later counts as a difference.
+CREATE OR REPLACE FUNCTION withdraw_task(task bigint, event bigint) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     me text := public.current_user_id();
     made public.task_events;
+    touched bigint[];
+    copies bigint[] := '{}';
+    changed bigint[];
 BEGIN
     SELECT e.* INTO made FROM public.task_events e WHERE e.id = event AND e.task_id = task AND e.user_id = me
         AND e.event_type IN ('task_created', 'task_restored');
@@ -42,14 +52,31 @@ BEGIN
             t.team_id = ANY (public.my_writable_team_ids()) OR t.id = ANY (public.my_editable_task_ids())))
     FOR UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
-    IF EXISTS (
-        SELECT 1 FROM public.task_events e CROSS JOIN LATERAL jsonb_each(e.changes) AS c (name, change)
-        WHERE e.task_id = task AND e.id > event AND c.name <> 'user'
-          AND (e.created_at, e.transaction_id) <> (made.created_at, made.transaction_id)
-        GROUP BY e.target_user_id, c.name
+    SELECT array_agg(e.task_id), CASE WHEN bool_or(e.event_type = 'task_completed') THEN
+        coalesce(array_agg(e.task_id) FILTER (WHERE e.event_type = 'task_created' AND e.task_id <> task), '{}')
+        ELSE '{}' END
+    INTO touched, copies FROM public.task_events e
+    WHERE e.user_id = me AND coalesce(e.client, '') = coalesce(made.client, '') AND e.created_at = made.created_at
+        AND e.transaction_id = made.transaction_id;
+    SELECT coalesce(array_agg(DISTINCT f.task_id), '{}') INTO changed FROM (
+        SELECT e.task_id FROM public.task_events e CROSS JOIN LATERAL jsonb_each(e.changes) AS c (name, change)
+        WHERE e.task_id = ANY (task || copies) AND e.id > event AND c.name <> 'user'
+            AND (e.created_at, e.transaction_id) <> (made.created_at, made.transaction_id)
+        GROUP BY e.task_id, e.target_user_id, c.name
         HAVING (array_agg(c.change -> 0 ORDER BY e.id))[1] <> (array_agg(c.change -> 1 ORDER BY e.id DESC))[1]
+    ) f;
+    IF task = ANY (changed) OR EXISTS (
+        SELECT 1 FROM public.tasks t
+        WHERE (t.id = ANY (changed) OR t.parent_id = ANY (task || copies) AND t.id <> ALL (touched))
+            AND t.deleted_at IS NULL
+            AND (t.user_id = me OR t.team_id = ANY (public.my_team_ids()) OR t.id = ANY (public.my_shared_task_ids()))
     ) THEN RETURN false; END IF;
-    UPDATE public.tasks t SET deleted_at = now() WHERE t.id = task;
+    UPDATE public.tasks t SET parent_id = (e.changes -> 'parent_id' ->> 0)::bigint FROM public.task_events e
+    WHERE e.user_id = me AND coalesce(e.client, '') = coalesce(made.client, '') AND e.created_at = made.created_at
+        AND e.transaction_id = made.transaction_id AND e.event_type = 'task_updated' AND t.id = e.task_id
+        AND t.parent_id = (e.changes -> 'parent_id' ->> 1)::bigint;
+    UPDATE public.tasks t SET deleted_at = now()
+    WHERE t.id = ANY (task || copies) AND t.id <> ALL (changed) AND t.deleted_at IS NULL;
     RETURN true;
 END $$;
 

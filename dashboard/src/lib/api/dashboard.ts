@@ -22,6 +22,7 @@ export interface Task {
   /** A date, or a date and time with an offset. */
   due?: string;
   tags: string[];
+  parent_id?: number;
   access: "owner" | "edit" | "view";
 }
 

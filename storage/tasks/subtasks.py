@@ -1,0 +1,84 @@
+"""What is below a task, as far as the caller sees it."""
+
+from typing import NamedTuple
+
+from sqlalchemy import CTE, BigInteger, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import col
+
+from storage.engine.database import Transaction, compiled
+from storage.schema import token_budget
+from storage.schema.response_models import Subtask
+from storage.schema.tables import Task
+from storage.tasks.columns import LIVE, OWNED, TASK_ID
+
+MAX_SHOWN = 20
+"""How many subtasks a task is shown with; list_tasks has them all."""
+MAX_TOKENS = 1000
+"""What they may take of a reply."""
+
+_IS_LIVE = col(Task.deleted_at).is_(None)
+TASK_IDS = bindparam("task_ids", type_=ARRAY(BigInteger))
+
+_CHILDREN = compiled(
+    select(col(Task.id), col(Task.title), col(Task.status), func.count().over().label("total"))
+    .where(col(Task.parent_id) == TASK_ID, _IS_LIVE)
+    .order_by(col(Task.status) == "completed", col(Task.id))
+    .limit(MAX_SHOWN)
+)
+
+# UNION and not UNION ALL in every walk: people who do not see each other's tasks can make a circle of parents
+# that none of them sees, and a walk over it must end.
+
+
+def _below() -> CTE:
+    """The visible live tasks below one, at any depth, and the task itself."""
+    walk = select(col(Task.id), col(Task.status)).where(*LIVE).cte("below", recursive=True)
+    return walk.union(select(col(Task.id), col(Task.status)).where(col(Task.parent_id) == walk.c.id, _IS_LIVE))
+
+
+def _deletable() -> CTE:
+    """Live tasks and what goes with them when the caller deletes them: subtasks that the caller may delete as well.
+
+    Below a task that stays, everything stays.
+    """
+    walk = select(col(Task.id)).where(col(Task.id) == func.any(TASK_IDS), _IS_LIVE, OWNED).cte("going", recursive=True)
+    return walk.union(select(col(Task.id)).where(col(Task.parent_id) == walk.c.id, _IS_LIVE, OWNED))
+
+
+def _deleted_together() -> CTE:
+    """Deleted tasks and the subtasks that went with them: one call deletes at one moment."""
+    found = (col(Task.id), col(Task.deleted_at))
+    walk = select(*found).where(col(Task.id) == func.any(TASK_IDS), ~_IS_LIVE).cte("together", recursive=True)
+    return walk.union(select(*found).where(col(Task.parent_id) == walk.c.id, col(Task.deleted_at) == walk.c.deleted_at))
+
+
+DELETABLE = _deletable()
+DELETED_TOGETHER = _deleted_together()
+_BELOW = _below()
+_COUNTS = compiled(
+    select(
+        func.count().label("total"),
+        func.count().filter(_BELOW.c.status != "completed").label("open"),
+    ).where(_BELOW.c.id != TASK_ID)
+)
+
+
+class Counts(NamedTuple):
+    """How many tasks are below one, at any depth, and how many of them are not completed."""
+
+    total: int
+    open: int
+
+
+async def find_children(transaction: Transaction, task_id: int) -> tuple[list[Subtask], int]:
+    """The first subtasks right below a task, open ones first, and how many there are."""
+    rows = await transaction.fetch_all(_CHILDREN, task_id=task_id)
+    shown = [Subtask.model_construct(id=row["id"], title=row["title"], status=row["status"]) for row in rows]
+    return token_budget.fill(shown, MAX_TOKENS), rows[0]["total"] if rows else 0
+
+
+async def count_below(transaction: Transaction, task_id: int) -> Counts:
+    """Count the tasks below one."""
+    row = await transaction.fetch_one(_COUNTS, task_id=task_id)
+    return Counts(row["total"], row["open"]) if row is not None else Counts(0, 0)

@@ -1,0 +1,230 @@
+"""Taking back what a client did last. One call is one transaction, and every event carries its id."""
+
+import json
+from dataclasses import replace
+from itertools import groupby
+from typing import Any
+
+import asyncpg
+from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlmodel import col
+
+from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.retry import verb
+from storage.people import users
+from storage.schema import token_budget
+from storage.schema.errors import Conflict, NotAllowed, NotFound, StorageError
+from storage.schema.response_models import Reverted, Undone
+from storage.schema.tables import Task, TaskShare
+from storage.tasks import columns, deletion, due_dates, sharing
+from storage.tasks.history import CLIPPED, clip, forget_hidden_parents
+
+TITLE_TOKENS = 40
+CHANGE_CHARACTERS = 60
+"""What is shown of a title, and of each value of a change."""
+
+_changes = func.my_last_changes(bindparam("number", type_=Integer)).table_valued(
+    "id", "transaction_id", "task_id", "event_type", "target_user_id", "changes"
+)
+_LAST_CHANGES = compiled(select(_changes))
+_event = bindparam("event", type_=BigInteger)
+_WITHDRAW = compiled(select(func.withdraw_task(bindparam("task_id", type_=BigInteger), _event)))
+_PASS_OVER = compiled(select(func.pass_over_change(_event)))
+_UNDOING = compiled(select(func.set_config("app.undoes", bindparam("undone", type_=Text), True)))
+_STATES = compiled(
+    select(col(Task.id), col(Task.title), col(Task.deleted_at).is_not(None).label("deleted")).where(
+        col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+    )
+)
+_PERMISSION = compiled(
+    select(col(TaskShare.permission)).where(
+        col(TaskShare.task_id) == bindparam("task_id", type_=BigInteger),
+        col(TaskShare.shared_with_user_id) == bindparam("user_id", type_=Text),
+    )
+)
+
+
+class _Stuck(Exception):
+    """A change that cannot be undone: the refusal is its cause."""
+
+    def __init__(self, event: Row, refusal: StorageError) -> None:
+        super().__init__(str(refusal))
+        self.event_id: int = event["id"]
+        self.refusal = refusal
+
+
+@verb
+async def undo(scope: Scope, count: int = 1) -> Undone:
+    """Take back the last calls that this client made for the caller, newest first, all or nothing.
+
+    Only calls that changed a task or a share count. The client is the one that the events name; what the same person
+    did with another client, or by hand, stays. What was undone is not undone again: the next undo goes on before it.
+    A change that cannot be undone is told once, and the next undo goes on before it as well.
+
+    Raises:
+        NotFound: nothing is left to undo; Conflict: a task changed meanwhile; NotAllowed: no longer the caller's.
+    """
+    try:
+        async with scope.transaction() as transaction:
+            return _fitted(await _undo(transaction, count))
+    except _Stuck as stuck:
+        # Aside, because all that the call did is undone, also where it is a part of a longer transaction.
+        async with replace(scope, joined=None).transaction() as aside:
+            await aside.run(_PASS_OVER, event=stuck.event_id)
+        raise type(stuck.refusal)(f"{stuck} Nothing was undone. Undo again to go on before this change.") from stuck
+
+
+async def _undo(transaction: Transaction, count: int) -> list[Reverted]:
+    events = await transaction.fetch_all(_LAST_CHANGES, number=count)
+    if not events:
+        raise NotFound(
+            "This client has changed nothing that is left to undo; what was done by hand or with other clients is not "
+            "its to take back. Use get_task to see a task's history."
+        )
+    ids = sorted({event["task_id"] for event in events})
+    titles = {row["id"]: row["title"] for row in await transaction.fetch_all(_STATES, ids=ids)}
+    described: list[tuple[int, Row, dict[str, Any]]] = []
+    for number, (call, group) in enumerate(groupby(events, lambda event: event["transaction_id"]), start=1):
+        made = list(group)
+        await transaction.run(_UNDOING, undone=str(call))
+        await _revert_call(transaction, made)
+        visible = [event for event in _own(made) if event["task_id"] in titles]
+        described += [(number, event, json.loads(event["changes"])) for event in visible]
+    await forget_hidden_parents(transaction, (changes for _, _, changes in described))
+    return [_describe(number, event, changes, titles) for number, event, changes in described]
+
+
+def _own(call: list[Row]) -> list[Row]:
+    """The changes of a call without those of the tasks that it added: they go with the task itself."""
+    added = {event["task_id"] for event in call if event["event_type"] == "task_created"}
+    return [event for event in call if event["event_type"] == "task_created" or event["task_id"] not in added]
+
+
+def _describe(number: int, event: Row, changes: dict[str, Any], titles: dict[int, str]) -> Reverted:
+    """A change that was undone; `titles` are those before it was, and are brought up to date."""
+    task_id = event["task_id"]
+    if "title" in changes:
+        titles[task_id] = changes["title"][0]
+    return Reverted(
+        call=number,
+        event_type=event["event_type"],
+        task_id=task_id,
+        title=token_budget.shorten(titles[task_id], TITLE_TOKENS),
+        changes=clip(changes, CHANGE_CHARACTERS) or None,
+    )
+
+
+def _fitted(reverted: list[Reverted]) -> Undone:
+    """As many changes as a reply holds; every call is named by one of them at least."""
+    room = token_budget.allowed(token_budget.PAGE_ROWS)
+    if len(token_budget.fitting(reverted, room)) == len(reverted):
+        return Undone(reverted=reverted)
+    bare = [change.model_copy(update={"changes": None}) for change in reverted]
+    heads = [next(calls) for _, calls in groupby(bare, lambda change: change.call)]
+    others = [change for change in bare if not any(change is head for head in heads)]
+    shown = token_budget.fitting([*heads, *others], room)
+    return Undone(
+        reverted=sorted(shown, key=lambda change: change.call), more_reverted=len(reverted) - len(shown) or None
+    )
+
+
+async def _revert_call(transaction: Transaction, call: list[Row]) -> None:
+    changes = _own(call)
+    deleted = [event for event in changes if event["event_type"] == "task_deleted"]
+    if deleted:
+        await _restore(transaction, deleted)
+    added = [event for event in changes if event["event_type"] == "task_created"]
+    completed = [event for event in changes if event["event_type"] == "task_completed"]
+    if added and completed:
+        # Completing made them: what came with the next occurrence, which is the oldest, goes with it.
+        changes = [added[-1], *completed]
+    for event in changes:
+        if event["event_type"] == "task_deleted":
+            continue
+        try:
+            await _revert(transaction, event)
+        except StorageError as refusal:
+            raise _Stuck(event, refusal) from refusal
+
+
+async def _restore(transaction: Transaction, deleted: list[Row]) -> None:
+    """Bring back together what one call deleted: a task, its subtasks, or several."""
+    ids = sorted(event["task_id"] for event in deleted)
+    back = await deletion.restore_chosen(transaction, ids)
+    seen = {row["id"] for row in await transaction.fetch_all(_STATES, ids=ids)}
+    for event in deleted:
+        task_id = event["task_id"]
+        if task_id not in back:
+            raise _Stuck(event, _changed(task_id, "it was restored") if task_id in seen else _lost(task_id))
+
+
+async def _revert(transaction: Transaction, event: Row) -> None:
+    task_id, kind = event["task_id"], event["event_type"]
+    row = await transaction.fetch_one(_STATES, ids=[task_id])
+    if row is None:
+        raise _lost(task_id)
+    if row["deleted"]:
+        raise _changed(task_id, "it was deleted")
+    match kind:
+        case "task_created" | "task_restored":
+            match await transaction.fetch_value(_WITHDRAW, task_id=task_id, event=event["id"]):
+                case None:
+                    raise _lost(task_id)
+                case False:
+                    raise _changed(task_id, "somebody has worked on it since, or on its subtasks")
+                case _:
+                    pass
+        case "task_shared" | "task_unshared":
+            await _revert_share(transaction, event)
+        case _:
+            await _revert_fields(transaction, task_id, json.loads(event["changes"]))
+
+
+async def _revert_share(transaction: Transaction, event: Row) -> None:
+    task_id, user_id = event["task_id"], event["target_user_id"]
+    before, after = json.loads(event["changes"])["permission"]
+    row = await columns.find_one(transaction, task_id)
+    if row["access"] != "owner":
+        raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it.")
+    present = await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
+    if present != after:
+        raise _changed(task_id, f"the share of {user_id} is {present or 'gone'} now, not {after or 'gone'}")
+    if before is None:
+        await sharing.drop_share(transaction, task_id, user_id)
+    else:
+        await sharing.put_share(transaction, row, user_id, before)
+
+
+async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[str, list[Any]]) -> None:
+    row = await columns.find_one(transaction, task_id)
+    if row["access"] == "view" or ("team_id" in changes and row["access"] != "owner"):
+        raise _lost(task_id)
+    values: dict[str, Any] = {}
+    for name, (before, after) in changes.items():
+        column = "assignee_id" if name == "assignee" else name
+        if row[column] != after:
+            raise _changed(task_id, f"{name} is {clip(row[column], CLIPPED)!r} now, not {clip(after, CLIPPED)!r}")
+        values[column] = before
+    if values.get("team_id") is not None:
+        await users.check_may_write_in(transaction, values["team_id"])
+    if "due" in values:
+        values["due_at"] = None if values["due"] is None else due_dates.Due.stored(values["due"]).at
+    if values.get("recurrence", row["recurrence"]) and not values.get("due", row["due"]):
+        raise _changed(task_id, "it recurs now, and needs its due date")
+    statement = columns.change(frozenset(values), guarded=True)
+    given = {f"{name}_": value for name, value in values.items()}
+    try:
+        changed = await transaction.fetch_one(statement, task_id_=task_id, expected=row["version"], **given)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise _changed(task_id, "what it referred to is gone") from error
+    if changed is None:
+        raise _changed(task_id, "somebody changed it at the same moment")
+
+
+def _changed(task_id: int, what: str) -> Conflict:
+    return Conflict(f"Task {task_id} changed meanwhile ({what}); get_task shows its history.")
+
+
+def _lost(task_id: int) -> NotAllowed:
+    return NotAllowed(f"Task {task_id} is no longer yours to change in this way.")
