@@ -16,6 +16,7 @@ NEVER_GIVEN = 8_000_000_000_000_000_000
 # Every argument of every tool that can name somebody else's things; OWN is a task of whoever asks.
 NAMING = {
     "whoami": (),
+    "set_timezone": (),
     "add_task": ('{"title": "x", "team_id": TEAM}', '{"title": "x", "parent_id": TASK}'),
     "add_tasks": (
         '{"tasks": [{"title": "x", "team_id": TEAM}]}',
