@@ -295,7 +295,7 @@ class DashboardSnapshot(View):
     """What a dashboard shows, all of the same moment.
 
     `trend` is oldest day first, `tasks` newest first, `teams` oldest first. `task_count` and `team_count` count all of
-    them, not only those given.
+    them, not only those given. Days are in `timezone`, an IANA name; without one in UTC.
     """
 
     statistics: Totals
@@ -304,3 +304,4 @@ class DashboardSnapshot(View):
     task_count: int
     teams: list[TeamBrief]
     team_count: int
+    timezone: str | None = None

@@ -4,7 +4,7 @@ from typing import cast
 
 from storage.engine.database import Scope
 from storage.engine.retry import verb
-from storage.people import teams
+from storage.people import teams, users
 from storage.schema.response_models import DashboardSnapshot, TaskBrief
 from storage.tasks import listing, statistics
 
@@ -25,6 +25,7 @@ async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, lim
         page = await listing.read(transaction, listing.Filter(status="all", team_id=team_id), limit)
         totals, trend = await statistics.read(transaction, team_id, days)
         shown, team_count = await teams.read_brief(transaction, MOST_TEAMS, team_id)
+        timezone = await users.timezone_of(transaction, scope.user_id)
     return DashboardSnapshot.model_construct(
         statistics=totals,
         trend=trend,
@@ -32,4 +33,5 @@ async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, lim
         task_count=page.total_count,
         teams=shown,
         team_count=team_count,
+        timezone=timezone,
     )

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, time, timedelta
 from typing import Any, ClassVar
+from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -10,7 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from tests.support import board_views
 from tests.support.backdating import Backdating
 from tests.support.board_model import RECURRENCE, Board, By
-from tests.support.board_strategies import BYS, CLIENTS, FIELDS, PLACES, ROLES, TITLES, USERS, spelled
+from tests.support.board_strategies import BYS, CLIENTS, FIELDS, PLACES, ROLES, TITLES, USERS, ZONES, spelled
 from tests.support.crowd import Crowds
 from tests.support.permission_model import OK, REFUSED, Task
 
@@ -95,6 +96,12 @@ class Work(RuleBasedStateMachine):
         expected = self.board.may_change(by.user, task_id)
         if self.attempt(by, "update_task", expected, task_id=task_id, **said) is not None:
             self.board.update(by, task_id, said)
+
+    @rule(who=BYS, zone=ZONES)
+    def travel(self, who: tuple[int, str], zone: str) -> None:
+        by = self.by(who)
+        assert self.attempt(by, "set_timezone", OK, timezone=zone) is not None
+        self.board.zones[by.user] = ZoneInfo(zone)
 
     @rule(who=BYS, place=PLACES, team_place=PLACES, out=st.booleans())
     def move(self, who: tuple[int, str], place: int, team_place: int, out: bool) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
 from typing import Any, NamedTuple
 
 from tests.support.permission_model import Chat, Household, Task
@@ -51,6 +51,8 @@ class Board(Household):
     """Everything that exists, and what happened."""
 
     calls: list[Call] = field(default_factory=list[Call])
+    zones: dict[str, tzinfo] = field(default_factory=dict[str, tzinfo])
+    """Where people are; who is not named is in UTC."""
     changed: dict[int, int] = field(default_factory=dict[int, int])
     """The number of the call that changed a task last."""
     shared: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])

@@ -38,6 +38,7 @@ TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(" ".join)
 DUES = st.builds(Day, st.integers(-2, 2)) | st.builds(
     Moment, st.sampled_from((-26, -2, 2, 26)), st.sampled_from((-8, 0, 9))
 )
+ZONES = st.sampled_from(("Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati", "UTC"))
 PRIORITIES = st.sampled_from(board_views.PRIORITIES)
 ROLES = st.sampled_from(("owner", "admin", "member", "viewer"))
 FIELDS = st.fixed_dictionaries(

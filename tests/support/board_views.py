@@ -16,7 +16,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 def zone_of(board: Board, user: str) -> tzinfo:
     """The zone whose midnights begin a person's days."""
-    return UTC
+    return board.zones.get(user, UTC)
 
 
 def instant(text: str, zone: tzinfo) -> datetime:

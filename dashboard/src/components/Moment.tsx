@@ -1,8 +1,11 @@
-/** A day, the same on the server and in the browser whatever their time zones. */
-export function Moment({ at }: { at: Date }) {
+import { personTimeZone } from "@/lib/api/server";
+
+/** A day of the person's. */
+export async function Moment({ at }: { at: Date }) {
+  const timeZone = await personTimeZone();
   return (
     <time dateTime={at.toISOString()} title={at.toISOString()}>
-      {at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric", timeZone: "UTC" })}
+      {at.toLocaleDateString("en", { day: "numeric", month: "short", year: "numeric", timeZone })}
     </time>
   );
 }

@@ -3,6 +3,8 @@
 import { revalidatePath } from "next/cache";
 import { headers } from "next/headers";
 import { redirect } from "next/navigation";
+import { BridgeError } from "./api/dashboard";
+import { setTimeZone } from "./api/server";
 import { auth } from "./auth";
 import { disconnectClient } from "./clients";
 import { requirePerson } from "./session";
@@ -37,6 +39,22 @@ export async function createToken(_previous: NewToken, form: FormData): Promise<
   } catch {
     return { problem: "The token could not be saved. Nothing was made. Try again in a moment." };
   }
+}
+
+export type SavedTimeZone = { saved: string } | { problem: string } | null;
+
+/** Set the person's time zone from the form on the page Settings. */
+export async function saveTimeZone(_previous: SavedTimeZone, form: FormData): Promise<SavedTimeZone> {
+  await requirePerson();
+  const zone = String(form.get("timezone") ?? "");
+  try {
+    await setTimeZone(zone);
+  } catch (error) {
+    if (!(error instanceof BridgeError)) throw error;
+    return { problem: `${error.message} Nothing was changed.` };
+  }
+  revalidatePath("/", "layout");
+  return { saved: zone };
 }
 
 export async function revokeToken(id: string): Promise<void> {

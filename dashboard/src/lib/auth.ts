@@ -2,6 +2,7 @@ import { cimd } from "@better-auth/cimd";
 import { fetchClientMetadataResource } from "@better-auth/cimd/node";
 import { oauthProvider } from "@better-auth/oauth-provider";
 import { betterAuth } from "better-auth";
+import { getOAuthState } from "better-auth/api";
 import { nextCookies } from "better-auth/next-js";
 import { jwt } from "better-auth/plugins";
 import { tables } from "./database";
@@ -9,6 +10,15 @@ import { keepLocalOwner } from "./local-owner";
 import { refreshTokens } from "./refresh-tokens";
 import { CLIENT_SCOPES, MCP_SCOPES } from "./scopes";
 import { type Settings, settings } from "./settings";
+import { knownTimeZone } from "./timezones";
+
+/** The browser's time zone at sign-up: a default, which the server keeps only as long as the person chooses no other. */
+const TIMEZONE_FIELD = {
+  type: "string",
+  required: false,
+  // A wrong one is no reason to keep somebody out.
+  transform: { input: (value: unknown) => knownTimeZone(value) },
+} as const;
 
 let instance: ReturnType<typeof build> | undefined;
 
@@ -31,6 +41,18 @@ function build(s: Settings) {
     trustedOrigins: s.dashboardOrigins,
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },
+    user: { additionalFields: { timezone: TIMEZONE_FIELD } },
+    databaseHooks: {
+      user: {
+        create: {
+          // GitHub and Google do not tell the time zone; the browser sent it before it went there.
+          before: async (user) =>
+            user.timezone
+              ? undefined
+              : { data: { ...user, timezone: knownTimeZone((await getOAuthState())?.timezone) } },
+        },
+      },
+    },
     emailAndPassword: { enabled: true, minPasswordLength: 10 },
     databaseHooks: { user: { create: { before: keepLocalOwner } } },
     socialProviders: { github: s.github, google: s.google },
@@ -59,6 +81,7 @@ function build(s: Settings) {
             sid: session.id,
             email: user.email,
             name: user.name,
+            zoneinfo: (user.timezone as string | null) ?? undefined,
             scope: MCP_SCOPES.join(" "),
           }),
         },
@@ -77,7 +100,10 @@ function build(s: Settings) {
         grantTypes: ["authorization_code", "refresh_token"],
         accessTokenExpiresIn: s.accessTokenSeconds,
         refreshTokenReuseInterval: 30,
-        customAccessTokenClaims: ({ user }) => (user ? { email: user.email, name: user.name } : {}),
+        customAccessTokenClaims: ({ user }) =>
+          user
+            ? { email: user.email, name: user.name, zoneinfo: (user.timezone as string | null) ?? undefined }
+            : {},
       }),
       refreshTokens(),
       cimd({ fetchClientMetadataResource, metadataProfile: "mcp-2026-07-28" }),

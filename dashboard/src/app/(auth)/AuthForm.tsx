@@ -8,6 +8,7 @@ import { Field } from "@/components/Field";
 import { Notice } from "@/components/Notice";
 import { useAwake } from "@/hooks/useAwake";
 import { authClient } from "@/lib/auth-client";
+import { browserTimeZone } from "@/lib/timezones";
 
 const REASONS: Record<string, string> = {
   ended: "Your session has ended. Sign in again to go on.",
@@ -39,10 +40,9 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
     const credentials = { email: text("email"), password: String(form.get("password")) };
     setBusy(true);
     setProblem(undefined);
+    const account = { ...credentials, name: text("name"), timezone: browserTimeZone() };
     const { data, error } = await attempt(() =>
-      isNew
-        ? authClient.signUp.email({ ...credentials, name: text("name") })
-        : authClient.signIn.email(credentials),
+      isNew ? authClient.signUp.email(account) : authClient.signIn.email(credentials),
     );
     if (error) {
       setProblem(explain(error));
@@ -54,7 +54,12 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
 
   async function continueWith(provider: "github" | "google") {
     const { error } = await attempt(() =>
-      authClient.signIn.social({ provider, callbackURL: next, errorCallbackURL: "/error" }),
+      authClient.signIn.social({
+        provider,
+        callbackURL: next,
+        errorCallbackURL: "/error",
+        additionalData: { timezone: browserTimeZone() },
+      }),
     );
     if (error) setProblem(explain(error));
   }

@@ -1,7 +1,8 @@
 "use client";
 
-import { LogOut } from "lucide-react";
+import { LogOut, Settings } from "lucide-react";
 import { useTheme } from "next-themes";
+import Link from "next/link";
 import { useAwake } from "@/hooks/useAwake";
 import { signOut } from "@/lib/actions";
 import { Button } from "../Button";
@@ -52,7 +53,14 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
             ))}
           </div>
         </fieldset>
-        <Button look="secondary" className="mt-4 w-full" onClick={() => void signOut()}>
+        <Link
+          href="/settings"
+          className="mt-4 flex items-center gap-2 rounded-lg px-3 py-2 text-sm font-medium hover:bg-raised"
+        >
+          <Settings className="size-4 text-muted" aria-hidden="true" />
+          Settings
+        </Link>
+        <Button look="secondary" className="mt-2 w-full" onClick={() => void signOut()}>
           <LogOut className="size-4 text-muted" aria-hidden="true" />
           Sign out
         </Button>

@@ -3,6 +3,7 @@
 import { CircleCheck, CircleDashed, CircleDot, Users } from "lucide-react";
 import { useAwake } from "@/hooks/useAwake";
 import type { Task } from "@/lib/api/dashboard";
+import { dayIn, timeIn } from "@/lib/timezones";
 
 const STATUS = {
   pending: { Icon: CircleDashed, label: "Pending", look: "text-line-strong" },
@@ -10,20 +11,20 @@ const STATUS = {
   completed: { Icon: CircleCheck, label: "Completed", look: "text-accent" },
 };
 
-/** The newest tasks, as many as the bridge sent. */
-export function LatestTasks({ tasks }: { tasks: Task[] }) {
+/** The newest tasks, as many as the bridge sent, with days in the person's time zone. */
+export function LatestTasks({ tasks, zone }: { tasks: Task[]; zone: string }) {
   if (tasks.length === 0)
     return <p className="px-6 py-10 text-center text-sm text-muted">There are no tasks here yet.</p>;
   return (
     <ul className="divide-y divide-line">
       {tasks.map((task) => (
-        <Row key={task.id} task={task} />
+        <Row key={task.id} task={task} zone={zone} />
       ))}
     </ul>
   );
 }
 
-function Row({ task }: { task: Task }) {
+function Row({ task, zone }: { task: Task; zone: string }) {
   const { Icon, label, look } = STATUS[task.status];
   const done = task.status === "completed";
   const urgent = !done && (task.priority === "urgent" || task.priority === "high");
@@ -45,7 +46,7 @@ function Row({ task }: { task: Task }) {
                 {task.priority === "urgent" ? "Urgent" : "High"}
               </span>
             )}
-            {task.due && <Due due={task.due} done={done} />}
+            {task.due && <Due due={task.due} done={done} zone={zone} />}
             {task.access !== "owner" && (
               <span className="inline-flex items-center gap-1">
                 <Users className="size-3" aria-hidden="true" />
@@ -66,28 +67,23 @@ function Row({ task }: { task: Task }) {
 
 const DAY = 86_400_000;
 
-function Due({ due, done }: { due: string; done: boolean }) {
-  // The server does not know the reader's day; until the page is awake the plain date stands there.
+function Due({ due, done, zone }: { due: string; done: boolean; zone: string }) {
+  // What is today may differ between the first render and the browser's; until the page is awake the plain date stands there.
   const awake = useAwake();
   const moment = new Date(due);
   const allDay = due.length === 10;
-  const plain = moment.toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });
+  const day = allDay ? due : dayIn(zone, moment);
+  const plain = new Date(day).toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });
   if (!awake) return <time dateTime={due}>{plain}</time>;
 
   const now = new Date();
-  const today = Date.UTC(now.getFullYear(), now.getMonth(), now.getDate());
-  const day = allDay ? moment.getTime() : Date.UTC(moment.getFullYear(), moment.getMonth(), moment.getDate());
-  const days = Math.round((day - today) / DAY);
-  const late = !done && (allDay ? days < 0 : moment < now);
-  const words =
-    nearDay(days) ?? (allDay ? plain : moment.toLocaleDateString("en", { day: "numeric", month: "short" }));
-  const time = allDay
-    ? ""
-    : `, ${moment.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hour12: false })}`;
+  const days = Math.round((Date.parse(day) - Date.parse(dayIn(zone, now))) / DAY);
+  const late = !done && (days < 0 || (!allDay && moment < now));
+  const time = allDay ? "" : `, ${timeIn(zone, moment)}`;
   return (
     <time dateTime={due} className={late ? "font-medium text-danger" : "inline-block first-letter:uppercase"}>
       {late ? "Overdue since " : ""}
-      {words}
+      {nearDay(days) ?? plain}
       {time}
     </time>
   );

@@ -8,7 +8,7 @@ export interface Statistics {
 }
 
 export interface TrendDay {
-  /** A UTC day, `2026-02-07`. */
+  /** A day in the person's time zone, `2026-02-07`. */
   date: string;
   created: number;
   completed: number;
@@ -42,6 +42,8 @@ export interface Snapshot {
   /** At most a hundred; `team_count` counts all of them. */
   teams: Team[];
   team_count: number;
+  /** IANA name of the zone that the person's days are in; UTC without one. */
+  timezone?: string;
 }
 
 /** A way to the bridge: an origin (empty: the page's own) and a source of access tokens. */
@@ -106,7 +108,8 @@ function isFromProxy({ status, headers }: Response): boolean {
   return status >= 500 && !headers.get("content-type")?.startsWith("application/json");
 }
 
-async function explain(response: Response): Promise<BridgeError> {
+/** Why the bridge did not do it. */
+export async function explain(response: Response): Promise<BridgeError> {
   const { status } = response;
   const body = (await response.json().catch(() => ({}))) as { error?: string; detail?: string };
   const detail = body.detail ?? body.error ?? `The task server answered with status ${status}`;

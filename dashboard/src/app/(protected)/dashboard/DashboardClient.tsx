@@ -127,7 +127,7 @@ function Numbers({ snapshot, isTeam, mcpUrl }: { snapshot?: Snapshot; isTeam: bo
             <h2 id="latest" className="px-5 pt-5 pb-2 text-[15px] font-semibold tracking-tight sm:px-6">
               Latest tasks
             </h2>
-            {tasks ? <LatestTasks tasks={tasks} /> : <TasksSkeleton />}
+            {tasks ? <LatestTasks tasks={tasks} zone={snapshot?.timezone ?? "UTC"} /> : <TasksSkeleton />}
           </section>
         </div>
       )}

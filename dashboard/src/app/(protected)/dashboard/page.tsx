@@ -1,7 +1,6 @@
 import type { Metadata } from "next";
-import { headers } from "next/headers";
-import { type Bridge, loadSnapshot, type Snapshot } from "@/lib/api/dashboard";
-import { auth } from "@/lib/auth";
+import { loadSnapshot } from "@/lib/api/dashboard";
+import { serverBridge } from "@/lib/api/server";
 import { requirePerson } from "@/lib/session";
 import { settings } from "@/lib/settings";
 import { DashboardClient } from "./DashboardClient";
@@ -12,20 +11,7 @@ export default async function DashboardPage({ searchParams }: PageProps<"/dashbo
   await requirePerson();
   const { team } = await searchParams;
   const teamId = typeof team === "string" ? team : null;
-  return (
-    <DashboardClient
-      initial={{ teamId, snapshot: await firstSnapshot(teamId) }}
-      mcpUrl={settings().mcpResources[0]}
-    />
-  );
-}
-
-/** The numbers for the first paint. Without them the page starts empty and the browser asks. */
-async function firstSnapshot(teamId: string | null): Promise<Snapshot | undefined> {
-  const bridge: Bridge = {
-    origin: settings().bridgeUrl,
-    token: async () => (await auth().api.getToken({ headers: await headers() })).token,
-    timeoutMs: 2_000,
-  };
-  return loadSnapshot(bridge, teamId).catch(() => undefined);
+  // Without the numbers for the first paint the page starts empty and the browser asks.
+  const snapshot = await loadSnapshot(serverBridge(), teamId).catch(() => undefined);
+  return <DashboardClient initial={{ teamId, snapshot }} mcpUrl={settings().mcpResources[0]} />;
 }
