@@ -22,6 +22,7 @@ TYPES: dict[str, Any] = {
     "parent_id": BigInteger,
     "tags": ARRAY(Text),
     "due_at": DateTime(timezone=True),
+    "completed_at": DateTime(timezone=True),
 }
 CLEARABLE = ("description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence")
 
@@ -186,7 +187,7 @@ def insertion(names: frozenset[str]) -> Statement:
 def change(names: frozenset[str], guarded: bool) -> Statement:
     """Set these columns (parameters `<name>_`) of one live task; `guarded`: only at the `expected` version."""
     values: dict[str, Any] = {n: bindparam(f"{n}_", type_=TYPES.get(n, Text)) for n in sorted(names)}
-    if "status" in names:
+    if "status" in names and "completed_at" not in names:
         values["completed_at"] = case(
             (values["status"] != "completed", None), else_=func.coalesce(col(Task.completed_at), func.now())
         )

@@ -89,8 +89,13 @@ def _entry(event: Row) -> HistoryEntry:
         user_id=event["user_id"],
         client=event["client"],
         at=event["created_at"].isoformat(),
-        changes=clip(json.loads(event["changes"]), CLIPPED),
+        changes=clip(without_completion(json.loads(event["changes"])), CLIPPED),
     )
+
+
+def without_completion(changes: dict[str, Any]) -> dict[str, Any]:
+    """What is shown of changes: when a task was completed is recorded for undo, and told by `status` and `at`."""
+    return {name: change for name, change in changes.items() if name != "completed_at"}
 
 
 def clip(value: Any, length: int) -> Any:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from datetime import datetime
 from itertools import groupby
 from typing import Any
 
@@ -18,7 +19,7 @@ from storage.schema.errors import Conflict, NotAllowed, NotFound, StorageError
 from storage.schema.response_models import Reverted, Undone
 from storage.schema.tables import Task, TaskShare
 from storage.tasks import columns, deletion, due_dates, sharing
-from storage.tasks.history import CLIPPED, clip, forget_hidden_parents
+from storage.tasks.history import CLIPPED, clip, forget_hidden_parents, without_completion
 
 TITLE_TOKENS = 40
 CHANGE_CHARACTERS = 60
@@ -90,7 +91,7 @@ async def _undo(transaction: Transaction, count: int) -> list[Reverted]:
         await transaction.run(_UNDOING, undone=str(call))
         await _revert_call(transaction, made)
         visible = [event for event in _own(made) if event["task_id"] in titles]
-        described += [(number, event, json.loads(event["changes"])) for event in visible]
+        described += [(number, event, without_completion(json.loads(event["changes"]))) for event in visible]
     await forget_hidden_parents(transaction, (changes for _, _, changes in described))
     return [_describe(number, event, changes, titles) for number, event, changes in described]
 
@@ -201,7 +202,7 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
     if row["access"] == "view" or ("team_id" in changes and row["access"] != "owner"):
         raise _lost(task_id)
     values: dict[str, Any] = {}
-    for name, (before, after) in changes.items():
+    for name, (before, after) in without_completion(changes).items():
         column = "assignee_id" if name == "assignee" else name
         if row[column] != after:
             raise _changed(task_id, f"{name} is {clip(row[column], CLIPPED)!r} now, not {clip(after, CLIPPED)!r}")
@@ -210,6 +211,8 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
         await users.check_may_write_in(transaction, values["team_id"])
     if "due" in values:
         values["due_at"] = None if values["due"] is None else due_dates.Due.stored(values["due"]).at
+    if values.get("status") == "completed" and "completed_at" in changes:
+        values["completed_at"] = datetime.fromisoformat(changes["completed_at"][0])
     if values.get("recurrence", row["recurrence"]) and not values.get("due", row["due"]):
         raise _changed(task_id, "it recurs now, and needs its due date")
     statement = columns.change(frozenset(values), guarded=True)

@@ -3,28 +3,46 @@
 import json
 import re
 from collections.abc import Callable, Generator
-from datetime import UTC, datetime
+from datetime import datetime, time, timedelta
 from itertools import groupby
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import strategies as st
-from hypothesis.stateful import invariant, rule
+from hypothesis.stateful import initialize, invariant, rule
 
 from tests.conftest import Cluster, Person
 from tests.support import board_views
-from tests.support.backdating import backdating
-from tests.support.board_machine import DAYS, Work
+from tests.support.backdating import Backdating, backdating
+from tests.support.board_machine import EDITS, NEVER_GIVEN, Draw, Work
 from tests.support.board_model import By
-from tests.support.board_strategies import BYS, CLIENTS, FILTERS, PLACES, WORDS, spelled
+from tests.support.board_strategies import CLIENTS, FILTERS, ROLES, WORDS, spelled
+from tests.support.board_views import now
 from tests.support.crowd import Crowds, gathering, live
-from tests.support.permission_model import OK, no_team
+from tests.support.permission_model import OK, no_task, no_team
 
-STEPS = 30
+STEPS = 50
+ZONES = {"ann": "Pacific/Kiritimati", "ben": "America/Los_Angeles", "cleo": "Europe/Berlin", "dan": "UTC"}
+DAYS = 4
+"""How far back a task may have been made."""
+LOOKS = (
+    "list_tasks",
+    "list_tasks",
+    "read_task",
+    "read_task",
+    "search",
+    "look_around",
+    "review",
+    "plan",
+    "count",
+    "backdate",
+)
 
 
 class Shown(Work):
     """After each step, somebody is shown what the model says."""
+
+    past: ClassVar[Backdating]
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,121 +53,23 @@ class Shown(Work):
             self.check(user)
         self.crowd.close()
 
-    def agree(self, ask: Callable[[], Any], expected: Callable[[datetime], Any]) -> None:
-        """What depends on the time is asked for again if the time made a difference meanwhile."""
-        while True:
-            before = datetime.now(UTC)
-            told = ask()
-            if expected(before) == expected(datetime.now(UTC)):
-                assert told == expected(before)
-                return
+    @initialize(data=st.data())
+    def begin(self, data: st.DataObject) -> None:
+        """A team of three, and a task of everybody's, else most of an example would pass before two people met."""
+        first = By(self.users[0], CLIENTS[0])
+        self.found_team(first, data.draw)
+        (team,) = self.board.teams
+        for other in self.users[1:3]:
+            role = data.draw(ROLES)
+            self.succeed(first, "add_team_member", team_id=team, user=other, role=role)
+            self.board.teams[team][other] = role
+        for user in self.users:
+            self.add_several(By(user, CLIENTS[0]), data.draw)
+            self.add(By(user, CLIENTS[1]), data.draw)
 
-    # What people are shown.
-
-    def all_pages(self, by: By, tool: str, key: str, **arguments: Any) -> tuple[list[dict[str, Any]], set[int]]:
-        """The rows of all pages, and each total that a page told."""
-        rows: list[dict[str, Any]] = []
-        totals: set[int] = set()
-        cursor: dict[str, str] = {}
-        while True:
-            page = self.attempt(by, tool, OK, **arguments, **cursor)
-            assert page is not None
-            rows += page[key]
-            totals.add(page["total_count"])
-            if "next_cursor" not in page:
-                return rows, totals
-            assert len(page[key]) == arguments["limit"]
-            cursor = {"cursor": page["next_cursor"]}
-
-    @rule(who=BYS, wanted=FILTERS, in_team=st.booleans(), place=PLACES)
-    def list_tasks(self, who: tuple[int, str], wanted: dict[str, Any], in_team: bool, place: int) -> None:
-        by, team = self.by(who), self.pick(self.board.teams, place)
-        wanted = {"limit": 100} | spelled(wanted) | ({"team_id": team} if in_team else {})
-        if in_team and self.board.role(by.user, team) is None:
-            self.attempt(by, "list_tasks", no_team(team), **wanted)
-            return
-        rows, totals = self.all_pages(by, "list_tasks", "tasks", **wanted)
-        expected = board_views.list_tasks(self.board, by.user, wanted)
-        assert [row["id"] for row in rows] == expected
-        assert totals == {len(expected)}
-        briefs = [board_views.brief(self.board, by.user, task_id) for task_id in expected]
-        assert [{name: row[name] for name in brief} for row, brief in zip(rows, briefs, strict=True)] == briefs
-
-    @rule(who=BYS, place=PLACES)
-    def read_history(self, who: tuple[int, str], place: int) -> None:
-        by, task_id = self.by(who), self.pick(self.board.tasks, place)
-        found = self.attempt(by, "get_task", self.board.may_read(by.user, task_id), task_id=task_id)
-        if found is None:
-            return
-        told = [list(events) for _, events in groupby(found["history"], key=lambda event: event["at"])]
-        expected = board_views.history(self.board, by.user, task_id)
-        if len(found["history"]) == board_views.EVENTS:
-            # The list may end within a call, and which of its shares are left then is open.
-            told, expected = told[:-1], expected[:-1]
-        told = [[{name: event[name] for name in event if name != "at"} for event in call] for call in told]
-        assert [in_any_order(call) for call in told] == [in_any_order(call) for call in expected]
-
-    @rule(who=BYS, word=st.sampled_from(WORDS), limit=st.integers(1, 3))
-    def search(self, who: tuple[int, str], word: str, limit: int) -> None:
-        by = self.by(who)
-        rows, totals = self.all_pages(by, "list_conversations", "conversations", search=word, limit=limit)
-        expected = board_views.list_conversations(self.board, by.user, word)
-        assert [{name: row[name] for name in row if not name.endswith("_at")} for row in rows] == expected
-        assert totals == {len(expected)}
-        found = self.attempt(by, "search_messages", OK, query=word, limit=100)
-        assert found is not None
-        matches = [(match["conversation_id"], match["sequence"]) for match in found["matches"]]
-        assert matches == board_views.search_messages(self.board, by.user, word)
-
-    @rule(who=BYS, word=st.sampled_from(WORDS))
-    def look_around(self, who: tuple[int, str], word: str) -> None:
-        by = self.by(who)
-        found = self.attempt(by, "search", OK, query=word)
-        assert found is not None
-        assert [result["id"] for result in found["results"]] == board_views.search(self.board, by.user, word)
-        assert self.crowd.complete(by.user, "tag") == board_views.tags(self.board, by.user)
-        teams = self.attempt(by, "list_teams", OK)
-        assert teams is not None
-        told = [
-            (team["id"], {member["user_id"]: member["role"] for member in team["members"]}) for team in teams["teams"]
-        ]
-        assert told == sorted((n, roles) for n, roles in self.board.teams.items() if by.user in roles)
-
-    @rule(who=BYS)
-    def review(self, who: tuple[int, str]) -> None:
-        """The resource, and the prompt with its counts."""
-        user = self.by(who).user
-        numbers = board_views.statistics
-        self.agree(
-            lambda: self.crowd.read(user, "statistics://me"), lambda now: numbers(self.board, user, None, 14, now)
-        )
-        left = board_views.list_tasks(self.board, user, {"sort": "due"})
-
-        def ask() -> Any:
-            request, rows = self.crowd.get_prompt(user, "weekly_review")
-            counted = re.search(r"\((\d+) completed\), then what is open \((\d+) open\)", request)
-            assert counted is not None
-            assert [row["id"] for row in rows[1 + int(counted[1]) :]] == left
-            assert int(counted[2]) == len(left)
-            return rows[0], int(counted[1])
-
-        self.agree(ask, lambda now: board_views.review(self.board, user, now))
-
-    @rule(who=BYS, team_place=PLACES, days=st.integers(1, DAYS + 2))
-    def count_for_team(self, who: tuple[int, str], team_place: int, days: int) -> None:
-        by, team = self.by(who), self.pick(self.board.teams, team_place)
-        if self.board.role(by.user, team) is None:
-            said = {"team_id": team, "days": days}
-            self.attempt(by, "get_statistics", no_team(team), **said)
-        else:
-            self.compare_numbers(by, team, days)
-
-    def compare_numbers(self, by: By, team: int | None, days: int) -> None:
-        said = {"days": days} if team is None else {"days": days, "team_id": team}
-        self.agree(
-            lambda: self.attempt(by, "get_statistics", OK, **said),
-            lambda now: board_views.statistics(self.board, by.user, team, days, now),
-        )
+    @rule(deed=st.sampled_from(EDITS + LOOKS), data=st.data())
+    def do(self, deed: str, data: st.DataObject) -> None:
+        getattr(self, deed)(self.by(data.draw), data.draw)
 
     @invariant()
     def one_is_shown_what_the_model_says(self) -> None:
@@ -160,14 +80,159 @@ class Shown(Work):
     def check(self, user: str) -> None:
         by = By(user, CLIENTS[0])
         self.compare_numbers(by, None, 1 + self.turn % (DAYS + 2))
-        rows, totals = self.all_pages(by, "list_tasks", "tasks", status="all", limit=100)
+        rows, totals = self.all_pages(by, "list_tasks", "tasks", status="all", limit=100, detail="full")
         expected = board_views.list_tasks(self.board, user, {"status": "all"})
-        assert rows == [board_views.brief(self.board, user, task_id) for task_id in expected]
+        assert [with_moments(row) for row in rows] == [board_views.full(self.board, user, n) for n in expected]
         assert totals == {len(expected)}
-        chats = self.attempt(by, "list_conversations", OK, limit=100)
-        assert chats is not None
-        told = [{name: row[name] for name in row if not name.endswith("_at")} for row in chats["conversations"]]
-        assert told == board_views.list_conversations(self.board, user)
+
+    def backdate(self, by: By, draw: Draw) -> None:
+        """Let a task have been created, and completed, on an earlier day: at its first moment, its noon or its last."""
+        task_id = self.pick_task(draw, by)
+        if task_id == NEVER_GIVEN:
+            return
+        task, ago = self.board.tasks[task_id], draw(st.integers(0, DAYS))
+        zone = board_views.zone_of(self.board, task.owner)
+        day = now().astimezone(zone).date() - timedelta(days=ago)
+        then = min(now(), datetime.combine(day, draw(st.sampled_from((time(0), time(12), time.max))), zone))
+        self.crowd.run(self.past.create_at(task_id, then))
+        task.created_at = then
+        if task.status == "completed":
+            self.crowd.run(self.past.complete_at(task_id, then))
+            task.completed_at = then
+        for days in {ago, ago + 1} - {0}:
+            self.compare_numbers(By(task.owner, CLIENTS[0]), None, days)
+
+    # What people are shown.
+
+    def agree(self, ask: Callable[[], Any], expected: Callable[[datetime], Any]) -> None:
+        """What depends on the time is asked for again if the time made a difference meanwhile."""
+        while True:
+            before = expected(now())
+            told = ask()
+            if before == expected(now()):
+                assert told == before
+                return
+
+    def all_pages(self, by: By, tool: str, key: str, **arguments: Any) -> tuple[list[dict[str, Any]], set[int]]:
+        """The rows of all pages, and each total that a page told."""
+        rows: list[dict[str, Any]] = []
+        totals: set[int] = set()
+        cursor: dict[str, str] = {}
+        while True:
+            page = self.succeed(by, tool, **arguments, **cursor)
+            rows += page[key]
+            totals.add(page["total_count"])
+            if "next_cursor" not in page:
+                return rows, totals
+            assert len(page[key]) == arguments["limit"]
+            cursor = {"cursor": page["next_cursor"]}
+
+    def list_tasks(self, by: By, draw: Draw) -> None:
+        team = self.pick(draw, list(self.board.teams)) if draw(st.booleans()) else None
+        parent = self.pick_task(draw, by) if not draw(st.integers(0, 3)) else None
+        where = {name: n for name, n in (("team_id", team), ("parent_id", parent)) if n is not None}
+        wanted = {"limit": 100} | spelled(draw(FILTERS)) | where
+        if team is not None and self.board.role(by.user, team) is None:
+            self.attempt(by, "list_tasks", no_team(team), **wanted)
+            return
+        if parent is not None and self.board.access(by.user, parent) is None:
+            self.attempt(by, "list_tasks", no_task(parent), **wanted)
+            return
+        rows, totals = self.all_pages(by, "list_tasks", "tasks", **wanted)
+        expected = board_views.list_tasks(self.board, by.user, wanted)
+        assert [row["id"] for row in rows] == expected
+        assert totals == {len(expected)}
+        view = board_views.full if wanted.get("detail") == "full" else board_views.brief
+        assert [with_moments(row) for row in rows] == [view(self.board, by.user, task_id) for task_id in expected]
+
+    def read_task(self, by: By, draw: Draw) -> None:
+        task_id = self.pick_task(draw, by)
+        found = self.attempt(by, "get_task", self.board.may_read(by.user, task_id), task_id=task_id)
+        if found is None:
+            return
+        rest = ("subtasks", "subtask_count", "shares", "history")
+        task = with_moments({name: value for name, value in found.items() if name not in rest})
+        assert task == board_views.full(self.board, by.user, task_id)
+        below = board_views.subtasks(self.board, by.user, task_id)
+        assert [subtask["id"] for subtask in found.get("subtasks", ())] == below[:20]
+        assert found.get("subtask_count", 0) == len(below)
+        told = [list(events) for _, events in groupby(found["history"], key=lambda event: event["at"])]
+        expected = board_views.history(self.board, by.user, task_id)
+        if len(found["history"]) == board_views.EVENTS:
+            # The list may end within a call, and which of its shares are left then is open.
+            told, expected = told[:-1], expected[:-1]
+        told = [[{name: event[name] for name in event if name != "at"} for event in call] for call in told]
+        assert [in_any_order(call) for call in told] == [in_any_order(call) for call in expected]
+
+    def search(self, by: By, draw: Draw) -> None:
+        word = draw(st.none() | st.sampled_from(WORDS))
+        said = {} if word is None else {"search": word}
+        limit = draw(st.integers(1, 4))
+        rows, totals = self.all_pages(by, "list_conversations", "conversations", limit=limit, **said)
+        expected = board_views.list_conversations(self.board, by.user, word)
+        assert [{name: row[name] for name in row if not name.endswith("_at")} for row in rows] == expected
+        assert totals == {len(expected)}
+        word = word or WORDS[0]
+        matches = self.succeed(by, "search_messages", query=word, limit=100)["matches"]
+        told = [(match["conversation_id"], match["sequence"]) for match in matches]
+        assert told == board_views.search_messages(self.board, by.user, word)
+
+    def look_around(self, by: By, draw: Draw) -> None:
+        word = draw(st.sampled_from(WORDS))
+        results = self.succeed(by, "search", query=word)["results"]
+        assert [result["id"] for result in results] == board_views.search(self.board, by.user, word)
+        assert self.crowd.complete(by.user, "tag") == board_views.tags(self.board, by.user)
+        teams = self.succeed(by, "list_teams")["teams"]
+        told = [(team["id"], {member["user_id"]: member["role"] for member in team["members"]}) for team in teams]
+        assert told == sorted((n, roles) for n, roles in self.board.teams.items() if by.user in roles)
+
+    def review(self, by: By, draw: Draw) -> None:
+        """The resource, and the prompt with its counts."""
+        self.agree(
+            lambda: self.crowd.read(by.user, "statistics://me"),
+            lambda moment: board_views.statistics(self.board, by.user, None, 14, moment),
+        )
+        left = board_views.list_tasks(self.board, by.user, {"sort": "due"})
+
+        def ask() -> Any:
+            request, rows = self.crowd.get_prompt(by.user, "weekly_review")
+            counted = re.search(r"\((\d+) completed\), then what is open \((\d+) open\)", request)
+            assert counted is not None
+            assert [row["id"] for row in rows[1 + int(counted[1]) :]] == left
+            assert int(counted[2]) == len(left)
+            return rows[0], int(counted[1])
+
+        self.agree(ask, lambda moment: board_views.review(self.board, by.user, moment))
+
+    def plan(self, by: By, draw: Draw) -> None:
+        def ask() -> list[int]:
+            request, rows = self.crowd.get_prompt(by.user, "plan_my_day")
+            counted = re.search(r"\. (\d+) due until today; (\d+) open in all\.", request)
+            assert counted is not None
+            assert int(counted[2]) == len(rows)
+            return [int(counted[1]), *(row["id"] for row in rows)]
+
+        self.agree(ask, lambda moment: board_views.plan(self.board, by.user, moment))
+
+    def count(self, by: By, draw: Draw) -> None:
+        team, days = self.pick(draw, list(self.board.teams)), draw(st.integers(1, DAYS + 2))
+        if self.board.role(by.user, team) is None:
+            self.attempt(by, "get_statistics", no_team(team), team_id=team, days=days)
+        else:
+            self.compare_numbers(by, team, days)
+
+    def compare_numbers(self, by: By, team: int | None, days: int) -> None:
+        said = {"days": days} if team is None else {"days": days, "team_id": team}
+        self.agree(
+            lambda: self.attempt(by, "get_statistics", OK, **said),
+            lambda moment: board_views.statistics(self.board, by.user, team, days, moment),
+        )
+
+
+def with_moments(row: dict[str, Any]) -> dict[str, Any]:
+    """A row without the time of its last change, and with moments instead of texts."""
+    moments = {name: datetime.fromisoformat(row[name]) for name in ("created_at", "completed_at") if name in row}
+    return {name: value for name, value in row.items() if name != "updated_at"} | moments
 
 
 def in_any_order(events: list[dict[str, Any]]) -> list[str]:
@@ -176,7 +241,7 @@ def in_any_order(events: list[dict[str, Any]]) -> list[str]:
 
 @pytest.fixture
 def crowds(database_url: str, person: Callable[[str], Person]) -> Generator[Crowds]:
-    with gathering(database_url, ("ann", "ben", "cleo", "dan"), person) as gathered:
+    with gathering(database_url, ZONES, person) as gathered:
         yield gathered
 
 

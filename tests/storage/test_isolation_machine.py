@@ -211,7 +211,7 @@ class Life(RuleBasedStateMachine):
 
 @pytest.fixture
 def crowds(database_url: str, person: Callable[[str], Person]) -> Generator[Crowds]:
-    with gathering(database_url, ("ann", "ben", "cleo", "dan"), person) as gathered:
+    with gathering(database_url, dict.fromkeys(("ann", "ben", "cleo", "dan"), "UTC"), person) as gathered:
         yield gathered
 
 

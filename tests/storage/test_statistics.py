@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -52,15 +53,17 @@ async def get_prompt(person: Person, name: str, **arguments: str) -> tuple[str, 
 FOUR = {"total_tasks": 3, "pending_tasks": 1, "completed_tasks": 2, "shared_tasks": 0}
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
 async def test_each_day_of_the_trend_has_what_was_created_and_completed_on_it(
-    house: House, alice: Person, past: Backdating
+    house: House, alice: Person, past: Backdating, zone: str
 ) -> None:
+    alice = replace(alice, timezone=zone)
     days = await live_three_days(alice, past)
-    today, told = await on_one_day(lambda: alice.call("get_statistics", days=5))
+    today, told = await on_one_day(alice, lambda: alice.call("get_statistics", days=5))
     assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
-    today, told = await on_one_day(lambda: read_resource(alice, "statistics://me"))
+    today, told = await on_one_day(alice, lambda: read_resource(alice, "statistics://me"))
     assert told["trend"] == trend_of(days, today, 14)
-    today, told = await on_one_day(lambda: fetch(house, alice, "trend", days=5))
+    today, told = await on_one_day(alice, lambda: fetch(house, alice, "trend", days=5))
     assert told == {"days": trend_of(days, today, 5)}
     assert await fetch(house, alice, "statistics") == FOUR
 
@@ -71,9 +74,9 @@ async def test_a_team_has_a_trend_of_its_own(house: House, alice: Person, bob: P
     days = await live_three_days(alice, past, team)
     await bob.call("complete_task", task_id=(await bob.call("add_task", title="Bob's own"))["id"])
     await alice.call("complete_task", task_id=(await alice.call("add_task", title="Alice's own"))["id"])
-    today, told = await on_one_day(lambda: bob.call("get_statistics", team_id=team, days=5))
+    today, told = await on_one_day(bob, lambda: bob.call("get_statistics", team_id=team, days=5))
     assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
-    today, told = await on_one_day(lambda: fetch(house, bob, "trend", team_id=team, days=5))
+    today, told = await on_one_day(bob, lambda: fetch(house, bob, "trend", team_id=team, days=5))
     assert told == {"days": trend_of(days, today, 5)}
     assert await fetch(house, bob, "statistics", team_id=team) == FOUR
 
@@ -84,6 +87,22 @@ async def test_a_reopened_task_was_completed_on_no_day(alice: Person, past: Back
     await alice.call("update_task", task_id=sow["id"], status="in_progress")
     await alice.call("update_task", task_id=water["id"], status="completed")
     yesterday = sorted(days)[1]
-    today, told = await on_one_day(lambda: alice.call("get_statistics", days=3))
+    today, told = await on_one_day(alice, lambda: alice.call("get_statistics", days=3))
     assert told["trend"] == trend_of(days | {yesterday: (1, 1)}, today, 3)
     assert (told["completed_tasks"], told["pending_tasks"]) == (1, 2)
+
+
+async def test_undoing_a_reopening_leaves_the_day_of_completion_as_it_was(alice: Person, past: Backdating) -> None:
+    days = await live_three_days(alice, past)
+    (sow, _) = (await alice.call("list_tasks", status="completed", sort="created"))["tasks"]
+    before = await alice.call("get_task", task_id=sow["id"])
+    await alice.call("update_task", task_id=sow["id"], status="pending", title="Sow again")
+    await alice.call("undo")
+    after = await alice.call("get_task", task_id=sow["id"])
+    assert (after["title"], after["completed_at"]) == (before["title"], before["completed_at"])
+    today, told = await on_one_day(alice, lambda: alice.call("get_statistics", days=3))
+    assert told["trend"] == trend_of(days, today, 3)
+    assert [event["changes"] for event in after["history"][:2]] == [
+        {"status": ["pending", "completed"], "title": ["Sow again", before["title"]]},
+        {"status": ["completed", "pending"], "title": [before["title"], "Sow again"]},
+    ]

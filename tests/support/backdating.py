@@ -3,8 +3,9 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import TypeVar
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -38,12 +39,17 @@ async def backdating(cluster: Cluster, database: str = "tests") -> AsyncGenerato
     await connection.close()
 
 
-async def on_one_day(ask: Callable[[], Awaitable[Answer]]) -> tuple[date, Answer]:
-    """An answer and the UTC day it was given on: asked again if midnight passed meanwhile."""
+def zone_of(person: Person) -> ZoneInfo:
+    """The zone that a person's days are in."""
+    return ZoneInfo(person.timezone or "UTC")
+
+
+async def on_one_day(person: Person, ask: Callable[[], Awaitable[Answer]]) -> tuple[date, Answer]:
+    """An answer and the person's day it was given on: asked again if midnight passed meanwhile."""
     while True:
-        day = datetime.now(UTC).date()
+        day = datetime.now(zone_of(person)).date()
         answer = await ask()
-        if datetime.now(UTC).date() == day:
+        if datetime.now(zone_of(person)).date() == day:
             return day, answer
 
 
@@ -52,8 +58,8 @@ async def live_three_days(person: Person, past: Backdating, team_id: int | None 
 
     Gives how many were created and completed on each of these days.
     """
-    today = datetime.now(UTC).date()
-    noons = [datetime.combine(today - timedelta(days=ago), time(12), UTC) for ago in (2, 1, 0)]
+    today = datetime.now(zone_of(person)).date()
+    noons = [datetime.combine(today - timedelta(days=ago), time(12), zone_of(person)) for ago in (2, 1, 0)]
     place = {} if team_id is None else {"team_id": team_id}
     titles = ("Sow", "Water", "Harvest", "Forget", "Forget what was done")
     added = await person.call("add_tasks", tasks=[{"title": title, **place} for title in titles])

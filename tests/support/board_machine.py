@@ -1,212 +1,254 @@
 """People who work on the same tasks and conversations through the tools, and a model that is told the same."""
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
-from typing import Any, ClassVar
-from zoneinfo import ZoneInfo
+from datetime import datetime
+from typing import Any, ClassVar, TypeVar
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine
 
-from tests.support import board_views
-from tests.support.backdating import Backdating
+from tests.support import board_undo
 from tests.support.board_model import RECURRENCE, Board, By
-from tests.support.board_strategies import BYS, CLIENTS, FIELDS, PLACES, ROLES, TITLES, USERS, ZONES, spelled
+from tests.support.board_strategies import CLIENTS, FIELDS, PERMISSIONS, ROLES, TITLES, spelled
+from tests.support.board_views import brief, now
 from tests.support.crowd import Crowds
 from tests.support.permission_model import OK, REFUSED, Task
 
-DAYS = 4
-"""How far back a task may have been made."""
 NEVER_GIVEN = 8_000_000_000_000_000_000
+
+Drawn = TypeVar("Drawn")
+Draw = Callable[[st.SearchStrategy[Any]], Any]
+"""Makes hypothesis choose."""
+
+EDITS = (
+    *("add", "add", "add_several", "change", "change", "change", "move", "put_below"),
+    *(
+        "complete",
+        "complete",
+        "complete",
+        "reopen",
+        "delete",
+        "delete",
+        "restore",
+        "restore",
+        "undo",
+        "undo",
+        "undo",
+        "undo",
+    ),
+    *("share", "share", "unshare", "join", "found_team", "talk", "talk", "forget"),
+)
+"""What people do, what is to be done more often named more often."""
 
 
 class Work(RuleBasedStateMachine):
-    """Four people with two clients each work on the same things."""
+    """Four people with two clients each. Every edit is a call of a tool, and then the same in the model."""
 
     crowds: ClassVar[Crowds]
-    past: ClassVar[Backdating]
 
     def __init__(self) -> None:
         super().__init__()
         self.crowd = self.crowds.make(CLIENTS)
         self.users = [person.user_id for person in self.crowd.people]
-        self.board = Board()
+        self.board = Board(zones={person.user_id: person.timezone or "UTC" for person in self.crowd.people})
 
-    # What the rules are made of.
+    # What the edits are made of.
 
-    def pick(self, things: dict[int, Any], place: int) -> int:
-        known = [*things, NEVER_GIVEN]
-        return known[place % len(known)]
+    def by(self, draw: Draw) -> By:
+        return By(draw(st.sampled_from(self.users)), draw(st.sampled_from(CLIENTS)))
 
-    def by(self, who: tuple[int, str]) -> By:
-        return By(self.users[who[0]], who[1])
+    def pick(self, draw: Draw, things: Sequence[int]) -> int:
+        """One of these; now and then an id that nothing has."""
+        return draw(st.sampled_from(things)) if things and draw(st.integers(0, 19)) < 19 else NEVER_GIVEN
+
+    def pick_task(self, draw: Draw, by: By, *, owned: bool = False, deleted: bool = False, parent: bool = False) -> int:
+        """Mostly a task that the person can work on, now and then any other.
+
+        No `parent` recurs: what a next occurrence takes along is tested in tests/tools/test_recurring_subtasks.py.
+        """
+        tasks = [n for n, task in self.board.tasks.items() if not (parent and task.recurrence)]
+        near = [n for n in tasks if (self.board.tasks[n].deleted is not None) == deleted]
+        rights = ("owner",) if owned else ("owner", "edit")
+        near = [n for n in near if self.board.standing(by.user, n) in rights]
+        return self.pick(draw, near if near and draw(st.integers(0, 9)) < 9 else tasks)
 
     def attempt(self, by: By, tool: str, expected: str, /, **arguments: Any) -> dict[str, Any] | None:
         return self.crowd.attempt(by.user, tool, expected, arguments, by.client)
 
-    def timed(self, by: By, tool: str, expected: str, /, **arguments: Any) -> tuple[dict[str, Any], datetime] | None:
-        """As `attempt`, with the moment at which the product says that it happened."""
-        before = datetime.now(UTC)
-        result = self.attempt(by, tool, expected, **arguments)
-        if result is None:
-            return None
-        happened = datetime.fromisoformat(result["updated_at"])
-        assert before <= happened <= datetime.now(UTC)
-        return result, happened
+    def succeed(self, by: By, tool: str, /, **arguments: Any) -> dict[str, Any]:
+        result = self.attempt(by, tool, OK, **arguments)
+        assert result is not None
+        return result
 
-    # What people do.
+    def refusal(self, by: By, tool: str, /, **arguments: Any) -> str:
+        result = self.crowd.ask(by.user, tool, arguments, by.client)
+        assert result.is_error
+        return getattr(result.content[0], "text", "")
 
-    @initialize(roles=st.tuples(ROLES, ROLES), titles=st.tuples(TITLES, TITLES, TITLES, TITLES), fields=FIELDS)
-    def begin(self, roles: tuple[str, str], titles: tuple[str, ...], fields: dict[str, Any]) -> None:
-        """A team of three, and a task of everybody's."""
-        self.found_team((0, "desk"))
-        for number, role in enumerate(roles, start=1):
-            self.add_member((0, "desk"), 0, number, role)
-        for number, title in enumerate(titles):
-            self.add((number, "desk"), title, fields, number < 2, False, 0)
+    # Edits.
 
-    @rule(who=BYS, title=TITLES, fields=FIELDS, in_team=st.booleans(), recurs=st.booleans(), place=PLACES)
-    def add(self, who: tuple[int, str], title: str, fields: dict[str, Any], in_team: bool, recurs: bool, place: int):
-        by, team = self.by(who), self.pick(self.board.teams, place) if in_team else None
-        said = spelled(fields) | {"title": title}
-        if recurs and len(said.get("due", "")) == 10:
+    def add(self, by: By, draw: Draw) -> None:
+        team = self.pick(draw, list(self.board.teams)) if draw(st.booleans()) else None
+        parent = self.pick_task(draw, by, parent=True) if draw(st.integers(0, 2)) > 1 else None
+        said = spelled(draw(FIELDS)) | {"title": draw(TITLES)}
+        if len(said.get("due", "")) == 10 and draw(st.booleans()):
             said["recurrence"] = RECURRENCE
-        there = {} if team is None else {"team_id": team}
-        added = self.timed(by, "add_task", self.board.may_put_into(by.user, team), **said, **there)
+        there = {name: n for name, n in (("team_id", team), ("parent_id", parent)) if n is not None}
+        expected = self.board.may_put_into(by.user, team) or self.board.may_put_below(by.user, parent)
+        before = now()
+        added = self.attempt(by, "add_task", expected, **said, **there)
         if added is not None:
-            self.board.add(by, {added[0]["id"]: replace(Task(by.user, team, title, created_at=added[1]), **said)})
+            created = datetime.fromisoformat(added["created_at"])
+            assert before <= created <= now()
+            self.board.add(by, {added["id"]: replace(Task(by.user, team, "", parent, created_at=created), **said)})
 
-    @rule(who=BYS, titles=st.tuples(TITLES, TITLES, TITLES))
-    def add_several(self, who: tuple[int, str], titles: tuple[str, ...]) -> None:
-        by = self.by(who)
-        added = self.attempt(by, "add_tasks", OK, tasks=[{"title": title} for title in titles])
-        assert added is not None
+    def add_several(self, by: By, draw: Draw) -> None:
+        titles = draw(st.tuples(TITLES, TITLES, TITLES))
+        added = self.succeed(by, "add_tasks", tasks=[{"title": title} for title in titles])
         tasks = [result["task"] for result in added["results"]]
         assert len({task["created_at"] for task in tasks}) == 1
         created = datetime.fromisoformat(tasks[0]["created_at"])
         self.board.add(by, {t["id"]: Task(by.user, None, t["title"], created_at=created) for t in tasks})
 
-    @rule(who=BYS, place=PLACES, title=st.none() | TITLES, fields=FIELDS, status=st.sampled_from(("", "in_progress")))
-    def change(self, who: tuple[int, str], place: int, title: str | None, fields: dict[str, Any], status: str) -> None:
+    def change(self, by: By, draw: Draw) -> None:
         """Also with what it is already, which is no change."""
-        by, task_id = self.by(who), self.pick(self.board.tasks, place)
-        said = spelled(fields) | ({"status": status} if status else {}) | ({"title": title} if title else {})
-        if task_id in self.board.tasks and self.board.tasks[task_id].recurrence and len(said.get("due", "")) != 10:
+        task_id = self.pick_task(draw, by)
+        task = self.board.tasks.get(task_id)
+        said = spelled(draw(FIELDS)) | ({"title": draw(TITLES)} if draw(st.booleans()) else {})
+        said |= draw(st.sampled_from(({}, {"status": "in_progress"}, {"status": "pending"}, {"status": "completed"})))
+        if task is not None and task.recurrence and len(said.get("due", "")) != 10:
             said.pop("due", None)  # the model repeats dates only
+        if task is not None and task.recurrence and said.get("status") == "completed":
+            del said["status"]  # `complete` is about next occurrences
         expected = self.board.may_change(by.user, task_id)
-        if self.attempt(by, "update_task", expected, task_id=task_id, **said) is not None:
-            self.board.update(by, task_id, said)
+        before = now()
+        changed = self.attempt(by, "update_task", expected, task_id=task_id, **said)
+        if changed is None:
+            return
+        moment = None
+        if said.get("status") == "completed" and self.board.tasks[task_id].status != "completed":
+            moment = datetime.fromisoformat(changed["completed_at"])
+            assert before <= moment <= now()
+        self.board.update(by, task_id, said, moment)
 
-    @rule(who=BYS, zone=ZONES)
-    def travel(self, who: tuple[int, str], zone: str) -> None:
-        by = self.by(who)
-        assert self.attempt(by, "set_timezone", OK, timezone=zone) is not None
-        self.board.zones[by.user] = ZoneInfo(zone)
+    def reopen(self, by: By, draw: Draw) -> None:
+        completed = [n for n, task in self.board.tasks.items() if task.status == "completed"]
+        task_id = self.pick(draw, [n for n in completed if self.board.may_change(by.user, n) == OK])
+        if self.attempt(by, "update_task", self.board.may_change(by.user, task_id), task_id=task_id, status="pending"):
+            self.board.update(by, task_id, {"status": "pending"})
 
-    @rule(who=BYS, place=PLACES, team_place=PLACES, out=st.booleans())
-    def move(self, who: tuple[int, str], place: int, team_place: int, out: bool) -> None:
-        by, task_id = self.by(who), self.pick(self.board.tasks, place)
-        team = None if out else self.pick(self.board.teams, team_place)
+    def move(self, by: By, draw: Draw) -> None:
+        task_id = self.pick_task(draw, by, owned=True)
+        team = None if draw(st.booleans()) else self.pick(draw, list(self.board.teams))
         said: dict[str, Any] = {"clear": ["team_id"]} if team is None else {"team_id": team}
         expected = self.board.may_move(by.user, task_id, team)
         if self.attempt(by, "update_task", expected, task_id=task_id, **said) is not None:
             self.board.update(by, task_id, {"team_id": team})
 
-    @rule(who=BYS, place=PLACES)
-    def complete(self, who: tuple[int, str], place: int) -> None:
-        by, task_id = self.by(who), self.pick(self.board.tasks, place)
+    def put_below(self, by: By, draw: Draw) -> None:
+        task_id, parent = self.pick_task(draw, by), self.pick_task(draw, by, parent=True)
+        expected = self.board.may_move_below(by.user, task_id, parent)
+        if self.attempt(by, "update_task", expected, task_id=task_id, parent_id=parent) is not None:
+            self.board.update(by, task_id, {"parent_id": parent})
+
+    def complete(self, by: By, draw: Draw) -> None:
+        task_id = self.pick_task(draw, by)
+        before = now()
         done = self.attempt(by, "complete_task", self.board.may_change(by.user, task_id), task_id=task_id)
         if done is None or self.board.tasks[task_id].status == "completed":
             return
+        completed = datetime.fromisoformat(done["completed_at"])
+        assert before <= completed <= now()
         following, found = self.board.following(task_id), done.get("next_occurrence")
+        if isinstance(following, int):
+            visible = self.board.access(by.user, following) is not None
+            assert found == (brief(self.board, by.user, following) if visible else None)
+        self.board.complete(by, task_id, completed, found["id"] if isinstance(following, str) and found else None)
         if isinstance(following, str):
             assert found is not None
-            assert found["due"] == following
-        elif following is None or self.board.access(by.user, following) is None:
-            assert found is None
-        else:
-            assert found == board_views.brief(self.board, by.user, following)
-        happened = datetime.fromisoformat(done["completed_at"])
-        self.board.complete(by, task_id, happened, None if found is None else found["id"])
+            assert found == brief(self.board, by.user, found["id"])
 
-    @rule(who=BYS, places=st.lists(PLACES, min_size=1, max_size=3, unique=True))
-    def delete(self, who: tuple[int, str], places: list[int]) -> None:
-        by = self.by(who)
-        task_ids = sorted({self.pick(self.board.tasks, place) for place in places})
+    def delete(self, by: By, draw: Draw) -> None:
+        task_ids = sorted({self.pick_task(draw, by, owned=True) for _ in range(draw(st.integers(1, 3)))})
         refused = [may for n in task_ids if (may := self.board.may_delete(by.user, n)) != OK]
         expected = OK if not refused else REFUSED if refused[0] == REFUSED else f"{refused[0]} Nothing was deleted."
-        if self.attempt(by, "delete_task", expected, task_ids=task_ids) is not None:
-            self.board.delete(by, task_ids)
+        if self.attempt(by, "delete_task", expected, task_ids=task_ids, confirm=True) is not None:
+            self.board.remove(by, task_ids)
 
-    @rule(who=BYS, place=PLACES)
-    def restore(self, who: tuple[int, str], place: int) -> None:
-        by, task_id = self.by(who), self.pick(self.board.tasks, place)
+    def restore(self, by: By, draw: Draw) -> None:
+        task_id = self.pick_task(draw, by, owned=True, deleted=True)
         if self.attempt(by, "restore_task", self.board.may_delete(by.user, task_id), task_id=task_id) is not None:
-            self.board.restore(by, task_id)
+            self.board.bring_back(by, task_id)
 
-    @rule(who=BYS, place=PLACES, whom=USERS, permission=st.sampled_from(("view", "edit")))
-    def share(self, who: tuple[int, str], place: int, whom: int, permission: str) -> None:
-        by, other, task_id = self.by(who), self.users[whom], self.pick(self.board.tasks, place)
+    def undo(self, by: By, draw: Draw) -> None:
+        count = draw(st.integers(1, 3))
+        by = draw(st.sampled_from((by, *(call.by for call in self.board.calls[-3:]))))
+        if not board_undo.undoable(self.board, by):
+            assert "changed nothing that is left to undo" in self.refusal(by, "undo", count=count)
+            return
+        try:
+            after, expected = board_undo.undo(self.board, by, count)
+        except board_undo.Stuck as stuck:
+            self.board.passed_over.add(stuck.call.number)
+            told = self.refusal(by, "undo", count=count)
+            assert told.endswith("Nothing was undone. Undo again to go on before this change.")
+            return
+        assert self.succeed(by, "undo", count=count) == {"reverted": expected}
+        self.board = after
+
+    def share(self, by: By, draw: Draw) -> None:
+        task_id, other, permission = (
+            self.pick_task(draw, by, owned=True),
+            draw(st.sampled_from(self.users)),
+            draw(PERMISSIONS),
+        )
         expected = self.board.may_share(by.user, task_id, other)
         said = {"task_id": task_id, "user": other, "permission": permission}
         if self.attempt(by, "share_task", expected, **said) is not None:
             self.board.share(by, task_id, other, permission)
 
-    @rule(who=BYS, place=PLACES, whom=USERS)
-    def unshare(self, who: tuple[int, str], place: int, whom: int) -> None:
-        by, other, task_id = self.by(who), self.users[whom], self.pick(self.board.tasks, place)
+    def unshare(self, by: By, draw: Draw) -> None:
+        shared = [n for n, task in self.board.tasks.items() if task.shares]
+        task_id = self.pick(draw, shared)
+        others = list(self.board.tasks[task_id].shares) if task_id in self.board.tasks else self.users
+        other = draw(st.sampled_from(others))
         if self.board.may_unshare(by.user, task_id, other) == OK:
-            self.attempt(by, "unshare_task", OK, task_id=task_id, user=other)
+            self.succeed(by, "unshare_task", task_id=task_id, user=other)
             self.board.share(by, task_id, other, None)
 
-    @rule(who=BYS)
-    def found_team(self, who: tuple[int, str]) -> None:
+    def found_team(self, by: By, draw: Draw) -> None:
         if len(self.board.teams) < 3:
-            team = self.attempt(self.by(who), "create_team", OK, name="Team")
-            assert team is not None
-            self.board.teams[team["id"]] = {self.by(who).user: "owner"}
+            self.board.teams[self.succeed(by, "create_team", name="Team")["id"]] = {by.user: "owner"}
 
-    @rule(who=BYS, place=PLACES, whom=USERS, role=ROLES)
-    def add_member(self, who: tuple[int, str], place: int, whom: int, role: str) -> None:
-        by, other, team = self.by(who), self.users[whom], self.pick(self.board.teams, place)
-        if self.board.may_add_member(by.user, team, other, role) == OK:
-            self.attempt(by, "add_team_member", OK, team_id=team, user=other, role=role)
-            self.board.teams[team][other] = role
+    def join(self, by: By, draw: Draw) -> None:
+        """Bring somebody into a team, change a role, or remove somebody."""
+        team, other, role = self.pick(draw, list(self.board.teams)), draw(st.sampled_from(self.users)), draw(ROLES)
+        if draw(st.integers(0, 3)):
+            if self.board.may_add_member(by.user, team, other, role) == OK:
+                self.succeed(by, "add_team_member", team_id=team, user=other, role=role)
+                self.board.teams[team][other] = role
+        elif self.board.may_remove_member(by.user, team, other) == OK:
+            self.succeed(by, "remove_team_member", team_id=team, user=other)
+            del self.board.teams[team][other]
 
-    @rule(place=PLACES, ago=st.integers(0, DAYS), border=st.sampled_from((0, 1, 2)))
-    def backdate(self, place: int, ago: int, border: int) -> None:
-        """Let a task have been created, and completed, on an earlier day: at its first moment, its noon or its last."""
-        task_id = self.pick(self.board.tasks, place)
-        if task_id == NEVER_GIVEN:
-            return
-        now = datetime.now(UTC)
-        day = now.date() - timedelta(days=ago)
-        then = min(now, datetime.combine(day, (time(0), time(12), time.max)[border], UTC))
-        task = self.board.tasks[task_id]
-        self.crowd.run(self.past.create_at(task_id, then))
-        task.created_at = then
-        if task.status == "completed":
-            then = min(now, then + timedelta(hours=12))
-            self.crowd.run(self.past.complete_at(task_id, then))
-            task.completed_at = then
-
-    @rule(who=BYS, place=PLACES, titled=st.booleans(), texts=st.lists(TITLES, max_size=3), new=st.booleans())
-    def talk(self, who: tuple[int, str], place: int, titled: bool, texts: list[str], new: bool) -> None:
-        by, chat = self.by(who), self.pick(self.board.chats, place)
+    def talk(self, by: By, draw: Draw) -> None:
+        texts = draw(st.lists(TITLES, max_size=3))
         messages = [{"role": "user", "content": text} for text in texts]
-        if new:
-            title = {"title": "plum pie"} if titled else {}
-            begun = self.attempt(by, "start_conversation", OK, messages=messages, **title)
-            assert begun is not None
+        mine = [n for n, chat in self.board.chats.items() if chat.owner == by.user]
+        if not mine or draw(st.booleans()):
+            title = draw(st.sampled_from(({}, {"title": "plum pie"})))
+            begun = self.succeed(by, "start_conversation", messages=messages, **title)
             self.board.keep(by.user, begun["id"], texts, title.get("title"))
         elif texts:
+            chat = self.pick(draw, mine)
             expected = self.board.may_use_chat(by.user, chat)
             if self.attempt(by, "append_messages", expected, conversation_id=chat, messages=messages) is not None:
                 self.board.keep(by.user, chat, texts)
 
-    @rule(who=BYS, place=PLACES)
-    def forget(self, who: tuple[int, str], place: int) -> None:
-        by, chat = self.by(who), self.pick(self.board.chats, place)
+    def forget(self, by: By, draw: Draw) -> None:
+        mine = [n for n, chat in self.board.chats.items() if chat.owner == by.user]
+        chat = self.pick(draw, mine or list(self.board.chats))
         expected = self.board.may_use_chat(by.user, chat)
         if self.attempt(by, "delete_conversation", expected, conversation_id=chat) is not None:
             self.board.forget(chat)

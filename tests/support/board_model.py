@@ -8,13 +8,13 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta, tzinfo
+from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tests.support.permission_model import Chat, Household, Task
 
 RECURRENCE = "FREQ=DAILY"
-ATTRIBUTES = {"team_id": "team"}
+ATTRIBUTES = {"team_id": "team", "parent_id": "parent"}
 """What a field of a task is called in the model, where it is not called the same."""
 
 
@@ -34,6 +34,8 @@ class Event:
     changes: dict[str, Any]
     team: int | None
     target: str | None = None
+    completed_before: datetime | None = None
+    """When the task had been completed before this."""
 
 
 @dataclass
@@ -43,18 +45,21 @@ class Call:
     number: int
     by: By
     events: list[Event] = field(default_factory=list[Event])
-    undoes: int | None = None
+    undoes: frozenset[int] = frozenset()
+    """The numbers of the calls that this one takes back."""
 
 
 @dataclass
 class Board(Household):
     """Everything that exists, and what happened."""
 
+    zones: dict[str, str] = field(default_factory=dict[str, str])
+    """The time zone of each person."""
+
     calls: list[Call] = field(default_factory=list[Call])
-    zones: dict[str, tzinfo] = field(default_factory=dict[str, tzinfo])
-    """Where people are; who is not named is in UTC."""
     changed: dict[int, int] = field(default_factory=dict[int, int])
     """The number of the call that changed a task last."""
+    versions: dict[int, int] = field(default_factory=dict[int, int])
     shared: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
     """The number of the call that shared a task with a person."""
     followers: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
@@ -63,14 +68,21 @@ class Board(Household):
     """When each message of a conversation was kept, in an order of its own."""
     updated: dict[int, int] = field(default_factory=dict[int, int])
     """When a conversation was added to last, in the same order."""
+    passed_over: set[int] = field(default_factory=set[int])
+    """The numbers of calls that could not be undone."""
 
     @contextmanager
-    def call(self, by: By, undoes: int | None = None) -> Generator[Call]:
-        made = Call(len(self.calls) + 1, by, undoes=undoes)
+    def call(self, by: By, undoes: Iterable[int] = ()) -> Generator[Call]:
+        made = Call(len(self.calls) + 1, by, undoes=frozenset(undoes))
         self.calls.append(made)
         yield made
         if not made.events:
             self.calls.pop()
+
+    def sees_row(self, user: str, task_id: int) -> bool:
+        """Whether somebody may know of a task: deleted ones are known to who may restore them."""
+        deleted = self.tasks[task_id].deleted is not None
+        return self.standing(user, task_id) == "owner" if deleted else self.access(user, task_id) is not None
 
     # What one call does to one task.
 
@@ -87,13 +99,15 @@ class Board(Household):
             return
         for name, (_, value) in changes.items():
             setattr(task, ATTRIBUTES.get(name, name), value)
+        completed_before = task.completed_at
         if "status" in changes:
             task.completed_at = moment if task.status == "completed" else None
         completed = changes.get("status", [None, None])[1] == "completed"
-        self._note(call, task_id, "task_completed" if completed else "task_updated", changes)
+        self._note(call, task_id, "task_completed" if completed else "task_updated", changes, completed_before)
 
-    def set_deleted(self, call: Call, task_id: int, deleted: bool) -> None:
-        if (self.tasks[task_id].deleted is not None) != deleted:
+    def set_deleted(self, call: Call, task_ids: Iterable[int], deleted: bool) -> None:
+        """Delete tasks that are not deleted, or bring back tasks that are."""
+        for task_id in sorted(task_ids):
             self.tasks[task_id].deleted = call.number if deleted else None
             self._note(call, task_id, "task_deleted" if deleted else "task_restored", {})
 
@@ -111,9 +125,13 @@ class Board(Household):
         changes = {"user": user, "permission": [before, permission]}
         call.events.append(Event(task_id, kind, changes, task.team, user))
 
-    def _note(self, call: Call, task_id: int, kind: str, changes: dict[str, Any]) -> None:
+    def _note(
+        self, call: Call, task_id: int, kind: str, changes: dict[str, Any], completed_before: datetime | None = None
+    ) -> None:
+        team = self.tasks[task_id].team
         self.changed[task_id] = call.number
-        call.events.append(Event(task_id, kind, deepcopy(changes), self.tasks[task_id].team))
+        self.versions[task_id] = self.versions.get(task_id, 0) + 1
+        call.events.append(Event(task_id, kind, deepcopy(changes), team, completed_before=completed_before))
 
     # What a call of a tool does.
 
@@ -143,21 +161,26 @@ class Board(Household):
             self.change(call, task_id, {"status": "completed"}, moment)
             if next_id is None or not isinstance(due, str):
                 return
-            following = Task(task.owner, task.team, task.title, priority=task.priority, due=due, created_at=moment)
+            following = Task(task.owner, task.team, task.title, task.parent, due=due, created_at=moment)
+            following.priority = task.priority
             following.tags, following.recurrence = list(task.tags), task.recurrence
             self.create(call, next_id, following)
             self.followers.setdefault(task_id, []).append(next_id)
             for user, permission in task.shares.items():
                 self.set_share(call, next_id, user, permission)
 
-    def delete(self, by: By, task_ids: Iterable[int]) -> None:
+    def remove(self, by: By, task_ids: Iterable[int]) -> None:
+        """Delete tasks with the subtasks that the person may delete as well."""
+        named = [task_id for task_id in task_ids if self.tasks[task_id].deleted is None]
+        going = {n for task_id in named for n in self._below(task_id, lambda n: self.access(by.user, n) == "owner")}
         with self.call(by) as call:
-            for task_id in sorted(task_ids):
-                self.set_deleted(call, task_id, True)
+            self.set_deleted(call, going, True)
 
-    def restore(self, by: By, task_id: int) -> None:
-        with self.call(by) as call:
-            self.set_deleted(call, task_id, False)
+    def bring_back(self, by: By, task_id: int) -> None:
+        """Restore a task with what one call deleted with it."""
+        if self.tasks[task_id].deleted is not None:
+            with self.call(by) as call:
+                self.set_deleted(call, self._deleted_together(by.user, task_id), False)
 
     def share(self, by: By, task_id: int, user: str, permission: str | None) -> None:
         with self.call(by) as call:

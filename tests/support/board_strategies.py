@@ -31,15 +31,12 @@ class Moment(NamedTuple):
         return moment.astimezone(timezone(timedelta(hours=self.offset))).isoformat()
 
 
-PLACES = st.integers(0, 40)
-USERS = st.integers(0, 3)
-BYS = st.tuples(USERS, st.sampled_from(CLIENTS))
 TITLES = st.lists(st.sampled_from(WORDS), min_size=1, max_size=2).map(" ".join)
 DUES = st.builds(Day, st.integers(-2, 2)) | st.builds(
     Moment, st.sampled_from((-26, -2, 2, 26)), st.sampled_from((-8, 0, 9))
 )
-ZONES = st.sampled_from(("Asia/Tokyo", "America/Los_Angeles", "Pacific/Kiritimati", "UTC"))
 PRIORITIES = st.sampled_from(board_views.PRIORITIES)
+PERMISSIONS = st.sampled_from(("view", "edit"))
 ROLES = st.sampled_from(("owner", "admin", "member", "viewer"))
 FIELDS = st.fixed_dictionaries(
     {},

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from itertools import groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from tests.support.board_model import Board, Event
 from tests.support.permission_model import Chat, Task
@@ -16,7 +17,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 def zone_of(board: Board, user: str) -> tzinfo:
     """The zone whose midnights begin a person's days."""
-    return board.zones.get(user, UTC)
+    return ZoneInfo(board.zones[user])
 
 
 def instant(text: str, zone: tzinfo) -> datetime:
@@ -24,6 +25,10 @@ def instant(text: str, zone: tzinfo) -> datetime:
     if len(text) == 10:
         return datetime.combine(date.fromisoformat(text), time(), zone)
     return datetime.fromisoformat(text)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 # Lists.
@@ -55,6 +60,7 @@ def _fits(task: Task, wanted: dict[str, Any], zone: tzinfo) -> bool:
     return (
         open_or_as_said
         and wanted.get("team_id") in (None, task.team)
+        and wanted.get("parent_id") in (None, task.parent)
         and wanted.get("priority") in (None, task.priority)
         and ("tag" not in wanted or wanted["tag"] in task.tags)
         and ("search" not in wanted or wanted["search"] in task.title.split())
@@ -70,6 +76,19 @@ def brief(board: Board, user: str, task_id: int) -> dict[str, Any]:
     known["parent_id"] = board.parent(user, task_id)
     shown = {name: value for name, value in known.items() if value is not None}
     return shown | {"tags": task.tags, "access": board.access(user, task_id)}
+
+
+def full(board: Board, user: str, task_id: int) -> dict[str, Any]:
+    """A task without the time of its last change, and with moments instead of texts."""
+    task = board.tasks[task_id]
+    known = {"team_id": task.team, "recurrence": task.recurrence, "owner": None if task.owner == user else task.owner}
+    known |= {"version": board.versions[task_id], "created_at": task.created_at, "completed_at": task.completed_at}
+    return brief(board, user, task_id) | {name: value for name, value in known.items() if value is not None}
+
+
+def subtasks(board: Board, user: str, task_id: int) -> list[int]:
+    """The ids right below a task, open ones first."""
+    return sorted(board.children(user, task_id), key=lambda n: (board.tasks[n].status == "completed", n))
 
 
 def search(board: Board, user: str, word: str) -> list[str]:
@@ -116,6 +135,14 @@ def review(board: Board, user: str, now: datetime) -> tuple[dict[str, Any], int]
     return numbers, sum(moment.astimezone(zone).date() >= since for moment in done)
 
 
+def plan(board: Board, user: str, now: datetime) -> list[int]:
+    """How many tasks of plan_my_day are due until today, and the ids: those first, then the others by priority."""
+    tomorrow = now.astimezone(zone_of(board, user)).date() + timedelta(days=1)
+    due = list_tasks(board, user, {"sort": "due", "due_before": tomorrow.isoformat()})
+    others = list_tasks(board, user, {"sort": "priority"})
+    return [len(due), *due, *(task_id for task_id in others if task_id not in due)]
+
+
 def _is_late(due: str, now: datetime, zone: tzinfo) -> bool:
     """A date is late when its day is over, a moment when it has passed."""
     return date.fromisoformat(due) < now.astimezone(zone).date() if len(due) == 10 else instant(due, zone) < now
@@ -139,8 +166,18 @@ def history(board: Board, user: str, task_id: int) -> list[list[dict[str, Any]]]
         for event in reversed(call.events)
         if event.task == task_id and _sees_event(board, user, call.number, event)
     ]
-    told = [(number, known | {"changes": event.changes}) for number, known, event in events[:EVENTS]]
+    told = [
+        (number, known | {"changes": told_changes(board, user, event.changes)})
+        for number, known, event in events[:EVENTS]
+    ]
     return [[event for _, event in group] for _, group in groupby(told, key=lambda entry: entry[0])]
+
+
+def told_changes(board: Board, user: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes of an event, without a parent that the person may not know of."""
+    parents = [task_id for task_id in changes.get("parent_id", ()) if task_id is not None]
+    hidden = not all(board.sees_row(user, task_id) for task_id in parents)
+    return {name: change for name, change in changes.items() if not (hidden and name == "parent_id")}
 
 
 def _sees_event(board: Board, user: str, number: int, event: Event) -> bool:

@@ -128,15 +128,17 @@ class Crowds:
 
 
 @contextmanager
-def gathering(database_url: str, names: Iterable[str], person: Callable[[str], Person]) -> Generator[Crowds]:
-    """Crowds in a loop that pytest does not run, which is what hypothesis needs."""
+def gathering(database_url: str, zones: dict[str, str], person: Callable[[str], Person]) -> Generator[Crowds]:
+    """Crowds of people with these names and time zones, in a loop that pytest does not run: hypothesis needs one."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         opening = Database.open(database_url)
         database = runner.run(opening.__aenter__())
-        yield Crowds(
-            runner,
-            lambda clients: Crowd(runner, [replace(person(name), database=database) for name in names], clients),
-        )
+
+        def gather(clients: Iterable[str]) -> Crowd:
+            known = [replace(person(name), database=database, timezone=zone) for name, zone in zones.items()]
+            return Crowd(runner, known, clients)
+
+        yield Crowds(runner, gather)
         runner.run(opening.__aexit__(None, None, None))
 
 

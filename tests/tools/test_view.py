@@ -3,7 +3,7 @@
 import asyncio
 import os
 from collections.abc import AsyncGenerator
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from playwright.async_api import Browser, FrameLocator, Page, async_playwright, 
 
 from mcp_server.cli.dashboard_process import find_node
 from tests.conftest import Cluster, Person
-from tests.support.backdating import backdating, live_three_days, trend_of
+from tests.support.backdating import backdating, live_three_days, trend_of, zone_of
 
 NODE = Path(__file__).parents[1] / "node"
 AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
@@ -141,10 +141,10 @@ async def test_the_view_shows_what_happened_on_each_day(page: Page, alice: Perso
         days = await live_three_days(alice, past)
     await alice.call("add_task", title="Late", due="2020-01-01")
     days[max(days)] = (2, 0)
-    before = datetime.now(UTC).date()
+    before = datetime.now(zone_of(alice)).date()
     view = await show(page, alice, days=5)
     await expect(view.locator("main")).to_be_visible()
-    after = datetime.now(UTC).date()
+    after = datetime.now(zone_of(alice)).date()
     numbers = {"total_tasks": 4, "pending_tasks": 2, "completed_tasks": 2, "shared_tasks": 0}
     numbers |= {"overdue_tasks": 1, "due_today_tasks": 0}
     assert {name: await fact(view, name) for name in numbers} == {name: str(value) for name, value in numbers.items()}

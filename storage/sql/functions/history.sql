@@ -37,6 +37,7 @@ BEGIN
                         ('title', to_jsonb(o.title), to_jsonb(n.title)),
                         ('description', to_jsonb(o.description), to_jsonb(n.description)),
                         ('status', to_jsonb(o.status), to_jsonb(n.status)),
+                        ('completed_at', to_jsonb(o.completed_at), to_jsonb(n.completed_at)),
                         ('priority', to_jsonb(o.priority), to_jsonb(n.priority)),
                         ('due', to_jsonb(o.due), to_jsonb(n.due)),
                         ('tags', to_jsonb(o.tags), to_jsonb(n.tags)),

@@ -60,7 +60,7 @@ BEGIN
         AND e.transaction_id = made.transaction_id;
     SELECT coalesce(array_agg(DISTINCT f.task_id), '{}') INTO changed FROM (
         SELECT e.task_id FROM public.task_events e CROSS JOIN LATERAL jsonb_each(e.changes) AS c (name, change)
-        WHERE e.task_id = ANY (task || copies) AND e.id > event AND c.name <> 'user'
+        WHERE e.task_id = ANY (task || copies) AND e.id > event AND c.name NOT IN ('user', 'completed_at')
             AND (e.created_at, e.transaction_id) <> (made.created_at, made.transaction_id)
         GROUP BY e.task_id, e.target_user_id, c.name
         HAVING (array_agg(c.change -> 0 ORDER BY e.id))[1] <> (array_agg(c.change -> 1 ORDER BY e.id DESC))[1]
