@@ -267,7 +267,7 @@ class ConversationDeleted(View):
 
 
 class DayCount(View):
-    """What happened on one UTC day."""
+    """What happened on one day in the caller's time zone."""
 
     date: str
     created: int

@@ -55,6 +55,7 @@ async def test_a_snapshot_has_numbers_trend_tasks_and_teams(house: House, alice:
         "task_count": 3,
         "teams": [{"id": team.id, "name": "Crew", "role": "owner"}],
         "team_count": 1,
+        "timezone": "UTC",
     }
     of_team = await read(house, alice, team_id=team.id)
     assert of_team["statistics"] == {

@@ -42,19 +42,19 @@ function build(s: Settings) {
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },
     user: { additionalFields: { timezone: TIMEZONE_FIELD } },
+    emailAndPassword: { enabled: true, minPasswordLength: 10 },
     databaseHooks: {
       user: {
         create: {
-          // GitHub and Google do not tell the time zone; the browser sent it before it went there.
-          before: async (user) =>
-            user.timezone
-              ? undefined
-              : { data: { ...user, timezone: knownTimeZone((await getOAuthState())?.timezone) } },
+          before: async (user, context) => {
+            // GitHub and Google do not tell the time zone; the browser sent it before it went there.
+            const timezone = user.timezone ?? knownTimeZone((await getOAuthState())?.timezone);
+            const account = { ...user, timezone };
+            return (await keepLocalOwner(account, context)) ?? { data: account };
+          },
         },
       },
     },
-    emailAndPassword: { enabled: true, minPasswordLength: 10 },
-    databaseHooks: { user: { create: { before: keepLocalOwner } } },
     socialProviders: { github: s.github, google: s.google },
     rateLimit: {
       enabled: true,
