@@ -83,6 +83,7 @@ async def test_the_settings_are_found_from_every_page(visit: Visit):
     await ada.page.get_by_role("link", name="Settings").click()
     await expect(ada.page.get_by_role("heading", name="Settings")).to_be_visible()
     await expect(ada.page.locator("select[name=timezone]")).to_have_value("UTC")
+    await expect(ada.page.get_by_role("button", name="Sign out")).to_be_hidden()
 
 
 async def test_due_dates_are_shown_in_the_person_s_time_zone_not_the_browser_s(visit: Visit):

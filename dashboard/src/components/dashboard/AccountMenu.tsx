@@ -55,6 +55,7 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
         </fieldset>
         <Link
           href="/settings"
+          onClick={() => document.getElementById("account")?.hidePopover()}
           className="mt-4 flex items-center gap-2 rounded-lg px-3 py-2 text-sm font-medium hover:bg-raised"
         >
           <Settings className="size-4 text-muted" aria-hidden="true" />
