@@ -34,11 +34,15 @@ class Waits:
         return f"{len(self.seconds)} answers, p50 {p50:.1f} p95 {p95:.1f} max {worst:.0f} ms, {self.errors} errors"
 
 
+def known_environment() -> dict[str, str]:
+    """What a program to measure inherits: none of this run's own settings."""
+    return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+
+
 @asynccontextmanager
 async def started(*program: str, **environment: str) -> AsyncGenerator[tuple[Server, Process]]:
     """A program that prints its address; ended with SIGTERM."""
-    known = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
-    process = await asyncio.create_subprocess_exec(*program, env=known | environment, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(*program, env=known_environment() | environment, stdout=PIPE)
     assert process.stdout is not None
     try:
         while not (found := _ADDRESS.search(await process.stdout.readline())):

@@ -1,6 +1,9 @@
 /** How often a page reads what it shows, in milliseconds. */
 export const PACE = {
-  /** Between the starts of two reads, whatever asks for them. */
+  /**
+   * Between two reads, whatever asks for them. From the end of one, because a read may renew its token first: counted
+   * from its start, two requests could be less than a second apart.
+   */
   least: 1_000,
   /** While changes are not pushed. */
   poll: 5_000,
@@ -26,7 +29,7 @@ export class Refresher {
   private timer: ReturnType<typeof setTimeout> | undefined;
   private due = Infinity;
   private earliest = 0;
-  private lastStart = -Infinity;
+  private lastEnd = -Infinity;
   private loading = false;
   private live = false;
   private stopped = false;
@@ -47,7 +50,7 @@ export class Refresher {
 
   /** Somebody asks for it: a failure is no reason to wait longer. */
   retry(): void {
-    this.earliest = this.lastStart + PACE.least;
+    this.earliest = this.lastEnd + PACE.least;
     this.readWithin(0);
   }
 
@@ -82,16 +85,17 @@ export class Refresher {
   private async read(): Promise<void> {
     this.loading = true;
     this.due = Infinity;
-    this.lastStart = performance.now();
-    this.earliest = this.lastStart + PACE.least;
+    let wait = PACE.least;
     let next = 0;
     try {
       await this.load();
       next = this.live ? PACE.recheck : PACE.poll;
     } catch (error) {
-      const wait = ((error as Failure).retryAfterMs ?? PACE.poll) + this.random() * PACE.jitter;
-      this.earliest = Math.max(this.earliest, performance.now() + wait);
+      const asked = (error as Failure).retryAfterMs ?? PACE.poll;
+      wait = Math.max(wait, asked + this.random() * PACE.jitter);
     }
+    this.lastEnd = performance.now();
+    this.earliest = this.lastEnd + wait;
     this.loading = false;
     this.readWithin(next);
   }
