@@ -8,7 +8,7 @@ from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
 from storage.conversations import conversations, message_search
 from storage.schema import token_budget
-from storage.schema.request_models import Count, Id, Key, Line, NewMessage, Said
+from storage.schema.request_models import Count, Cursor, Id, Key, Line, NewMessage, Said
 from storage.schema.response_models import (
     ConversationDeleted,
     ConversationList,
@@ -19,7 +19,6 @@ from storage.schema.response_models import (
 )
 
 Limit = Annotated[Count, Field(ge=1, le=100)]
-Cursor = Annotated[Line, Field(max_length=500)]
 Query = Annotated[Line, Field(max_length=500)]
 Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
-from mcp_server.tools.refusals import explain, find_nulls
+from mcp_server.tools.refusals import explain, mark_nulls
 from storage.schema.errors import InvalidInput
 from storage.schema.request_models import MAX_ID, Said
 from storage.schema.response_models import View
@@ -68,10 +68,8 @@ class Tool:
             StorageError: refused, with a sentence for the model.
         """
         schema = self.wire.input_schema
-        if nulls := list(find_nulls(arguments, schema)):
-            raise InvalidInput(" ".join(nulls))
         try:
-            said = self.arguments.model_validate(arguments)
+            said = self.arguments.model_validate(mark_nulls(arguments, self.arguments))
         except ValidationError as error:
             raise InvalidInput(explain(error, self.name, schema)) from error
         facts = (await self.run(call, said)).facts()

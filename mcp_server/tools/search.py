@@ -10,7 +10,7 @@ from storage.conversations import conversations
 from storage.engine.database import Scope
 from storage.schema import token_budget
 from storage.schema.errors import NotFound
-from storage.schema.request_models import MAX_ID, Line, Said
+from storage.schema.request_models import MAX_ID, Line, Said, only
 from storage.schema.response_models import View
 from storage.tasks import history, listing
 from storage.tasks.listing import Filter
@@ -32,7 +32,9 @@ class Search(Said):
 class Fetch(Said):
     """Arguments of fetch."""
 
-    id: Annotated[Line, Field(max_length=40)] = Field(description="An id from search, such as task:42")
+    id: Annotated[Line, Field(max_length=40), only(40, "must be an id from search, such as task:42")] = Field(
+        description="An id from search, such as task:42"
+    )
 
 
 class Found(View):

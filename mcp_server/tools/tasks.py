@@ -1,15 +1,28 @@
 """Tools on tasks."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal, Self
 from unicodedata import category
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
 
-from mcp_server.tools.refusals import MOST, explain, no_nulls
+from mcp_server.tools.refusals import MOST, Null, explain, no_nulls
 from mcp_server.tools.registry import TOOLS, Call, tool
 from storage.schema import token_budget
 from storage.schema.errors import InvalidInput, NeedsConsent, StorageError
-from storage.schema.request_models import Count, Id, Key, Line, Moment, NewTask, Priority, Said, Status, Tag, TaskFields
+from storage.schema.request_models import (
+    Count,
+    Cursor,
+    Id,
+    Key,
+    Line,
+    Moment,
+    NewTask,
+    Priority,
+    Said,
+    Status,
+    Tag,
+    TaskFields,
+)
 from storage.schema.response_models import (
     TaskCompleted,
     TaskDeleted,
@@ -90,7 +103,7 @@ class ListTasks(Said):
     sort: Sort = "created"
     detail: Literal["brief", "full"] = "brief"
     limit: Annotated[Count, Field(ge=1, le=100)] = 20
-    cursor: Annotated[Line, Field(max_length=500)] | None = None
+    cursor: Cursor | None = None
 
 
 class OneTask(Said):
@@ -108,6 +121,20 @@ class DeleteTask(Said):
     )
     confirm: bool = Field(False, description="The user agreed to delete that many")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _ignore_nulls(cls, data: dict[str, Any]) -> dict[str, Any]:
+        """Leave out null ids where no others are given: to be told of them would lead to the next refusal."""
+        ids = {name: data[name] for name in ("task_id", "task_ids") if name in data}
+        nothing = all(isinstance(value, Null) for value in ids.values())
+        return {name: value for name, value in data.items() if name not in ids or not nothing}
+
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if (self.task_id is None) == (self.task_ids is None):
+            raise ValueError("Give either task_id, or task_ids for several")
+        return self
+
 
 class UpdateTask(TaskFields):
     """Arguments of update_task."""
@@ -115,7 +142,7 @@ class UpdateTask(TaskFields):
     task_id: Id
     status: Status | None = None
     clear: list[Clearable] = Field(default_factory=list[Clearable], description="Fields to empty")
-    expected_version: Annotated[Count, Field(ge=1)] | None = Field(
+    expected_version: Annotated[Count, Field(ge=1, le=2**31 - 1)] | None = Field(
         None, description="Refuse if the task is at another version"
     )
 
@@ -207,8 +234,6 @@ async def delete_task(call: Call, said: DeleteTask) -> TaskDeleted | TasksDelete
     restore_task brings one back within 30 days, undo all. More than 5 at once, subtasks included, take the user's
     consent: the client asks them, or you do and then pass confirm.
     """
-    if (said.task_id is None) == (said.task_ids is None):
-        raise InvalidInput("Give either task_id, or task_ids for several.")
     try:
         return await _delete(call, said, None if said.confirm else MOST_UNASKED)
     except NeedsConsent as many:

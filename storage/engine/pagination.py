@@ -8,6 +8,7 @@ from typing import Any
 
 from storage.engine.database import Row
 from storage.schema.errors import InvalidInput
+from storage.schema.request_models import NO_CURSOR
 
 
 def write(listing: str, *position: datetime | str | int) -> str:
@@ -34,7 +35,7 @@ def read(cursor: str, listing: str, *kinds: type) -> list[Any]:
             return values
     except (ValueError, TypeError, RecursionError):
         pass
-    raise InvalidInput("This cursor does not belong to this listing: repeat the call without cursor to start again.")
+    raise InvalidInput(f"cursor {NO_CURSOR}.")
 
 
 def _print(listing: str) -> str:

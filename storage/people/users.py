@@ -189,8 +189,13 @@ async def assignable(transaction: Transaction, person: str, team_id: int | None,
     if team_id is not None and await role_in(transaction, team_id, user_id) is not None:
         return user_id
     shared = task is not None and await transaction.fetch_value(_SHARED_WITH, task_id=task["id"], user_id=user_id)
-    if not shared:
+    if shared:
+        return user_id
+    if task is None:
         raise InvalidInput(
-            f"{person} cannot see this task: share it with them (share_task), or add them to its team first."
+            f"{person} cannot see this task: give a team_id of a team that they are in, or leave assignee out, and "
+            "assign it (update_task) when it is shared with them (share_task)."
         )
-    return user_id
+    raise InvalidInput(
+        f"{person} cannot see this task: share it with them (share_task), or add them to its team first."
+    )

@@ -27,13 +27,13 @@ DEEPEST = 8
 _EXAMPLE = '{"type": "text", "text": "Hello"}'
 
 
-def as_text(parts: list[Any]) -> str:
-    """The text of all parts, one below the other.
+def as_text(parts: Part | list[Any]) -> str:
+    """The text of all parts, one below the other; also of one part alone.
 
     Raises:
         ValueError: an item is not a part, or parts are nested too deeply. The message begins with the item's place.
     """
-    return "\n".join(_lines(parts, "", 1))
+    return "\n".join(_lines(parts, "", 1) if isinstance(parts, list) else _part_lines(parts, "", 1))
 
 
 def tool_uses(parts: list[Any]) -> list[Part]:

@@ -21,6 +21,8 @@ MessageRole = Literal["user", "assistant", "system", "tool"]
 MAX_ID = 2**63 - 1
 MAX_CALL_ID = 200
 """Characters of the id that a chat API gives to a tool call."""
+NO_DATE = "not a date that can be read: write 2026-03-01, or 2026-03-01T17:00:00+01:00"
+NO_CURSOR = "does not belong to this listing: repeat the call without cursor to start again"
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
@@ -57,7 +59,7 @@ def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     try:
         said = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (ValueError, RecursionError) as error:
-        raise ValueError("is not JSON that can be stored") from error
+        raise ValueError("has a number that is not finite, or is nested too deeply; leave that out") from error
     if _UNSTORABLE.search(said) or _ESCAPED_NUL.search(said):
         raise ValueError("contains a NUL or half of a surrogate pair, which cannot be stored; remove it")
     if len(said.encode()) > 65536:
@@ -65,16 +67,20 @@ def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return value
 
 
-def _parts(content: object) -> list[Any] | None:
-    """Content that is a list of parts; one part alone, as MCP has it, counts as such a list."""
-    if isinstance(content, dict):
-        return [cast(object, content)]
-    return cast("list[Any]", content) if isinstance(content, list) else None
-
-
 def _content_text(content: object) -> object:
-    parts = _parts(content)
-    return content if parts is None else content_parts.as_text(parts)
+    """The text of content that is a list of parts, or one part alone, as MCP has it."""
+    return content_parts.as_text(cast("list[Any]", content)) if isinstance(content, list | dict) else content
+
+
+def only(most: int, instead: str) -> BeforeValidator:
+    """What a text has to be that means something of its own: any other text would only lead to the next refusal."""
+
+    def check(value: object) -> object:
+        if not isinstance(value, str) or not value.strip() or len(value) > most:
+            raise ValueError(instead)
+        return value
+
+    return BeforeValidator(check)
 
 
 def _distinct(values: list[str]) -> list[str]:
@@ -88,10 +94,12 @@ Count = Annotated[int, BeforeValidator(_whole)]
 Title = Annotated[Line, Field(max_length=500)]
 Tag = Annotated[Line, Field(max_length=50)]
 Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
-Moment = Annotated[Text, Field(max_length=40)]
+Moment = Annotated[Text, Field(max_length=40), only(40, f"is {NO_DATE}")]
+Rule = Annotated[Line, Field(max_length=500), only(500, "must be an RRULE such as FREQ=WEEKLY;BYDAY=MO, beside due")]
+Cursor = Annotated[Line, Field(max_length=500), only(500, NO_CURSOR)]
 TeamName = Annotated[Line, Field(max_length=100)]
 ConversationTitle = Annotated[Line, Field(max_length=200)]
-Person = Annotated[Line, Field(max_length=320)]
+Person = Annotated[Line, Field(max_length=320), only(320, "must be a user id or an e-mail address")]
 Key = Annotated[Line, Field(max_length=128)]
 CallId = Annotated[Line, Field(max_length=MAX_CALL_ID)]
 
@@ -113,9 +121,7 @@ class TaskFields(Said):
     team_id: Id | None = None
     parent_id: Id | None = None
     assignee: Person | None = Field(None, description="User id or e-mail")
-    recurrence: Annotated[Line, Field(max_length=500)] | None = Field(
-        None, description="RFC 5545 RRULE such as FREQ=WEEKLY;BYDAY=MO; needs due"
-    )
+    recurrence: Rule | None = Field(None, description="RFC 5545 RRULE such as FREQ=WEEKLY;BYDAY=MO; needs due")
 
 
 class NewTask(TaskFields):
@@ -146,7 +152,9 @@ class NewMessage(Said):
         if not isinstance(data, dict):
             return data
         given = dict(cast("dict[str, Any]", data))
-        if (parts := _parts(given.get("content"))) is not None:
+        content = given.get("content")
+        if isinstance(content, list | dict):
+            parts = cast("list[Any]", content) if isinstance(content, list) else [cast("dict[str, Any]", content)]
             uses, answered = content_parts.tool_uses(parts), content_parts.answered_call(parts)
             calls = given.get("tool_calls", [])
             if uses and isinstance(calls, list):

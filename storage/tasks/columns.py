@@ -159,8 +159,11 @@ def cleared(fields: TaskFields, clear: tuple[str, ...], row: Row) -> dict[str, A
     for name in clear:
         if getattr(fields, name) is not None:
             raise InvalidInput(f"{name} is both given and in clear: leave one of them out.")
-        if name == "due" and (row["recurrence"] or fields.recurrence) and "recurrence" not in clear:
-            raise InvalidInput("A recurring task needs its due date: clear recurrence as well.")
+        if name == "due" and "recurrence" not in clear:
+            if fields.recurrence is not None:
+                raise InvalidInput("A recurring task needs its due date: leave due out of clear.")
+            if row["recurrence"]:
+                raise InvalidInput("A recurring task needs its due date: clear recurrence as well.")
         column = "assignee_id" if name == "assignee" else name
         values[column] = [] if name == "tags" else None
         if name == "due":

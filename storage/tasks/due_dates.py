@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from storage.schema.errors import InvalidInput
+from storage.schema.request_models import NO_DATE
 from storage.tasks import recurrence
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
@@ -61,9 +62,7 @@ def parse_due(text: str, field: str = "due") -> Due:
             raise InvalidInput(f"{field} has an offset with seconds: write it in hours and minutes, such as +01:00.")
         return Due(moment.isoformat(), moment.astimezone(UTC))
     except (ValueError, OverflowError) as error:
-        raise InvalidInput(
-            f"{field} is not a date that can be read: write 2026-03-01, or 2026-03-01T17:00:00+01:00."
-        ) from error
+        raise InvalidInput(f"{field} is {NO_DATE}.") from error
 
 
 def parse_recurrence(text: str, due: Due) -> str:

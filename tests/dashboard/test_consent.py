@@ -23,7 +23,7 @@ async def test_what_is_deleted_already_takes_no_consent_however_many(alice: Pers
 async def test_nobody_is_asked_about_what_never_was(alice: Person, bob: Person) -> None:
     (theirs,) = await add(bob, "Bob's")
     sentence = await alice.refusal("delete_task", task_ids=[*await add(alice, *"abcdef"), theirs])
-    assert sentence == f"No task {theirs}. Use list_tasks to find its id."
+    assert sentence == f"No task {theirs}. Use list_tasks to find its id. Nothing was deleted."
     assert (await alice.call("list_tasks"))["total_count"] == 6
 
 

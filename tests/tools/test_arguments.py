@@ -20,7 +20,7 @@ WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
     (
         "add_tasks",
         {"tasks": [{"title": "x", "team_id": 0}]},
-        f"tasks.0.team_id must be between 1 and {2**63 - 1}. Nothing was added.",
+        f"tasks.0.team_id must be between 1 and {2**63 - 1}: use list_teams to find it. Nothing was added.",
     ),
     ("add_task", {"title": "x", "priority": "high!"}, "priority must be one of low, medium, high, urgent."),
     ("add_task", {"title": "x", "tags": "work"}, "tags must be a list."),
@@ -83,13 +83,13 @@ async def test_null_is_refused_and_not_ignored(alice: Person) -> None:
     assert await alice.refusal("get_task", task_id=None) == "task_id is required."
     assert (
         await alice.refusal("list_tasks", limit=None, tag=None)
-        == "limit is null: leave it out. tag is null: leave it out."
+        == "tag is null: leave it out. limit is null: leave it out."
     )
     assert await alice.refusal("add_tasks", tasks=[{"title": "x", "due": None}]) == (
-        "tasks.0 has null for due: leave it out. Nothing was added."
+        "tasks.0.due is null: leave it out. Nothing was added."
     )
     said = {"role": "user", "content": "x", "model": None}
-    assert await alice.refusal("start_conversation", messages=[said]) == "messages.0 has null for model: leave it out."
+    assert await alice.refusal("start_conversation", messages=[said]) == "messages.0.model is null: leave it out."
     calls = [{"name": "x", "arguments": {"due": None}}]
     chat = await alice.call("start_conversation", messages=[{"role": "tool", "content": "", "tool_calls": calls}])
     page = await alice.call("get_conversation", conversation_id=chat["id"])
@@ -115,7 +115,7 @@ async def test_of_a_batch_that_is_not_atomic_the_good_ones_are_added(alice: Pers
         "The item must be an object.",
     ]
     assert results[4]["error"].startswith("due ")
-    assert results[5]["error"] == "The item has null for tags: leave it out."
+    assert results[5]["error"] == "tags is null: leave it out."
     assert (await alice.call("list_tasks"))["total_count"] == 2
     assert (await alice.call("add_tasks", **batch))["results"] == results, "a repeated call changes nothing"
     assert "other arguments" in await alice.refusal("add_tasks", **batch | {"tasks": said[:6]})

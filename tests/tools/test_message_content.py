@@ -73,7 +73,7 @@ async def test_the_id_of_a_call_is_in_the_resource_and_only_where_there_is_one(a
         ("", "messages.0.tool_call_id must not be empty."),
         (" ", "messages.0.tool_call_id must not be empty."),
         (7, "messages.0.tool_call_id must be text."),
-        (None, "messages.0 has null for tool_call_id: leave it out."),
+        (None, "messages.0.tool_call_id is null: leave it out."),
         ("x" * 201, "messages.0.tool_call_id is too long: at most 200 characters."),
     ],
 )
