@@ -44,10 +44,10 @@ function open() {
 test("an event brings the new numbers while the socket is live", async () => {
   const { total, state } = open();
   await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1));
+  await waitFor(() => expect(total()).toBe(1), patient);
   server.total = 2;
   server.announce();
-  await waitFor(() => expect(total()).toBe(2));
+  await waitFor(() => expect(total()).toBe(2), patient);
 });
 
 test("without the socket the numbers are polled", async () => {
@@ -62,14 +62,14 @@ test("without the socket the numbers are polled", async () => {
 test("without the server the last numbers stay, and it is live again by itself", async () => {
   const { result, total, state } = open();
   await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1));
+  await waitFor(() => expect(total()).toBe(1), patient);
   await server.stop();
   await waitFor(() => expect(state()).toBe("offline"), patient);
   expect(total()).toBe(1);
   server.total = 4;
   await server.start();
   await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(4));
+  await waitFor(() => expect(total()).toBe(4), patient);
   expect(result.current.error).toBeUndefined();
 }, 30_000);
 
@@ -93,7 +93,7 @@ test.each([
   async (status, detail, kind, told) => {
     const { result, total, state } = open();
     await waitFor(() => expect(state()).toBe("live"), patient);
-    await waitFor(() => expect(total()).toBe(1));
+    await waitFor(() => expect(total()).toBe(1), patient);
     server.failures = [
       (response) => answerJson(response, status, { error: "x", detail }, { "retry-after": "1" }),
     ];
@@ -117,7 +117,7 @@ test.each([
 ])("a request that %s is sent once more, and nobody notices", async (_, failure) => {
   const { total, state } = open();
   await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1));
+  await waitFor(() => expect(total()).toBe(1), patient);
   const states = new Set<string>();
   const asked = server.snapshotsAsked;
   server.failures = [failure];
@@ -144,7 +144,7 @@ test("a request that breaks twice is a server that cannot be reached", async () 
 test("a hidden page reads nothing, and what it missed once it is shown", async () => {
   const { total, state } = open();
   await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1));
+  await waitFor(() => expect(total()).toBe(1), patient);
   const hide = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
   document.dispatchEvent(new Event("visibilitychange"));
   const asked = server.snapshotsAsked;
@@ -163,7 +163,7 @@ test("a hidden page reads nothing, and what it missed once it is shown", async (
 test("a connection that comes back reads once", async () => {
   const { total, state } = open();
   await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1));
+  await waitFor(() => expect(total()).toBe(1), patient);
   const asked = server.snapshotsAsked;
   server.total = 2;
   for (const socket of server.open) socket.terminate();

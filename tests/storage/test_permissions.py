@@ -151,7 +151,15 @@ TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "conversation://": (read(lambda cast: f"conversation://{cast.chat}"), PRIVATE),
     "delete_conversation": (ask("delete_conversation", conversation_id=chat), PRIVATE),
 }
-OWN_ROWS_ONLY = {"whoami", "undo", "create_team", "start_conversation", "list_conversations", "search_messages"}
+OWN_ROWS_ONLY = {
+    "whoami",
+    "set_timezone",
+    "undo",
+    "create_team",
+    "start_conversation",
+    "list_conversations",
+    "search_messages",
+}
 """Tools that name nothing of anybody; what they show is tested where they are."""
 
 
