@@ -29,7 +29,7 @@ from mcp_server.http.request_body import MAX_BODY_BYTES
 from mcp_server.http.resource_metadata import metadata_routes
 from mcp_server.identity.callers import Callers
 from mcp_server.identity.tokens import Caller, Verifier, client_key
-from mcp_server.protocol.server import build_server
+from mcp_server.protocol.server import build_mcp_server
 from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.settings import Settings
 from mcp_server.tools.registry import TOOLS, scope_needed
@@ -78,7 +78,7 @@ async def open_services(
         verifier = Verifier(settings, dashboard_url, find_personal_token)
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
             subscriptions = Subscriptions(feed, lambda token: verifier.verify(token, "mcp"))
-            server = build_server(settings, callers, local, subscriptions)
+            server = build_mcp_server(settings, callers, local, subscriptions)
             yield Services(database, verifier, callers, feed, subscriptions, server)
             await subscriptions.close()
 

@@ -19,7 +19,7 @@ from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlmodel import col
 
 from storage.engine.database import Database, Scope, Statement, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import teams, users
 from storage.schema.request_models import TeamRole
 from storage.schema.tables import Conversation, Message, Task, TaskShare
@@ -157,13 +157,13 @@ async def _found_team(members: list[Person], number: int) -> None:
         member.teams.append((team.id, ids))
 
 
-@verb
+@retry_transient
 async def _count(scope: Scope, statement: Statement) -> int:
     async with scope.transaction() as transaction:
         return await transaction.fetch_value(statement)
 
 
-@verb
+@retry_transient
 async def _add_tasks(person: Person, count: int, everybody: list[str], chance: Random) -> None:
     rows = [_task(person, chance) for _ in range(count)]
     others = [user_id for user_id in everybody if user_id != person.scope.user_id]
@@ -213,7 +213,7 @@ def _task(person: Person, chance: Random) -> dict[str, Any]:
     }
 
 
-@verb
+@retry_transient
 async def _add_conversations(person: Person, chance: Random) -> None:
     async with person.scope.transaction() as transaction:
         for _ in range(chance.randint(3, 6)):

@@ -20,7 +20,7 @@ from mcp.types import CallToolResult, TextContent
 
 from mcp_server.identity.callers import Callers
 from mcp_server.identity.tokens import Caller
-from mcp_server.protocol.server import build_server
+from mcp_server.protocol.server import build_mcp_server
 from mcp_server.settings import Settings
 from storage.embedded_postgres import supervisor
 from storage.engine import migrations
@@ -190,7 +190,7 @@ class Person:
 
     def client(self) -> Client:
         """A client in memory, speaking the newest revision, to a server of its own."""
-        return Client(build_server(self.settings, Callers(self.database), self.caller))
+        return Client(build_mcp_server(self.settings, Callers(self.database), self.caller))
 
     async def ask(self, tool: str, meta: Any = None, /, **arguments: Any) -> CallToolResult:
         """The whole result of a call."""

@@ -22,7 +22,7 @@ from mcp_server.identity.callers import Callers
 from storage.engine.database import Scope
 from storage.people import teams, users
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
-from storage.schema.request_models import MAX_ID, Line, Said
+from storage.schema.request_models import MAX_ID, Line, StrictModel
 from storage.schema.response_models import DashboardSnapshot, DayCount, TaskBrief, TeamBrief, Totals
 from storage.tasks import dashboard, listing, statistics
 
@@ -32,35 +32,35 @@ HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
 def within(low: int, high: int) -> BeforeValidator:
     """Digits only, and what is refused names both bounds."""
 
-    def check(said: object) -> object:
-        if isinstance(said, str) and not (re.fullmatch("[0-9]{1,19}", said) and low <= int(said) <= high):
+    def check(query: object) -> object:
+        if isinstance(query, str) and not (re.fullmatch("[0-9]{1,19}", query) and low <= int(query) <= high):
             raise ValueError(f"write a whole number between {low} and {high}")
-        return said
+        return query
 
     return BeforeValidator(check)
 
 
-class Whose(Said):
-    """Whose tasks."""
+class TeamQuery(StrictModel):
+    """TeamQuery tasks."""
 
     team_id: Annotated[int | None, within(1, MAX_ID)] = Field(
         None, ge=1, le=MAX_ID, description="A team that the caller is in, instead of the caller's own tasks"
     )
 
 
-class HowLong(Whose):
-    """Whose tasks, and how many days back."""
+class DaysQuery(TeamQuery):
+    """TeamQuery tasks, and how many days back."""
 
     days: Annotated[int, within(1, 366)] = Field(14, ge=1, le=366, description="How many days, today included")
 
 
-class HowMany(Whose):
-    """Whose tasks, and how many of them."""
+class LimitQuery(TeamQuery):
+    """TeamQuery tasks, and how many of them."""
 
     limit: Annotated[int, within(1, 100)] = Field(8, ge=1, le=100, description="How many tasks at most")
 
 
-class SnapshotQuery(HowLong, HowMany):
+class SnapshotQuery(DaysQuery, LimitQuery):
     """What a dashboard shows: whose tasks, how many days back, how many tasks."""
 
 
@@ -89,7 +89,7 @@ class Settings(BaseModel):
     timezone: str | None = Field(None, description="IANA name such as Europe/Berlin")
 
 
-class NewSettings(Said):
+class NewSettings(StrictModel):
     """What is to be set."""
 
     timezone: Annotated[Line, Field(max_length=64, description="IANA name such as Europe/Berlin")]
@@ -141,62 +141,62 @@ router = APIRouter(
     prefix="/api/dashboard",
     dependencies=[Depends(_check_said_once)],
     tags=["dashboard"],
-    responses={status: {"model": Problem} | said for status, said in _PROBLEMS.items()},
+    responses={status: {"model": Problem} | query for status, query in _PROBLEMS.items()},
 )
 
 
 @router.get(
     "/snapshot", response_model=DashboardSnapshot, operation_id="getSnapshot", summary="All that a dashboard shows"
 )
-async def get_snapshot(request: Request, said: Annotated[SnapshotQuery, Query()]) -> Response:
+async def get_snapshot(request: Request, query: Annotated[SnapshotQuery, Query()]) -> Response:
     """The answers of the other addresses in one, all of the same moment.
 
     At most 100 teams are given, the one of `team_id` always; `team_count` counts them all.
     """
-    return _answer(await dashboard.snapshot(await _scope(request), said.team_id, said.days, said.limit))
+    return _answer(await dashboard.snapshot(await _scope(request), query.team_id, query.days, query.limit))
 
 
 @router.get("/statistics", response_model=Totals, operation_id="getStatistics", summary="Four numbers")
-async def get_statistics(request: Request, said: Annotated[Whose, Query()]) -> Response:
+async def get_statistics(request: Request, query: Annotated[TeamQuery, Query()]) -> Response:
     """Total, pending and completed tasks of the caller's own, and tasks that others shared with the caller.
 
     With `team_id`: of the team's tasks, `shared_tasks` being those of them that are shared with somebody.
     The numbers include every change that was committed before the request.
     """
-    return _answer(await statistics.totals(await _scope(request), said.team_id))
+    return _answer(await statistics.totals(await _scope(request), query.team_id))
 
 
 @router.get("/trend", response_model=Trend, operation_id="getTrend", summary="Created and completed per day")
-async def get_trend(request: Request, said: Annotated[HowLong, Query()]) -> Response:
+async def get_trend(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
     """How many tasks were created and completed on each of the last days."""
-    return _answer(Trend(days=await statistics.trend(await _scope(request), said.team_id, said.days)))
+    return _answer(Trend(days=await statistics.trend(await _scope(request), query.team_id, query.days)))
 
 
 @router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
-async def get_tasks(request: Request, said: Annotated[HowMany, Query()]) -> Response:
+async def get_tasks(request: Request, query: Annotated[LimitQuery, Query()]) -> Response:
     """The newest tasks that the caller may see, completed ones as well."""
-    wanted = listing.Filter(status="all", team_id=said.team_id)
-    page = await listing.find(await _scope(request), wanted, said.limit)
+    wanted = listing.Filter(status="all", team_id=query.team_id)
+    page = await listing.find(await _scope(request), wanted, query.limit)
     return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
 
 
 @router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")
-async def get_teams(request: Request, said: Annotated[Said, Query()]) -> Response:
+async def get_teams(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
     """The teams whose numbers and tasks the caller may ask for."""
     found = await teams.find_all(await _scope(request))
     return _answer(Teams(teams=[TeamBrief(id=team.id, name=team.name, role=team.role) for team in found]))
 
 
 @router.get("/settings", response_model=Settings, operation_id="getSettings", summary="The caller's settings")
-async def get_settings(request: Request, said: Annotated[Said, Query()]) -> Response:
+async def get_settings(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
     """What the caller has set, or their clients have named."""
     return _answer(Settings(timezone=await users.current_timezone(await _scope(request))))
 
 
 @router.put("/settings", response_model=Settings, operation_id="putSettings", summary="Change the caller's settings")
-async def put_settings(request: Request, said: Annotated[NewSettings, Query()]) -> Response:
+async def put_settings(request: Request, query: Annotated[NewSettings, Query()]) -> Response:
     """Set the time zone that the caller's days are in, for all their clients. There is no body."""
-    timezone = await users.choose_timezone(await _scope(request, reading=False), said.timezone)
+    timezone = await users.choose_timezone(await _scope(request, reading=False), query.timezone)
     return _answer(Settings(timezone=timezone))
 
 

@@ -128,7 +128,7 @@ async def _answer(
         if settings.loopback:
             with _in_data_dir(settings):
                 (settings.data_dir / "address").write_text(settings.address, "utf-8")
-        server = uvicorn_server.build_server(app, draining.set, lambda: print(greeting, flush=True))
+        server = uvicorn_server.build_http_server(app, draining.set, lambda: print(greeting, flush=True))
         await server.serve([listening])
 
 
@@ -265,7 +265,7 @@ def examine() -> None:
     """Look for what is wrong with this installation, and say how to mend it."""
     findings = _run(doctor.examine_all(_configure()))
     doctor.show(findings)
-    if any(finding.mend for finding in findings):
+    if any(finding.fix for finding in findings):
         raise SystemExit(1)
 
 

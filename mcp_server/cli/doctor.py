@@ -34,8 +34,8 @@ def show(findings: list[Finding]) -> None:
     """Print a table, and below it what to do."""
     table = Table("", "what", Column("found", overflow="fold"), box=None, pad_edge=False)
     for finding in findings:
-        mark = "[green]ok[/]" if finding.mend is None else "[red]!![/]"
-        table.add_row(mark, finding.name, finding.found if finding.mend is None else f"{finding.found}\n{finding.mend}")
+        mark = "[green]ok[/]" if finding.fix is None else "[red]!![/]"
+        table.add_row(mark, finding.name, finding.found if finding.fix is None else f"{finding.found}\n{finding.fix}")
     Console(highlight=False).print(table)
 
 
@@ -51,8 +51,8 @@ def _folder(settings: Settings) -> list[Finding]:
 
 def _secret(path: Path) -> Finding:
     mode = stat.S_IMODE(path.stat().st_mode)
-    mend = f"Others may read it: run chmod 600 {path}" if mode & 0o077 else None
-    return Finding(path.name, f"mode {mode:o}", mend)
+    fix = f"Others may read it: run chmod 600 {path}" if mode & 0o077 else None
+    return Finding(path.name, f"mode {mode:o}", fix)
 
 
 async def _database(settings: Settings) -> list[Finding]:
@@ -71,8 +71,8 @@ async def _tokens(settings: Settings) -> list[Finding]:
     found: list[Finding] = []
     if settings.issuer:
         known = await Verifier(settings).ready()
-        mend = None if known else f"Check TASKDECK_JWKS_URL: {settings.jwks_url} gives no keys"
-        found.append(Finding("token issuer", settings.issuer, mend))
+        fix = None if known else f"Check TASKDECK_JWKS_URL: {settings.jwks_url} gives no keys"
+        found.append(Finding("token issuer", settings.issuer, fix))
     else:
         found.append(Finding("token issuer", "the built-in one, and the dashboard's"))
     if settings.token:
@@ -95,8 +95,8 @@ async def _port(variable: str, host: str, port: int, path: str) -> Finding:
         in_use = error.errno == errno.EADDRINUSE
         if in_use and await _answers(f"http://{f'[{host}]' if ':' in host else host}:{port}{path}"):
             return Finding(variable, f"port {port} is in use, by Taskdeck")
-        mend = f"Stop the other program, or set {variable} to another port (0: any)"
-        return Finding(variable, f"port {port} is in use" if in_use else f"{host}: {error.strerror}", mend)
+        fix = f"Stop the other program, or set {variable} to another port (0: any)"
+        return Finding(variable, f"port {port} is in use" if in_use else f"{host}: {error.strerror}", fix)
     return Finding(variable, f"port {port} is free")
 
 

@@ -47,7 +47,7 @@ class Health:
         try:
             await migrations.check(self._database)
         except Unprepared as error:
-            reasons.append(error.mend)
+            reasons.append(error.fix)
         except StorageError as error:
             reasons.append(str(error))
         if not await self._verifier.ready():

@@ -181,7 +181,7 @@ def listen(host: str, port: int) -> socket.socket:
     return listening
 
 
-def build_server(
+def build_http_server(
     app: ASGIApp, on_drain: Callable[[], None], on_ready: Callable[[], None] = lambda: None
 ) -> uvicorn.Server:
     """A server for `app`; run it with `await server.serve([listen(...)])`.

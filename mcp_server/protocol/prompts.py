@@ -132,7 +132,7 @@ async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
         "today, then what is urgent or important; suggest an order that one person can do in a day, say what to move "
         f"and to when, and ask before you change anything. {_shown('due until today', due)}; "
         f"{_shown('open in all', others)}.",
-        [task.facts() for task in (*due.tasks, *(other for other in others.tasks if other.id not in seen))],
+        [task.payload() for task in (*due.tasks, *(other for other in others.tasks if other.id not in seen))],
     )
 
 
@@ -149,9 +149,9 @@ async def _weekly_review(call: Call, given: dict[str, str]) -> str:
         f"change anything. First come the numbers of {whose}, then what was completed in the last seven days, "
         f"today included ({_shown('completed', done)}), then what is open ({_shown('open', left)}).",
         [
-            numbers.facts(),
+            numbers.payload(),
             *(task.model_dump(include={"id", "title", "completed_at", "tags"}) for task in done.tasks),
-            *(task.facts() for task in left.tasks),
+            *(task.payload() for task in left.tasks),
         ],
     )
 
@@ -163,7 +163,7 @@ async def _continue_conversation(call: Call, given: dict[str, str]) -> str:
     return _with_data(
         f"Go on with our conversation {conversation_id} where it ended. Its last messages follow, the oldest first."
         f"{older} Keep new messages with append_messages. Sum up in two sentences where we are, then go on.",
-        [page.conversation.facts(), *(message.facts() for message in page.messages)],
+        [page.conversation.payload(), *(message.payload() for message in page.messages)],
     )
 
 

@@ -14,7 +14,7 @@ from storage.conversations import conversations
 from storage.engine.database import Scope
 from storage.schema.errors import NotFound
 from storage.schema.request_models import MAX_ID
-from storage.schema.response_models import View
+from storage.schema.response_models import ResponseModel
 from storage.tasks import history, statistics
 
 MIME = "application/json"
@@ -45,15 +45,15 @@ _READERS = {
 """The tools that read the same: without any of them there is no such resource."""
 
 
-async def _read_conversation(scope: Scope, conversation_id: int) -> View:
+async def _read_conversation(scope: Scope, conversation_id: int) -> ResponseModel:
     return await conversations.read(scope, conversation_id)
 
 
-async def _read_task(scope: Scope, task_id: int) -> View:
+async def _read_task(scope: Scope, task_id: int) -> ResponseModel:
     return await history.detail(scope, task_id)
 
 
-_KINDS: dict[str, Callable[[Scope, int], Awaitable[View]]] = {
+_KINDS: dict[str, Callable[[Scope, int], Awaitable[ResponseModel]]] = {
     "conversation": _read_conversation,
     "task": _read_task,
 }
@@ -85,11 +85,11 @@ async def read(scope: Scope, tools: Container[str], uri: str) -> str:
         NotFound: no such resource, or not the caller's: the same words for both.
     """
     if uri == STATISTICS and _has(tools, "statistics"):
-        return as_text((await statistics.overview(scope)).facts())
+        return as_text((await statistics.overview(scope)).payload())
     found = _URI.fullmatch(uri)
     if found is None or int(found[2]) > MAX_ID or not _has(tools, found[1]):
         raise NotFound(f"No resource {uri}. Use resources/list to find what there is.")
-    return as_text((await _KINDS[found[1]](scope, int(found[2]))).facts())
+    return as_text((await _KINDS[found[1]](scope, int(found[2]))).payload())
 
 
 async def list_own(scope: Scope, tools: Container[str], cursor: str | None) -> ListResourcesResult:

@@ -50,7 +50,7 @@ from mcp_server.protocol.params import explain_params
 from mcp_server.protocol.subscriptions import Subscriptions, distinct
 from mcp_server.settings import Settings
 from mcp_server.tools import account, conversations, search, statistics, tasks, teams
-from mcp_server.tools.calls import Asking, Call
+from mcp_server.tools.calls import Call, ConfirmationRequired
 from mcp_server.tools.registry import Tool, offered
 from storage.engine.database import Scope
 from storage.schema.errors import NotAllowed, NotFound, StorageError
@@ -120,7 +120,7 @@ class Handlers:
             if "append_messages" not in self.tools:
                 return _refusal("This server keeps no calls: leave the conversation out of _meta.")
             return await recording.keep(call, name, arguments, run, place)
-        except Asking as asking:
+        except ConfirmationRequired as asking:
             return asking.question
         except StorageError as error:
             return _refusal(str(error))
@@ -202,7 +202,7 @@ class Handlers:
             raise MCPError(INTERNAL_ERROR, OUR_FAULT, data) from error
 
 
-def build_server(
+def build_mcp_server(
     settings: Settings, callers: Callers, local: Caller | None = None, subscriptions: Subscriptions | None = None
 ) -> Server[Any]:
     """A server over one database. `local` is who asks over stdio and in memory."""

@@ -5,14 +5,14 @@ from typing import Annotated
 
 from pydantic import Field
 
-from mcp_server.tools.registry import Call, Nothing, tool
+from mcp_server.tools.registry import Call, NoArguments, tool
 from storage.people import users
 from storage.people.timezones import rules_of
-from storage.schema.request_models import Line, Said
-from storage.schema.response_models import View
+from storage.schema.request_models import Line, StrictModel
+from storage.schema.response_models import ResponseModel
 
 
-class Whoami(View):
+class Whoami(ResponseModel):
     """The caller."""
 
     user_id: str
@@ -23,13 +23,13 @@ class Whoami(View):
     timezone: str | None = None
 
 
-class SetTimezone(Said):
+class SetTimezone(StrictModel):
     """Arguments of set_timezone."""
 
     timezone: Annotated[Line, Field(max_length=64)] = Field(description="IANA name such as Europe/Berlin")
 
 
-class Timezone(View):
+class Timezone(ResponseModel):
     """A person's time zone, and the time there."""
 
     timezone: str
@@ -37,7 +37,7 @@ class Timezone(View):
 
 
 @tool("account", "Who am I", reads=True)
-async def whoami(call: Call, said: Nothing) -> Whoami:
+async def whoami(call: Call, args: NoArguments) -> Whoami:
     """Tell whose tasks these are, what the token allows, the user's time zone, and the current time there."""
     caller = call.caller
     timezone = await users.current_timezone(call.scope)
@@ -52,9 +52,9 @@ async def whoami(call: Call, said: Nothing) -> Whoami:
 
 
 @tool("account", "Set the time zone", repeatable=True)
-async def set_timezone(call: Call, said: SetTimezone) -> Timezone:
+async def set_timezone(call: Call, args: SetTimezone) -> Timezone:
     """Set the user's time zone, which their days are in, for all their clients."""
-    timezone = await users.choose_timezone(call.scope, said.timezone)
+    timezone = await users.choose_timezone(call.scope, args.timezone)
     return Timezone(timezone=timezone, now=_now(timezone))
 
 

@@ -16,7 +16,7 @@ from storage.engine.database import Scope
 from storage.schema.errors import NotAllowed
 
 
-class Asking(Exception):
+class ConfirmationRequired(Exception):
     """The person is to be asked first: the client puts the question, and repeats the call with the answer."""
 
     def __init__(self, question: InputRequiredResult) -> None:
@@ -56,4 +56,4 @@ class Call:
             "required": ["yes"],
         }
         asked = ElicitRequest(params=ElicitRequestFormParams(message=question, requested_schema=form))
-        raise Asking(InputRequiredResult(input_requests={key: asked}))
+        raise ConfirmationRequired(InputRequiredResult(input_requests={key: asked}))

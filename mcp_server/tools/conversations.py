@@ -8,7 +8,7 @@ from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
 from storage.conversations import conversations, message_search
 from storage.schema import token_budget
-from storage.schema.request_models import Count, Cursor, Id, Key, Line, NewMessage, Said
+from storage.schema.request_models import Count, Cursor, Id, Key, Line, NewMessage, StrictModel
 from storage.schema.response_models import (
     ConversationDeleted,
     ConversationList,
@@ -23,7 +23,7 @@ Query = Annotated[Line, Field(max_length=500)]
 Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]
 
 
-class StartConversation(Said):
+class StartConversation(StrictModel):
     """Arguments of start_conversation."""
 
     title: Annotated[Line, Field(max_length=200)] | None = None
@@ -31,7 +31,7 @@ class StartConversation(Said):
     idempotency_key: Key | None = None
 
 
-class AppendMessages(Said):
+class AppendMessages(StrictModel):
     """Arguments of append_messages."""
 
     conversation_id: Id
@@ -39,7 +39,7 @@ class AppendMessages(Said):
     idempotency_key: Key | None = Field(None, description="Same key, appended once: safe to retry for 24 h")
 
 
-class ListConversations(Said):
+class ListConversations(StrictModel):
     """Arguments of list_conversations."""
 
     search: Query | None = None
@@ -47,7 +47,7 @@ class ListConversations(Said):
     cursor: Cursor | None = None
 
 
-class GetConversation(Said):
+class GetConversation(StrictModel):
     """Arguments of get_conversation."""
 
     conversation_id: Id
@@ -56,7 +56,7 @@ class GetConversation(Said):
     max_tokens: Annotated[Count, Field(ge=100, le=20_000)] = 4000
 
 
-class SearchMessages(Said):
+class SearchMessages(StrictModel):
     """Arguments of search_messages."""
 
     query: Query = Field(description='Whole words; "a phrase", or, -not')
@@ -64,50 +64,50 @@ class SearchMessages(Said):
     cursor: Cursor | None = None
 
 
-class OneConversation(Said):
+class OneConversation(StrictModel):
     """Arguments of delete_conversation."""
 
     conversation_id: Id
 
 
 @tool("conversations", "Start a conversation")
-async def start_conversation(call: Call, said: StartConversation) -> ConversationView:
+async def start_conversation(call: Call, args: StartConversation) -> ConversationView:
     """Start a conversation to keep a chat's messages in."""
-    return await conversations.start(call.scope, said.title, said.messages, said.idempotency_key)
+    return await conversations.start(call.scope, args.title, args.messages, args.idempotency_key)
 
 
 @tool("conversations", "Keep messages")
-async def append_messages(call: Call, said: AppendMessages) -> MessagesAppended:
+async def append_messages(call: Call, args: AppendMessages) -> MessagesAppended:
     """Append messages to a conversation, in order. Sequence numbers have no gaps. Send at most 1 MiB in one call."""
-    return await conversations.append(call.scope, said.conversation_id, said.messages, said.idempotency_key)
+    return await conversations.append(call.scope, args.conversation_id, args.messages, args.idempotency_key)
 
 
 @tool("conversations", "List conversations", reads=True)
-async def list_conversations(call: Call, said: ListConversations) -> ConversationList:
+async def list_conversations(call: Call, args: ListConversations) -> ConversationList:
     """List conversations, the one updated last first. search looks at titles and messages."""
     return await conversations.find(
-        call.scope, said.search, said.limit, said.cursor, max_tokens=token_budget.allowed(said.limit)
+        call.scope, args.search, args.limit, args.cursor, max_tokens=token_budget.allowed(args.limit)
     )
 
 
 @tool("conversations", "Read a conversation", reads=True)
-async def get_conversation(call: Call, said: GetConversation) -> ConversationPage:
+async def get_conversation(call: Call, args: GetConversation) -> ConversationPage:
     """Read a conversation's newest messages, oldest first, as many as fit into max_tokens.
 
     While has_more, repeat the call with before_sequence = the first sequence that came.
     """
-    return await conversations.read(call.scope, said.conversation_id, said.limit, said.before_sequence, said.max_tokens)
+    return await conversations.read(call.scope, args.conversation_id, args.limit, args.before_sequence, args.max_tokens)
 
 
 @tool("conversations", "Search messages", reads=True)
-async def search_messages(call: Call, said: SearchMessages) -> MessageMatches:
+async def search_messages(call: Call, args: SearchMessages) -> MessageMatches:
     """Find messages by their words, newest first."""
     return await message_search.search(
-        call.scope, said.query, said.limit, said.cursor, max_tokens=token_budget.allowed(said.limit)
+        call.scope, args.query, args.limit, args.cursor, max_tokens=token_budget.allowed(args.limit)
     )
 
 
 @tool("conversations", "Delete a conversation", destroys=True)
-async def delete_conversation(call: Call, said: OneConversation) -> ConversationDeleted:
+async def delete_conversation(call: Call, args: OneConversation) -> ConversationDeleted:
     """Delete a conversation with its messages, for good."""
-    return await conversations.remove(call.scope, said.conversation_id)
+    return await conversations.remove(call.scope, args.conversation_id)

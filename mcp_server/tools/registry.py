@@ -19,18 +19,18 @@ from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from mcp_server.tools.refusals import explain, mark_nulls
 from storage.schema.errors import InvalidInput
-from storage.schema.request_models import MAX_ID, Said
-from storage.schema.response_models import View
+from storage.schema.request_models import MAX_ID, StrictModel
+from storage.schema.response_models import ResponseModel
 
-Arguments = TypeVar("Arguments", bound=Said)
+Arguments = TypeVar("Arguments", bound=StrictModel)
 READ, WRITE = "mcp:read", "mcp:write"
 
 
-class Nothing(Said):
+class NoArguments(StrictModel):
     """No arguments."""
 
 
-Run = Callable[[Call, Any], Awaitable[View]]
+Run = Callable[[Call, Any], Awaitable[ResponseModel]]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Tool:
     toolset: Toolset
     scope: str
     hints: ToolAnnotations
-    arguments: type[Said]
+    arguments: type[StrictModel]
     result: Any
     run: Run
     ui: str | None = None
@@ -69,10 +69,10 @@ class Tool:
         """
         schema = self.wire.input_schema
         try:
-            said = self.arguments.model_validate(mark_nulls(arguments, self.arguments))
+            args = self.arguments.model_validate(mark_nulls(arguments, self.arguments))
         except ValidationError as error:
             raise InvalidInput(explain(error, self.name, schema)) from error
-        facts = (await self.run(call, said)).facts()
+        facts = (await self.run(call, args)).payload()
         return CallToolResult(content=[TextContent(type="text", text=as_text(facts))], structured_content=facts)
 
 
@@ -87,15 +87,17 @@ def tool(
     destroys: bool = False,
     repeatable: bool = False,
     ui: str | None = None,
-) -> Callable[[Callable[[Call, Arguments], Awaitable[View]]], Callable[[Call, Arguments], Awaitable[View]]]:
+) -> Callable[
+    [Callable[[Call, Arguments], Awaitable[ResponseModel]]], Callable[[Call, Arguments], Awaitable[ResponseModel]]
+]:
     """Make a function a tool. Its name, docstring and annotations say the rest.
 
     reads: changes nothing. destroys: takes something away. repeatable: a second call changes nothing more.
     """
 
     def register(
-        function: Callable[[Call, Arguments], Awaitable[View]],
-    ) -> Callable[[Call, Arguments], Awaitable[View]]:
+        function: Callable[[Call, Arguments], Awaitable[ResponseModel]],
+    ) -> Callable[[Call, Arguments], Awaitable[ResponseModel]]:
         hints = get_type_hints(function)
         name = function.__name__
         TOOLS[name] = Tool(
@@ -110,7 +112,7 @@ def tool(
                 idempotent_hint=reads or repeatable,
                 open_world_hint=False,
             ),
-            arguments=hints["said"],
+            arguments=hints["args"],
             result=hints["return"],
             run=cast(Run, function),
             ui=ui,

@@ -10,8 +10,8 @@ from storage.conversations import conversations
 from storage.engine.database import Scope
 from storage.schema import token_budget
 from storage.schema.errors import NotFound
-from storage.schema.request_models import MAX_ID, Line, Said, only
-from storage.schema.response_models import View
+from storage.schema.request_models import MAX_ID, Line, StrictModel, only
+from storage.schema.response_models import ResponseModel
 from storage.tasks import history, listing
 from storage.tasks.listing import Filter
 
@@ -23,13 +23,13 @@ TITLE_TOKENS = 130
 """What of a long title is shown: enough to choose by, for fetch has it whole."""
 
 
-class Search(Said):
+class Search(StrictModel):
     """Arguments of search."""
 
     query: Annotated[Line, Field(max_length=500)]
 
 
-class Fetch(Said):
+class Fetch(StrictModel):
     """Arguments of fetch."""
 
     id: Annotated[Line, Field(max_length=40), only(40, "must be an id from search, such as task:42")] = Field(
@@ -37,7 +37,7 @@ class Fetch(Said):
     )
 
 
-class Found(View):
+class Found(ResponseModel):
     """One match; `url` is the address of the resource, good for resources/read."""
 
     id: str
@@ -45,13 +45,13 @@ class Found(View):
     url: str
 
 
-class Results(View):
+class Results(ResponseModel):
     """What was found, tasks first."""
 
     results: list[Found]
 
 
-class Document(View):
+class Document(ResponseModel):
     """A task or conversation as text, and what else is known about it."""
 
     id: str
@@ -62,10 +62,10 @@ class Document(View):
 
 
 @tool("search", "Search", reads=True)
-async def search(call: Call, said: Search) -> Results:
+async def search(call: Call, args: Search) -> Results:
     """Find tasks and conversations by their words: those with all of them, else those with any. Read one with fetch."""
-    found = await _find(call.scope, said.query)
-    if not found and (wider := _widen(said.query)):
+    found = await _find(call.scope, args.query)
+    if not found and (wider := _widen(args.query)):
         found = await _find(call.scope, wider)
     return Results(results=found)
 
@@ -99,21 +99,23 @@ def _title(conversation_id: int, title: str | None) -> str:
 
 
 @tool("search", "Fetch", reads=True)
-async def fetch(call: Call, said: Fetch) -> Document:
+async def fetch(call: Call, args: Fetch) -> Document:
     """Read one thing that search found, in full; of a long conversation the newest messages."""
-    kind, _, number = said.id.partition(":")
+    kind, _, number = args.id.partition(":")
     known = kind in ("task", "conversation") and number.isascii() and number.isdigit() and len(number) <= 19
     if not known or not 1 <= int(number) <= MAX_ID:
-        raise NotFound(f"There is nothing with the id {said.id}. Use search to find ids, such as task:42.")
+        raise NotFound(f"There is nothing with the id {args.id}. Use search to find ids, such as task:42.")
     return await (_task if kind == "task" else _conversation)(call.scope, int(number))
 
 
 async def _task(scope: Scope, task_id: int) -> Document:
     found = await history.detail(scope, task_id)
-    known = found.facts()
+    known = found.payload()
     text = known.pop("description", "")
     return Document(
-        **_found("task", found.id, known.pop("title")).facts(), text=f"{found.title}\n\n{text}".strip(), metadata=known
+        **_found("task", found.id, known.pop("title")).payload(),
+        text=f"{found.title}\n\n{text}".strip(),
+        metadata=known,
     )
 
 
@@ -122,6 +124,6 @@ async def _conversation(scope: Scope, conversation_id: int) -> Document:
     texts = [f"{message.role}: {message.content}" for message in page.messages]
     if page.has_more:
         texts.insert(0, "(Older messages are left out: use get_conversation with before_sequence.)")
-    known = page.conversation.facts() | {"has_more": page.has_more}
+    known = page.conversation.payload() | {"has_more": page.has_more}
     title = _title(conversation_id, page.conversation.title)
-    return Document(**_found("conversation", conversation_id, title).facts(), text="\n\n".join(texts), metadata=known)
+    return Document(**_found("conversation", conversation_id, title).payload(), text="\n\n".join(texts), metadata=known)

@@ -18,12 +18,13 @@ from storage.schema.request_models import (
     Moment,
     NewTask,
     Priority,
-    Said,
     Status,
+    StrictModel,
     Tag,
     TaskFields,
 )
 from storage.schema.response_models import (
+    ResponseModel,
     TaskCompleted,
     TaskDeleted,
     TaskDetail,
@@ -32,7 +33,6 @@ from storage.schema.response_models import (
     TasksDeleted,
     TaskView,
     Undone,
-    View,
 )
 from storage.tasks import deletion, history, listing, tasks
 from storage.tasks import undo as undoing
@@ -55,7 +55,7 @@ def _keep(value: object, check: ValidatorFunctionWrapHandler) -> object:
         return error
 
 
-EachByItself = WrapValidator(_keep)
+ValidatedSeparately = WrapValidator(_keep)
 """What is wrong with one is found in its place, for the others may be fine."""
 
 
@@ -65,15 +65,17 @@ class AddTask(NewTask):
     idempotency_key: Key | None = Field(None, description="Same key, same task: safe to retry for 24 h")
 
 
-class AddTasks(Said):
+class AddTasks(StrictModel):
     """Arguments of add_tasks."""
 
-    tasks: Annotated[list[Annotated[NewTask, no_nulls(NewTask), EachByItself]], Field(min_length=1, max_length=50)]
+    tasks: Annotated[
+        list[Annotated[NewTask, no_nulls(NewTask), ValidatedSeparately]], Field(min_length=1, max_length=50)
+    ]
     atomic: bool = Field(True, description="All or none")
     idempotency_key: Key | None = None
 
 
-class Added(View):
+class Added(ResponseModel):
     """What became of one task of a batch."""
 
     index: int
@@ -82,13 +84,13 @@ class Added(View):
     error: str | None = None
 
 
-class AddedTasks(View):
+class AddedTasks(ResponseModel):
     """What became of a batch."""
 
     results: list[Added]
 
 
-class ListTasks(Said):
+class ListTasks(StrictModel):
     """Arguments of list_tasks."""
 
     status: ListedStatus = Field("pending", description="pending = not completed")
@@ -106,13 +108,13 @@ class ListTasks(Said):
     cursor: Cursor | None = None
 
 
-class OneTask(Said):
+class OneTask(StrictModel):
     """Arguments of the tools on one task."""
 
     task_id: Id
 
 
-class DeleteTask(Said):
+class DeleteTask(StrictModel):
     """Arguments of delete_task."""
 
     task_id: Id | None = None
@@ -147,29 +149,29 @@ class UpdateTask(TaskFields):
     )
 
 
-class Undo(Said):
+class Undo(StrictModel):
     """Arguments of undo."""
 
     count: Annotated[Count, Field(ge=1, le=20)] = 1
 
 
 @tool("tasks", "Add a task")
-async def add_task(call: Call, said: AddTask) -> TaskView:
+async def add_task(call: Call, args: AddTask) -> TaskView:
     """Add a task. A date in due is that day in the user's time zone; a time needs its offset.
 
     If that is the zone's offset, a recurring task keeps its local time when the clocks change.
     """
-    return await tasks.add(call.scope, said, said.idempotency_key)
+    return await tasks.add(call.scope, args, args.idempotency_key)
 
 
 @tool("tasks", "Add several tasks")
-async def add_tasks(call: Call, said: AddTasks) -> AddedTasks:
+async def add_tasks(call: Call, args: AddTasks) -> AddedTasks:
     """Add up to 50 tasks, 1 MiB at most, in one call. With atomic=false each result tells what became of that task."""
-    items = [_misfit(task, f"tasks.{index}." if said.atomic else "") for index, task in enumerate(said.tasks)]
+    items = [_invalid_task(task, f"tasks.{index}." if args.atomic else "") for index, task in enumerate(args.tasks)]
     wrong = [item for item in items if isinstance(item, InvalidInput)]
-    if wrong and said.atomic:
+    if wrong and args.atomic:
         raise InvalidInput(" ".join([*map(str, wrong[:MOST]), "Nothing was added."]))
-    outcomes = await tasks.add_many(call.scope, items, atomic=said.atomic, key=said.idempotency_key)
+    outcomes = await tasks.add_many(call.scope, items, atomic=args.atomic, key=args.idempotency_key)
     return AddedTasks(
         results=[
             Added(index=index, ok=False, error=str(outcome))
@@ -180,7 +182,7 @@ async def add_tasks(call: Call, said: AddTasks) -> AddedTasks:
     )
 
 
-def _misfit(task: NewTask | ValidationError, at: str) -> NewTask | InvalidInput:
+def _invalid_task(task: NewTask | ValidationError, at: str) -> NewTask | InvalidInput:
     if isinstance(task, NewTask):
         return task
     schema = TOOLS["add_tasks"].wire.input_schema["properties"]["tasks"]["items"]
@@ -188,63 +190,63 @@ def _misfit(task: NewTask | ValidationError, at: str) -> NewTask | InvalidInput:
 
 
 @tool("tasks", "List tasks", reads=True)
-async def list_tasks(call: Call, said: ListTasks) -> TaskPage:
+async def list_tasks(call: Call, args: ListTasks) -> TaskPage:
     """Find tasks; by default what is not completed, newest first. total_count counts the whole list.
 
     A page may end early to stay short: while there is next_cursor, repeat the call with cursor for more.
     """
     return await listing.find(
         call.scope,
-        Filter(**said.model_dump(include={*Filter.model_fields})),
-        said.limit,
-        said.cursor,
-        whole=said.detail == "full",
-        max_tokens=token_budget.allowed(said.limit),
+        Filter(**args.model_dump(include={*Filter.model_fields})),
+        args.limit,
+        args.cursor,
+        whole=args.detail == "full",
+        max_tokens=token_budget.allowed(args.limit),
     )
 
 
 @tool("tasks", "Read a task", reads=True)
-async def get_task(call: Call, said: OneTask) -> TaskDetail:
+async def get_task(call: Call, args: OneTask) -> TaskDetail:
     """Read one task with its description, subtasks, shares and latest history (who changed what, with which client)."""
-    return await history.detail(call.scope, said.task_id)
+    return await history.detail(call.scope, args.task_id)
 
 
 @tool("tasks", "Change a task", repeatable=True)
-async def update_task(call: Call, said: UpdateTask) -> TaskCompleted:
+async def update_task(call: Call, args: UpdateTask) -> TaskCompleted:
     """Change the given fields of a task; others stay. tags replaces all tags. Empty fields with clear.
 
     Give expected_version (from the last read) so as not to overwrite somebody else's change.
     """
-    return await tasks.change(call.scope, said.task_id, said, said.status, tuple(said.clear), said.expected_version)
+    return await tasks.change(call.scope, args.task_id, args, args.status, tuple(args.clear), args.expected_version)
 
 
 @tool("tasks", "Complete a task", repeatable=True)
-async def complete_task(call: Call, said: OneTask) -> TaskCompleted:
+async def complete_task(call: Call, args: OneTask) -> TaskCompleted:
     """Mark a task as completed. Subtasks stay as they are; open_subtasks counts the open ones.
 
     A recurring task gets its next occurrence, with its subtasks, which is in the result.
     """
-    return await tasks.complete(call.scope, said.task_id)
+    return await tasks.complete(call.scope, args.task_id)
 
 
 @tool("tasks", "Delete a task", destroys=True, repeatable=True)
-async def delete_task(call: Call, said: DeleteTask) -> TaskDeleted | TasksDeleted:
+async def delete_task(call: Call, args: DeleteTask) -> TaskDeleted | TasksDeleted:
     """Delete a task, or several with task_ids: all or none, each with its subtasks.
 
     restore_task brings one back within 30 days, undo all. More than 5 at once, subtasks included, take the user's
     consent: the client asks them, or you do and then pass confirm.
     """
     try:
-        return await _delete(call, said, None if said.confirm else MOST_UNASKED)
+        return await _delete(call, args, None if args.confirm else MOST_UNASKED)
     except NeedsConsent as many:
         call.confirm(f"Delete {many.count} tasks: {_enumerate(many)}?", f"Delete {many.count} tasks")
-        return await _delete(call, said, None)
+        return await _delete(call, args, None)
 
 
-async def _delete(call: Call, said: DeleteTask, most: int | None) -> TaskDeleted | TasksDeleted:
-    if said.task_id is not None:
-        return await deletion.remove(call.scope, said.task_id, most)
-    return await deletion.remove_many(call.scope, said.task_ids or (), most)
+async def _delete(call: Call, args: DeleteTask, most: int | None) -> TaskDeleted | TasksDeleted:
+    if args.task_id is not None:
+        return await deletion.remove(call.scope, args.task_id, most)
+    return await deletion.remove_many(call.scope, args.task_ids or (), most)
 
 
 def _enumerate(many: NeedsConsent) -> str:
@@ -261,16 +263,16 @@ def _quote(title: str) -> str:
 
 
 @tool("tasks", "Restore a task", repeatable=True)
-async def restore_task(call: Call, said: OneTask) -> TaskRestored:
+async def restore_task(call: Call, args: OneTask) -> TaskRestored:
     """Bring a deleted task back, with its shares and the subtasks that were deleted with it."""
-    return await deletion.restore(call.scope, said.task_id)
+    return await deletion.restore(call.scope, args.task_id)
 
 
 @tool("tasks", "Undo", destroys=True)
-async def undo(call: Call, said: Undo) -> Undone:
+async def undo(call: Call, args: Undo) -> Undone:
     """Take back this client's last calls that changed a task or share, newest first, all or nothing.
 
     count skips reads, calls that changed nothing, and what other clients or the user did. reverted names each change,
     by call. Undoing again goes on before what was undone, or could not be.
     """
-    return await undoing.undo(call.scope, said.count)
+    return await undoing.undo(call.scope, args.count)

@@ -28,7 +28,7 @@ from sqlmodel import col
 
 from storage.engine import idempotency, pagination
 from storage.engine.database import Row, Scope, Statement, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema import token_budget
 from storage.schema.errors import NotFound, StorageError
 from storage.schema.request_models import NewMessage
@@ -127,7 +127,7 @@ def _find(searching: bool, continued: bool) -> Statement:
     )
 
 
-@verb
+@retry_transient
 async def start(
     scope: Scope, title: str | None = None, messages: Sequence[NewMessage] = (), key: str | None = None
 ) -> ConversationView:
@@ -144,11 +144,11 @@ async def start(
         row = await transaction.fetch_one(_START, title_=title, **_columns(messages))
         if row is None:
             raise StorageError("The conversation was not started.")
-        await idempotency.keep(transaction, key, view(row).facts())
+        await idempotency.keep(transaction, key, view(row).payload())
         return view(row)
 
 
-@verb
+@retry_transient
 async def append(
     scope: Scope, conversation_id: int, messages: Sequence[NewMessage], key: str | None = None
 ) -> MessagesAppended:
@@ -163,7 +163,7 @@ async def append(
             await _check_there(transaction, conversation_id)
             return MessagesAppended.model_validate(kept)
         appended = await record(transaction, conversation_id, messages)
-        await idempotency.keep(transaction, key, appended.facts())
+        await idempotency.keep(transaction, key, appended.payload())
         return appended
 
 
@@ -182,7 +182,7 @@ async def record(transaction: Transaction, conversation_id: int, messages: Seque
     )
 
 
-@verb
+@retry_transient
 async def find(
     scope: Scope,
     search: str | None = None,
@@ -210,7 +210,7 @@ async def find(
     return ConversationList(conversations=shown, total_count=rows[0]["total"], next_cursor=following)
 
 
-@verb
+@retry_transient
 async def read(
     scope: Scope, conversation_id: int, limit: int = 50, before_sequence: int | None = None, max_tokens: int = 4000
 ) -> ConversationPage:
@@ -233,7 +233,7 @@ async def read(
     return page.model_copy(update={"messages": messages[::-1], "has_more": has_more})
 
 
-@verb
+@retry_transient
 async def remove(scope: Scope, conversation_id: int) -> ConversationDeleted:
     """Delete a conversation with its messages, for good.
 
@@ -246,7 +246,7 @@ async def remove(scope: Scope, conversation_id: int) -> ConversationDeleted:
     return ConversationDeleted(conversation_id=conversation_id, deleted=True)
 
 
-@verb
+@retry_transient
 async def recorded(
     scope: Scope, conversation_id: int, call: Callable[[Scope], Awaitable[R]], told: Callable[[R], NewMessage]
 ) -> R:

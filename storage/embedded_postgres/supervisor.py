@@ -54,7 +54,7 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
                 await supervisor.start()
             watch = asyncio.create_task(supervisor.watch())
             try:
-                with supervisor.cluster.keeping_refuge():
+                with supervisor.cluster.keeping_shared_dir():
                     yield supervisor.cluster.uri()
             finally:
                 watch.cancel()
@@ -133,7 +133,7 @@ class _Supervisor:
             while not self.cluster.is_deserted() and monotonic() < deadline:
                 asked = asked or self.cluster.ask_to_stop()
                 await asyncio.sleep(0.01)
-            shutil.rmtree(self.cluster.refuge(), ignore_errors=True)
+            shutil.rmtree(self.cluster.shared_dir(), ignore_errors=True)
 
     async def _state(self) -> Literal["ready", "busy", "silent"]:
         """What a client meets. `busy` is a server that starts, recovers or stops."""

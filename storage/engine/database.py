@@ -43,7 +43,7 @@ ACQUIRE_SECONDS = 1.0
 COMMAND_SECONDS = 6.0
 """How long a statement may take before the connection is given up; PostgreSQL ends it after 5 itself."""
 
-LANE_SIZE = 2
+FAST_POOL_SIZE = 2
 STATEMENTS_KEPT = 200
 
 # One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
@@ -206,9 +206,9 @@ async def _roll_back(connection: "Connection") -> None:
 class Database:
     """A pool of connections to one PostgreSQL. Open with `async with Database.open(url)`."""
 
-    def __init__(self, pool: "asyncpg.Pool[Row]", lane: "asyncpg.Pool[Row]", url: str) -> None:
+    def __init__(self, pool: "asyncpg.Pool[Row]", fast_pool: "asyncpg.Pool[Row]", url: str) -> None:
         self.pool = pool
-        self.lane = lane
+        self.fast_pool = fast_pool
         self.url = url
 
     @classmethod
@@ -226,8 +226,8 @@ class Database:
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "taskdeck"},
         )
-        async with create(max_size=size) as pool, create(max_size=LANE_SIZE) as lane:
-            yield cls(pool, lane, url)
+        async with create(max_size=size) as pool, create(max_size=FAST_POOL_SIZE) as fast_pool:
+            yield cls(pool, fast_pool, url)
 
     def scope(self, user_id: str, client: str | None = None) -> Scope:
         """A scope for somebody whose identity was proven: called by mcp_server.auth only.
@@ -258,7 +258,7 @@ class Database:
         async def receive(data: bytes) -> None:
             row.extend(data)
 
-        async with self.connection(self.lane) as connection:
+        async with self.connection(self.fast_pool) as connection:
             try:
                 await connection.copy_from_query(sql, output=receive)
             except asyncpg.InsufficientPrivilegeError as error:

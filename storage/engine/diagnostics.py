@@ -35,7 +35,7 @@ class Finding:
 
     name: str
     found: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 async def examine(url: str, unpooled: str | None) -> list[Finding]:
@@ -48,8 +48,8 @@ async def examine(url: str, unpooled: str | None) -> list[Finding]:
                 opened.append(await _connect(address))
             except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
                 reason = str(error) or type(error).__name__
-                mend = f"Check {variable}, and that PostgreSQL runs"
-                return [Finding("database", f"cannot be reached: {reason}", mend)]
+                fix = f"Check {variable}, and that PostgreSQL runs"
+                return [Finding("database", f"cannot be reached: {reason}", fix)]
             stack.push_async_callback(opened[-1].close)
         direct = opened[-1]
         found = [_version(direct), *await _schema(direct), *await _roles(direct)]
@@ -71,11 +71,11 @@ async def _schema(connection: "Connection") -> list[Finding]:
     try:
         current = await migrations.current(connection)
     except asyncpg.InsufficientPrivilegeError:
-        mend = "GRANT taskdeck_app TO the role of DATABASE_URL"
-        return [Finding("schema", "may not be read by this login", mend)]
+        fix = "GRANT taskdeck_app TO the role of DATABASE_URL"
+        return [Finding("schema", "may not be read by this login", fix)]
     if current != migrations.newest():
-        mend = f"Run taskdeck migrate: this release needs {migrations.newest()}"
-        return [Finding("schema", f"at {current}" if current else "not there", mend)]
+        fix = f"Run taskdeck migrate: this release needs {migrations.newest()}"
+        return [Finding("schema", f"at {current}" if current else "not there", fix)]
     name, drift = "functions and policies", await migrations.find_drift(connection)
     if not drift:
         return [Finding("schema", f"at {current}"), Finding(name, "as this release made them")]
@@ -103,8 +103,8 @@ async def _roles(connection: "Connection") -> list[Finding]:
 async def _policies(connection: "Connection") -> Finding:
     tables = [row["relname"] for row in await connection.fetch(_OPEN_TABLES)]
     if tables:
-        mend = "ALTER TABLE ... ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY for each of them"
-        return Finding("row-level security", f"not forced on {', '.join(tables)}", mend)
+        fix = "ALTER TABLE ... ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY for each of them"
+        return Finding("row-level security", f"not forced on {', '.join(tables)}", fix)
     return Finding("row-level security", "forced on every table")
 
 
@@ -123,8 +123,8 @@ async def _ways(url: str, unpooled: str | None) -> list[Finding]:
     if unpooled and await _is_pooled(unpooled):
         return [requests, Finding(name, "leads to a pooler", "Set DATABASE_URL_UNPOOLED to the direct address")]
     if pooled and not unpooled:
-        mend = "Set DATABASE_URL_UNPOOLED to the direct address (Neon: the host without -pooler)"
-        return [requests, Finding(name, "DATABASE_URL leads to a pooler", mend)]
+        fix = "Set DATABASE_URL_UNPOOLED to the direct address (Neon: the host without -pooler)"
+        return [requests, Finding(name, "DATABASE_URL leads to a pooler", fix)]
     return [requests, Finding(name, "direct")]
 
 

@@ -6,7 +6,7 @@ import logging
 from sqlalchemy import func, select
 
 from storage.engine.database import Database, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema.errors import StorageError
 
 logger = logging.getLogger(__name__)
@@ -19,7 +19,7 @@ PERIOD = 3600.0  # seconds
 _PURGE = compiled(select(func.purge_expired()))
 
 
-@verb
+@retry_transient
 async def purge(database: Database) -> int:
     """Delete a batch of what has expired; how much it was."""
     async with database.nobody().transaction() as transaction:

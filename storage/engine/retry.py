@@ -46,16 +46,16 @@ class Collision(Transient):
 class Unprepared(Unavailable):
     """The database lacks what migrations make, or the login may not use it; `mend` tells the operator what to do."""
 
-    def __init__(self, mend: str) -> None:
+    def __init__(self, fix: str) -> None:
         super().__init__("The database of this server is not set up: its operator must look into the log.", 30)
-        self.mend = mend
+        self.fix = fix
 
 
 def explained(error: Exception) -> Exception:
     """What a database error means for the caller; unexpected ones stay as they are. Outages go into the log."""
     meaning = _meaning(error)
     if isinstance(meaning, Unavailable) and not isinstance(meaning, Collision):
-        told = meaning.mend if isinstance(meaning, Unprepared) else str(meaning)
+        told = meaning.fix if isinstance(meaning, Unprepared) else str(meaning)
         logger.warning("%s (%s)", told, type(error).__name__)
     return meaning
 
@@ -91,7 +91,7 @@ def unidentified(error: asyncpg.PostgresError) -> Unprepared:
     return Unprepared(NO_SCHEMA)
 
 
-def verb(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
+def retry_transient(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
     """Run a verb's transaction again when a passing fault undid it: a dropped connection, a deadlock."""
 
     @functools.wraps(function)

@@ -17,7 +17,7 @@ from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from storage.engine.database import Database, Statement, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.events.listener import Listener
 
 logger = logging.getLogger(__name__)
@@ -293,7 +293,7 @@ async def listen(database: Database, url: str) -> AsyncGenerator[Feed]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-@verb
+@retry_transient
 async def _find_audience(database: Database, statement: Statement, ids: set[int]) -> dict[int, frozenset[str]]:
     if not ids:
         return {}
@@ -305,7 +305,7 @@ async def _find_audience(database: Database, statement: Statement, ids: set[int]
     return {task_id: frozenset(users) for task_id, users in audience.items()}
 
 
-@verb
+@retry_transient
 async def _find_moved(database: Database, moves: list[_Move]) -> frozenset[str]:
     """Who sees a task no more since it moved, or sees it only now."""
     ids: defaultdict[tuple[int | None, int | None], set[int]] = defaultdict(set)

@@ -26,7 +26,7 @@ State = Literal["connecting", "listening", "away", "deaf", "resting"]
 _ANNOUNCE = compiled(select(func.pg_notify(bindparam("channel", type_=Text), bindparam("payload", type_=Text))))
 
 
-class _DeafError(Exception):
+class _UnreachableError(Exception):
     """The connection takes LISTEN, and delivers nothing: there is a pooler in between."""
 
 
@@ -72,7 +72,7 @@ class Listener:
                     await self._attend(connection, lost)
                 self.state = "away" if self._wanted.is_set() else "resting"
                 logger.warning("the listening connection was lost")
-            except _DeafError:
+            except _UnreachableError:
                 self.state = "deaf"
                 logger.error("announcements do not arrive: DATABASE_URL_UNPOOLED must not lead to a pooler")
             except Exception as error:  # also asyncpg's InternalClientError, when PostgreSQL ends us in mid-sentence
@@ -117,7 +117,7 @@ class Listener:
         try:
             await asyncio.wait_for(heard.wait(), PROBE_SECONDS)
         except TimeoutError as error:
-            raise _DeafError from error
+            raise _UnreachableError from error
 
     def _take(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         text, (token, heard) = str(payload), self._probe

@@ -8,7 +8,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema import token_budget
 from storage.schema.errors import Conflict, NotAllowed, NotFound
@@ -49,7 +49,7 @@ _ADD = compiled(
 _REMOVE = compiled(delete(TeamMember).where(col(TeamMember.team_id) == _TEAM, col(TeamMember.user_id) == _USER))
 
 
-@verb
+@retry_transient
 async def create(scope: Scope, name: str) -> TeamView:
     """Create a team that the caller owns."""
     async with scope.transaction() as transaction:
@@ -57,7 +57,7 @@ async def create(scope: Scope, name: str) -> TeamView:
         return await _read(transaction, team_id)
 
 
-@verb
+@retry_transient
 async def find_all(scope: Scope) -> list[TeamView]:
     """The caller's teams with their members, oldest team first."""
     async with scope.transaction() as transaction:
@@ -94,7 +94,7 @@ async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
     return TeamList(teams=shown, more_teams=len(teams) - len(shown) or None)
 
 
-@verb
+@retry_transient
 async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "member") -> TeamView:
     """Add a person (id or e-mail) to a team; somebody who is there already gets this role.
 
@@ -115,7 +115,7 @@ async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "
         return await _read(transaction, team_id)
 
 
-@verb
+@retry_transient
 async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
     """Remove a person from a team; anyone may remove themselves. Their tasks stay where they are.
 

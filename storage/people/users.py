@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import col
 
 from storage.engine.database import Database, Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people.timezones import find_timezone, spellings
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.tables import TaskShare, TeamMember, User
@@ -79,7 +79,7 @@ class TokenHolder:
     expires_at: datetime
 
 
-@verb
+@retry_transient
 async def remember(
     scope: Scope, email: str | None, name: str | None, timezone: str | None, default_timezone: str | None = None
 ) -> None:
@@ -97,7 +97,7 @@ async def remember(
         )
 
 
-@verb
+@retry_transient
 async def choose_timezone(scope: Scope, name: str) -> str:
     """Set the caller's time zone, whatever tokens say; gives its IANA name.
 
@@ -113,14 +113,14 @@ async def choose_timezone(scope: Scope, name: str) -> str:
         return known
 
 
-@verb
+@retry_transient
 async def current_timezone(scope: Scope) -> str | None:
     """The caller's time zone; None where nothing names one, so that days are in UTC."""
     async with scope.transaction() as transaction:
         return await timezone_of(transaction, scope.user_id)
 
 
-@verb
+@retry_transient
 async def find_personal_token(database: Database, token_hash: str) -> TokenHolder | None:
     """The holder of a live personal access token by its SHA-256 (hex), or None. Notes the use, once a minute."""
     async with database.nobody().transaction() as transaction:

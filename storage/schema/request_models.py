@@ -104,13 +104,13 @@ Key = Annotated[Line, Field(max_length=128)]
 CallId = Annotated[Line, Field(max_length=MAX_CALL_ID)]
 
 
-class Said(BaseModel):
+class StrictModel(BaseModel):
     """Base of everything that callers say: an argument that nobody asked for is refused, not ignored."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class TaskFields(Said):
+class TaskFields(StrictModel):
     """The fields of a task that a caller may set."""
 
     title: Title | None = None
@@ -130,7 +130,7 @@ class NewTask(TaskFields):
     title: Title  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]: required here, optional in a change
 
 
-class NewMessage(Said):
+class NewMessage(StrictModel):
     """A message to keep. Beside tool calls it needs no content.
 
     The schema of `content` is that of text, for models: not all of their families take unions. Programs may give a list

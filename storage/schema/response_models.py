@@ -7,17 +7,17 @@ from pydantic import BaseModel, ConfigDict
 from storage.schema.request_models import Access, MessageRole, Permission, Priority, Status, TeamRole
 
 
-class View(BaseModel):
+class ResponseModel(BaseModel):
     """Base of everything that leaves storage."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    def facts(self) -> dict[str, Any]:
+    def payload(self) -> dict[str, Any]:
         """As JSON values, without what is absent."""
         return self.model_dump(mode="json", exclude_none=True)
 
 
-class TaskBrief(View):
+class TaskBrief(ResponseModel):
     """A task in a list."""
 
     id: int
@@ -30,7 +30,7 @@ class TaskBrief(View):
     access: Access
 
 
-class TaskView(View):
+class TaskView(ResponseModel):
     """A task. `access` is what this caller may do with it; `owner` is named when it is somebody else."""
 
     id: int
@@ -71,7 +71,7 @@ class TaskDeleted(TaskView):
     deleted_subtasks: int | None = None
 
 
-class TasksDeleted(View):
+class TasksDeleted(ResponseModel):
     """Tasks that were deleted by one call; `deleted_subtasks` counts those that went with them."""
 
     tasks: list[TaskBrief]
@@ -84,7 +84,7 @@ class TaskRestored(TaskView):
     restored_subtasks: int | None = None
 
 
-class Share(View):
+class Share(ResponseModel):
     """One person's permission on a task."""
 
     user_id: str
@@ -92,7 +92,7 @@ class Share(View):
     permission: Permission
 
 
-class HistoryEntry(View):
+class HistoryEntry(ResponseModel):
     """One change of a task: `changes` maps a field to [before, after]."""
 
     event_type: str
@@ -102,7 +102,7 @@ class HistoryEntry(View):
     changes: dict[str, Any]
 
 
-class Subtask(View):
+class Subtask(ResponseModel):
     """A task as the one above it shows it."""
 
     id: int
@@ -123,7 +123,7 @@ class TaskDetail(TaskView):
     history: list[HistoryEntry]
 
 
-class Reverted(View):
+class Reverted(ResponseModel):
     """A change that was undone. `call` numbers the calls that were taken back, 1 being the last one made.
 
     `title` is the task's after undoing; `changes` maps a field to [before, after] as in the history, with short values.
@@ -136,14 +136,14 @@ class Reverted(View):
     changes: dict[str, Any] | None = None
 
 
-class Undone(View):
+class Undone(ResponseModel):
     """What undo reverted, the last change first; `more_reverted` counts the changes that it has no room for."""
 
     reverted: list[Reverted]
     more_reverted: int | None = None
 
 
-class TaskPage(View):
+class TaskPage(ResponseModel):
     """A page of tasks. `total_count` counts the whole list, not the page."""
 
     tasks: list[TaskBrief | TaskView]
@@ -151,14 +151,14 @@ class TaskPage(View):
     next_cursor: str | None = None
 
 
-class TaskShares(View):
+class TaskShares(ResponseModel):
     """A task's shares after a change."""
 
     task_id: int
     shares: list[Share]
 
 
-class Member(View):
+class Member(ResponseModel):
     """Somebody in a team."""
 
     user_id: str
@@ -167,7 +167,7 @@ class Member(View):
     role: TeamRole
 
 
-class TeamView(View):
+class TeamView(ResponseModel):
     """A team; `role` is the caller's."""
 
     id: int
@@ -176,7 +176,7 @@ class TeamView(View):
     members: list[Member]
 
 
-class TeamBrief(View):
+class TeamBrief(ResponseModel):
     """A team without its members; `role` is the caller's."""
 
     id: int
@@ -190,14 +190,14 @@ class ListedTeam(TeamView):
     more_members: int | None = None
 
 
-class TeamList(View):
+class TeamList(ResponseModel):
     """The caller's teams; `more_teams` counts those that it has no room for."""
 
     teams: list[ListedTeam]
     more_teams: int | None = None
 
 
-class MessageView(View):
+class MessageView(ResponseModel):
     """A kept message; `sequence` counts from 1 in its conversation."""
 
     sequence: int
@@ -209,7 +209,7 @@ class MessageView(View):
     created_at: str
 
 
-class ConversationView(View):
+class ConversationView(ResponseModel):
     """A conversation without its messages."""
 
     id: int
@@ -219,7 +219,7 @@ class ConversationView(View):
     updated_at: str
 
 
-class MessagesAppended(View):
+class MessagesAppended(ResponseModel):
     """Where appended messages stand in their conversation."""
 
     conversation_id: int
@@ -227,7 +227,7 @@ class MessagesAppended(View):
     last_sequence: int
 
 
-class ConversationList(View):
+class ConversationList(ResponseModel):
     """A page of conversations, the one updated last first. `total_count` counts the whole list."""
 
     conversations: list[ConversationView]
@@ -235,7 +235,7 @@ class ConversationList(View):
     next_cursor: str | None = None
 
 
-class ConversationPage(View):
+class ConversationPage(ResponseModel):
     """A part of a conversation, oldest message first. `has_more` says that older ones are left."""
 
     conversation: ConversationView
@@ -243,7 +243,7 @@ class ConversationPage(View):
     has_more: bool
 
 
-class MessageMatch(View):
+class MessageMatch(ResponseModel):
     """A message that was found, and the words around the first match."""
 
     conversation_id: int
@@ -252,21 +252,21 @@ class MessageMatch(View):
     snippet: str
 
 
-class MessageMatches(View):
+class MessageMatches(ResponseModel):
     """A page of matches, newest message first."""
 
     matches: list[MessageMatch]
     next_cursor: str | None = None
 
 
-class ConversationDeleted(View):
+class ConversationDeleted(ResponseModel):
     """What is left of a conversation."""
 
     conversation_id: int
     deleted: bool
 
 
-class DayCount(View):
+class DayCount(ResponseModel):
     """What happened on one day in the caller's time zone."""
 
     date: str
@@ -274,7 +274,7 @@ class DayCount(View):
     completed: int
 
 
-class Totals(View):
+class Totals(ResponseModel):
     """The four numbers. Of a team: `shared_tasks` are those of its tasks that are shared with somebody."""
 
     total_tasks: int
@@ -291,7 +291,7 @@ class Overview(Totals):
     trend: list[DayCount]
 
 
-class DashboardSnapshot(View):
+class DashboardSnapshot(ResponseModel):
     """What a dashboard shows, all of the same moment.
 
     `trend` is oldest day first, `tasks` newest first, `teams` oldest first. `task_count` and `team_count` count all of

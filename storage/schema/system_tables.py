@@ -16,10 +16,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as Stored
 
-from storage.schema.tables import Row, identity, moment, user
+from storage.schema.tables import TableModel, identity, moment, user
 
 
-class TaskEvent(Row, table=True):
+class TaskEvent(TableModel, table=True):
     """What happened to a task: written by triggers in the same transaction, never changed.
 
     `transaction_id` groups what one call did (undo), and tells a cached number whether it has seen this event.
@@ -63,7 +63,7 @@ class TaskEvent(Row, table=True):
     created_at: datetime = Stored(sa_column=moment())
 
 
-class IdempotencyKey(Row, table=True):
+class IdempotencyKey(TableModel, table=True):
     """The answer to a write that may be sent again with the same key for 24 hours."""
 
     user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
@@ -73,7 +73,7 @@ class IdempotencyKey(Row, table=True):
     created_at: datetime = Stored(sa_column=moment())
 
 
-class CachedStatistic(Row, table=True):
+class CachedStatistic(TableModel, table=True):
     """Numbers with the snapshot they were counted in; `team_id` 0 means the user's own."""
 
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
@@ -87,7 +87,7 @@ class CachedStatistic(Row, table=True):
     counted_at: datetime = Stored(sa_column=moment())
 
 
-class PersonalAccessToken(Row, table=True):
+class PersonalAccessToken(TableModel, table=True):
     """An opaque token for headless use: only its SHA-256 is kept."""
 
     __table_args__ = (
@@ -107,7 +107,7 @@ class PersonalAccessToken(Row, table=True):
     revoked_at: datetime | None = Stored(sa_column=moment(nullable=True))
 
 
-class RateLimit(Row, table=True):
+class RateLimit(TableModel, table=True):
     """A window of a minute: when it began, and how many requests all replicas counted in it.
 
     `client` is a key of one of the person's clients; empty for the window of all of them together.

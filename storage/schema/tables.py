@@ -57,7 +57,7 @@ def identity() -> "Column[int]":
     return Column(BigInteger, Identity(always=True), primary_key=True)
 
 
-class Row(SQLModel):
+class TableModel(SQLModel):
     """A table row; its table is named after it: TeamMember is stored in team_members."""
 
     @declared_attr.directive
@@ -66,7 +66,7 @@ class Row(SQLModel):
         return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", cls.__name__).lower() + "s"
 
 
-class User(Row, table=True):
+class User(TableModel, table=True):
     """A person known to the identity provider; id is the token's `sub`. Filled from tokens.
 
     Three IANA time zones, the first that is there counts: `chosen_timezone` by the person, `timezone` by the token,
@@ -85,7 +85,7 @@ class User(Row, table=True):
     updated_at: datetime = Stored(sa_column=moment())
 
 
-class Team(Row, table=True):
+class Team(TableModel, table=True):
     """People who see each other's team tasks. `owner_id` made it; roles are in TeamMember."""
 
     id: int = Stored(sa_column=identity())
@@ -94,7 +94,7 @@ class Team(Row, table=True):
     created_at: datetime = Stored(sa_column=moment())
 
 
-class TeamMember(Row, table=True):
+class TeamMember(TableModel, table=True):
     """One person's role in one team."""
 
     __table_args__ = (Index("team_members_user", "user_id", "team_id"),)
@@ -109,7 +109,7 @@ _LIVE = text("deleted_at IS NULL")
 _COVERED = ["status", "team_id", "user_id", "due_at", "deleted_at"]
 
 
-class Task(Row, table=True):
+class Task(TableModel, table=True):
     """A task. `due` keeps what was said (a date, or a datetime with its offset), `due_at` the instant it sorts by."""
 
     __table_args__ = (
@@ -179,7 +179,7 @@ class Task(Row, table=True):
     )
 
 
-class TaskShare(Row, table=True):
+class TaskShare(TableModel, table=True):
     """One person's permission on one task of somebody else; `owner_id` is the task's owner."""
 
     __table_args__ = (
@@ -201,7 +201,7 @@ class TaskShare(Row, table=True):
     created_at: datetime = Stored(sa_column=moment())
 
 
-class Conversation(Row, table=True):
+class Conversation(TableModel, table=True):
     """A chat of one user. `message_count` is also the last sequence number given out."""
 
     __table_args__ = (
@@ -217,7 +217,7 @@ class Conversation(Row, table=True):
     updated_at: datetime = Stored(sa_column=moment())
 
 
-class Message(Row, table=True):
+class Message(TableModel, table=True):
     """One message. `sequence` counts from 1 without gaps in its conversation."""
 
     __table_args__ = (

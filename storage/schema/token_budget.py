@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from itertools import accumulate, takewhile
 from typing import TypeVar
 
-from storage.schema.response_models import View
+from storage.schema.response_models import ResponseModel
 
-Viewed = TypeVar("Viewed", bound=View)
+Viewed = TypeVar("Viewed", bound=ResponseModel)
 
 PAGE_TOKENS = 4000
 """What a reply of the default length may take."""
@@ -39,7 +39,7 @@ def allowed(rows: int) -> int:
     return PAGE_TOKENS * max(1, rows // PAGE_ROWS) - _AROUND
 
 
-def cost(view: View) -> int:
+def cost(view: ResponseModel) -> int:
     """The tokens of something as a reply says it."""
     return tokens(view.model_dump_json(exclude_none=True))
 

@@ -77,7 +77,7 @@ _ABOVE = compiled(select(_above.c.id))
 
 def view(row: Row) -> TaskView:
     """A row as its caller sees it."""
-    return TaskView.model_construct(**facts(row))
+    return TaskView.model_construct(**payload(row))
 
 
 def brief(row: Row) -> TaskBrief:
@@ -85,7 +85,7 @@ def brief(row: Row) -> TaskBrief:
     return TaskBrief.model_construct(**{name: row[name] for name in TaskBrief.model_fields})
 
 
-def facts(row: Row) -> dict[str, Any]:
+def payload(row: Row) -> dict[str, Any]:
     """The fields of a TaskView."""
     found = dict(row)
     found["assignee"] = found.pop("assignee_id")

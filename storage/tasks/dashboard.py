@@ -3,7 +3,7 @@
 from typing import cast
 
 from storage.engine.database import Scope
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import teams, users
 from storage.schema.response_models import DashboardSnapshot, TaskBrief
 from storage.tasks import listing, statistics
@@ -12,7 +12,7 @@ MOST_TEAMS = 100
 """More do not fit into a menu. The one that is asked for is always among them."""
 
 
-@verb
+@retry_transient
 async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, limit: int = 8) -> DashboardSnapshot:
     """The four numbers, the trend and the newest tasks of the caller or of a team, and the caller's teams.
 

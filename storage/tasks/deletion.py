@@ -7,7 +7,7 @@ from sqlalchemy import func, select, update
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema.errors import NeedsConsent, NotAllowed, NotFound
 from storage.schema.response_models import TaskDeleted, TaskRestored, TasksDeleted
 from storage.schema.tables import Task
@@ -43,7 +43,7 @@ _RESTORE = compiled(
 _RESTORE_CHOSEN = compiled(update(Task).where(*_CHOSEN).values(deleted_at=None).returning(col(Task.id)))
 
 
-@verb
+@retry_transient
 async def remove(scope: Scope, task_id: int, max_unasked: int | None = None) -> TaskDeleted:
     """Delete a task with its subtasks; all can be restored for 30 days. Deleting it again gives the same answer.
 
@@ -57,7 +57,7 @@ async def remove(scope: Scope, task_id: int, max_unasked: int | None = None) -> 
         return TaskDeleted.model_construct(**_facts(row), deleted_subtasks=(row["together"] - 1) or None)
 
 
-@verb
+@retry_transient
 async def remove_many(scope: Scope, task_ids: Sequence[int], max_unasked: int | None = None) -> TasksDeleted:
     """Delete several tasks with their subtasks, all or none: one change for `undo`.
 
@@ -89,7 +89,7 @@ async def _remove(transaction: Transaction, task_ids: list[int], max_unasked: in
     return [rows[task_id] for task_id in task_ids]
 
 
-@verb
+@retry_transient
 async def restore(scope: Scope, task_id: int) -> TaskRestored:
     """Bring a deleted task back with its shares, and with the subtasks that were deleted by the same call.
 
@@ -103,7 +103,7 @@ async def restore(scope: Scope, task_id: int) -> TaskRestored:
         row = await find_one(transaction, task_id)
         if row["access"] != "owner":
             raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may restore it.")
-        return TaskRestored.model_construct(**columns.facts(row), restored_subtasks=max(len(back) - 1, 0) or None)
+        return TaskRestored.model_construct(**columns.payload(row), restored_subtasks=max(len(back) - 1, 0) or None)
 
 
 async def restore_chosen(transaction: Transaction, task_ids: list[int]) -> set[int]:
@@ -112,4 +112,4 @@ async def restore_chosen(transaction: Transaction, task_ids: list[int]) -> set[i
 
 
 def _facts(row: Row) -> dict[str, Any]:
-    return {name: value for name, value in columns.facts(row).items() if name != "together"}
+    return {name: value for name, value in columns.payload(row).items() if name != "together"}

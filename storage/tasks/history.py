@@ -9,7 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema.response_models import HistoryEntry, TaskDetail
 from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task
@@ -43,7 +43,7 @@ _EVENTS = compiled(
 _VISIBLE = compiled(select(col(Task.id)).where(col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger)))))
 
 
-@verb
+@retry_transient
 async def detail(scope: Scope, task_id: int) -> TaskDetail:
     """A task with its subtasks, its shares and its last events, newest first.
 
@@ -61,7 +61,7 @@ async def detail(scope: Scope, task_id: int) -> TaskDetail:
         await forget_hidden_parents(transaction, (entry.changes for entry in history))
         children, count = await subtasks.find_children(transaction, task_id)
     return TaskDetail.model_construct(
-        **columns.facts(row),
+        **columns.payload(row),
         subtasks=children or None,
         subtask_count=count or None,
         shares=shares,

@@ -30,7 +30,7 @@ from sqlmodel import col
 
 from storage.engine import pagination
 from storage.engine.database import Row, Scope, Statement, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema import token_budget
 from storage.schema.request_models import Priority
@@ -98,7 +98,7 @@ _KEYS: dict[Sort, _Key] = {
 }
 
 
-@verb
+@retry_transient
 async def find(
     scope: Scope,
     wanted: Filter,
@@ -163,7 +163,7 @@ _used = union_all(
 _TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count().desc(), _used.c.tag).limit(MOST_TAGS))
 
 
-@verb
+@retry_transient
 async def tags(scope: Scope) -> list[str]:
     """The tags of visible tasks, the one used most first; MOST_TAGS at most."""
     async with scope.transaction() as transaction:

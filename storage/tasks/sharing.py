@@ -5,7 +5,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.request_models import Permission
@@ -45,7 +45,7 @@ _UNSHARE = compiled(
 )
 
 
-@verb
+@retry_transient
 async def share(scope: Scope, task_id: int, person: str, permission: Permission = "view") -> TaskShares:
     """Share a task with a person (id or e-mail); sharing again changes the permission.
 
@@ -66,7 +66,7 @@ async def share(scope: Scope, task_id: int, person: str, permission: Permission 
         return TaskShares(task_id=task_id, shares=await shares_of(transaction, row))
 
 
-@verb
+@retry_transient
 async def unshare(scope: Scope, task_id: int, person: str) -> TaskShares:
     """Take a share back; its recipient may give it back.
 

@@ -28,7 +28,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Statement, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema.errors import InvalidInput
 from storage.schema.response_models import DayCount, Overview, Totals
@@ -145,7 +145,7 @@ _TREND = {team: compiled(_days(team)) for team in (False, True)}
 _OVERVIEW = {team: _overview(team) for team in (False, True)}
 
 
-@verb
+@retry_transient
 async def totals(scope: Scope, team_id: int | None = None) -> Totals:
     """The four numbers, of the caller's own tasks or of a team's.
 
@@ -158,7 +158,7 @@ async def totals(scope: Scope, team_id: int | None = None) -> Totals:
         return Totals(**_four(row))
 
 
-@verb
+@retry_transient
 async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> list[DayCount]:
     """What was created and completed on each of the caller's last days, today included, oldest first.
 
@@ -171,7 +171,7 @@ async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> lis
         return _per_day(rows)
 
 
-@verb
+@retry_transient
 async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> Overview:
     """The four numbers, what is late or due today, and the trend.
 

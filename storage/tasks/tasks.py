@@ -8,7 +8,7 @@ from sqlmodel import col
 
 from storage.engine import idempotency
 from storage.engine.database import Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema.errors import Conflict, InvalidInput, NotAllowed, StorageError
 from storage.schema.request_models import NewTask, TaskFields
@@ -25,7 +25,7 @@ _COMPLETE = compiled(
 )
 
 
-@verb
+@retry_transient
 async def add(scope: Scope, new: NewTask, key: str | None = None) -> TaskView:
     """Add a task. With a key, adding again gives the same task.
 
@@ -38,7 +38,7 @@ async def add(scope: Scope, new: NewTask, key: str | None = None) -> TaskView:
         if kept is not None:
             return TaskView.model_validate(kept)
         added = view(await insert_task(transaction, new))
-        await idempotency.keep(transaction, key, added.facts())
+        await idempotency.keep(transaction, key, added.payload())
         return added
 
 
@@ -51,7 +51,7 @@ async def insert_task(transaction: Transaction, new: NewTask) -> Row:
     return row
 
 
-@verb
+@retry_transient
 async def add_many(
     scope: Scope, new: Sequence[NewTask | InvalidInput], *, atomic: bool = True, key: str | None = None
 ) -> list[TaskView | StorageError]:
@@ -77,7 +77,7 @@ async def add_many(
                 if atomic:
                     raise type(error)(f"tasks.{index}: {error} Nothing was added.") from error
                 outcomes.append(error)
-        told = [str(o) if isinstance(o, StorageError) else o.facts() for o in outcomes]
+        told = [str(o) if isinstance(o, StorageError) else o.payload() for o in outcomes]
         await idempotency.keep(transaction, key, {"outcomes": told})
         return outcomes
 
@@ -86,7 +86,7 @@ def _recalled(outcome: str | dict[str, object]) -> TaskView | StorageError:
     return StorageError(outcome) if isinstance(outcome, str) else TaskView.model_validate(outcome)
 
 
-@verb
+@retry_transient
 async def get(scope: Scope, task_id: int) -> TaskView:
     """One task.
 
@@ -97,7 +97,7 @@ async def get(scope: Scope, task_id: int) -> TaskView:
         return view(await find_one(transaction, task_id))
 
 
-@verb
+@retry_transient
 async def change(
     scope: Scope,
     task_id: int,
@@ -123,7 +123,7 @@ async def change(
         if values:
             row = await _change(transaction, row, values, expected_version)
         if status != "completed":
-            return TaskCompleted.model_construct(**columns.facts(row))
+            return TaskCompleted.model_construct(**columns.payload(row))
         return await _completed(transaction, row, anew="status" in values)
 
 
@@ -136,7 +136,7 @@ async def _change(transaction: Transaction, row: Row, values: dict[str, Any], ex
     return changed
 
 
-@verb
+@retry_transient
 async def complete(scope: Scope, task_id: int) -> TaskCompleted:
     """Complete a task; completing it again changes nothing. A recurring one gets its next occurrence.
 
@@ -157,7 +157,7 @@ async def _completed(transaction: Transaction, row: Row, *, anew: bool) -> TaskC
     following = await (occurrences.make_next if anew else occurrences.find_next)(transaction, row)
     below = await subtasks.count_below(transaction, row["id"])
     return TaskCompleted.model_construct(
-        **columns.facts(row), open_subtasks=below.open or None, next_occurrence=following
+        **columns.payload(row), open_subtasks=below.open or None, next_occurrence=following
     )
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema import token_budget
 from storage.schema.errors import Conflict, NotAllowed, NotFound, StorageError
@@ -55,7 +55,7 @@ class _Stuck(Exception):
         self.refusal = refusal
 
 
-@verb
+@retry_transient
 async def undo(scope: Scope, count: int = 1) -> Undone:
     """Take back the last calls that this client made for the caller, newest first, all or nothing.
 

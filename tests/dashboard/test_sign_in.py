@@ -101,7 +101,7 @@ async def test_a_dashboard_that_is_asked_before_its_database_is_there_needs_no_r
 
         async def be_late() -> None:
             await reaches(built, 500)
-            await line.mend()
+            await line.fix()
 
         coming = asyncio.create_task(be_late())
         async with built.running():
@@ -131,7 +131,7 @@ async def test_a_database_that_is_away_is_explained_until_it_is_back(visit: Visi
     await expect(bob.page.get_by_text("The server cannot reach its database right now.")).to_be_visible()
     await bob.page.goto(f"{alone.dashboard}/api/auth/oauth2/authorize?client_id=x&response_type=code")
     await expect(bob.page.get_by_role("heading", name="The server cannot do this right now")).to_be_visible()
-    await line.mend()
+    await line.fix()
     await ada.page.get_by_role("button", name="Try again").click()
     await expect(ada.page.get_by_role("heading", name="Connected clients")).to_be_visible()
     for visitor in (ada, bob):

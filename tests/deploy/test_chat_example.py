@@ -19,7 +19,7 @@ from starlette.routing import Route
 from mcp_server.http import uvicorn_server
 from mcp_server.settings import Settings
 from tests.conftest import Person
-from tests.support.running_server import House, standing
+from tests.support.running_server import RunningServer, standing
 
 EXAMPLE = Path(__file__).parents[2] / "examples/chat.py"
 
@@ -51,12 +51,12 @@ async def model() -> AsyncGenerator[Model]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, database_url: str, direct_url: str) -> AsyncGenerator[House]:
+async def house(tmp_path: Path, database_url: str, direct_url: str) -> AsyncGenerator[RunningServer]:
     async with standing(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as built:
         yield built
 
 
-async def chat(house: House, model: Model, person: Person, *words: str, go_on: int | None = None) -> list[str]:
+async def chat(house: RunningServer, model: Model, person: Person, *words: str, go_on: int | None = None) -> list[str]:
     """Run the example on these lines; what it printed."""
     environment = os.environ | {
         "TASKDECK_URL": f"{house.url}/mcp",
@@ -87,7 +87,7 @@ async def kept(person: Person, conversation_id: int) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in page["messages"]]
 
 
-async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: House, model: Model, alice: Person):
+async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: RunningServer, model: Model, alice: Person):
     model.script = [calls(add_task={"title": "Buy milk"}, complete_task={"task_id": 10**12}), says("Added.")]
     first, answer = await chat(house, model, alice, "Remind me to buy milk")
     number = int(first.removeprefix("Conversation "))
@@ -111,7 +111,7 @@ async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: House,
     assert len(await kept(alice, number)) == 7
 
 
-async def test_a_chat_that_broke_off_goes_on(house: House, model: Model, alice: Person):
+async def test_a_chat_that_broke_off_goes_on(house: RunningServer, model: Model, alice: Person):
     """The model fails after a tool was called; and once a call was kept without its answer."""
     model.script = [calls(add_task={"title": "Buy milk"})]
     (first,) = await chat(house, model, alice, "Remind me to buy milk")
@@ -125,7 +125,9 @@ async def test_a_chat_that_broke_off_goes_on(house: House, model: Model, alice: 
     assert "interrupted" in told[5]["content"]
 
 
-async def test_somebody_elses_conversation_is_not_gone_on_with(house: House, model: Model, alice: Person, bob: Person):
+async def test_somebody_elses_conversation_is_not_gone_on_with(
+    house: RunningServer, model: Model, alice: Person, bob: Person
+):
     theirs = (await bob.call("start_conversation"))["id"]
     assert await chat(house, model, alice, "Hello", go_on=theirs) == []
     assert await kept(bob, theirs) == []

@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import func, select
 
 from storage.engine.database import Scope, compiled
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema.errors import Unavailable
 from tests.conftest import Cluster, Person
 from tests.support.postgres import Connection, debian
@@ -164,7 +164,7 @@ async def test_a_listening_address_that_was_never_reached_is_not_resting(cluster
 async def test_a_read_whose_connection_breaks_at_the_end_is_read_again(alice: Person, cluster: Cluster) -> None:
     attempts = 0
 
-    @verb
+    @retry_transient
     async def read(scope: Scope) -> int:
         nonlocal attempts
         attempts += 1

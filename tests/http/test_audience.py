@@ -22,7 +22,7 @@ from storage.schema.request_models import NewTask, TaskFields
 from storage.schema.response_models import TaskView
 from storage.tasks import sharing, tasks
 from tests.conftest import Person, introduce
-from tests.support.running_server import House, Listener, standing
+from tests.support.running_server import Listener, RunningServer, standing
 
 CREWS = 3
 CHANGES = 12
@@ -34,7 +34,9 @@ Event = tuple[int, datetime]
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
     async with standing(settings, database_url, direct_url) as built:
         yield built
@@ -138,7 +140,7 @@ class Crew:
 
 
 async def test_of_ten_thousand_events_none_reaches_anybody_who_may_not_see_the_task(
-    house: House, person: Callable[[str], Person]
+    house: RunningServer, person: Callable[[str], Person]
 ) -> None:
     names = ("ann", "ben", "cat", "dan", "eve")
     crews = [Crew([await introduce(person(name)) for name in names], random.Random(seed)) for seed in range(CREWS)]

@@ -36,11 +36,11 @@ from tests.support.token_factory import (
     PING,
     Answer,
     Door,
-    House,
+    GuardedApp,
     claims,
     header,
-    knock,
     publishing,
+    send_request,
     settings_for,
     sign,
 )
@@ -49,11 +49,11 @@ BOTH = 'scope="mcp:read mcp:write"'
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> House:
-    return House(Verifier(settings_for(tmp_path)))
+def house(tmp_path: Path) -> GuardedApp:
+    return GuardedApp(Verifier(settings_for(tmp_path)))
 
 
-def mint(house: House, door: Door = "mcp", *scopes: str) -> str:
+def mint(house: GuardedApp, door: Door = "mcp", *scopes: str) -> str:
     kind: Audience = "mcp" if door == "mcp" else "api"
     issuer = LocalIssuer(house.verifier.settings)
     return issuer.mint("alice", audience=kind, scopes=scopes or ("mcp:read", "mcp:write"))
@@ -76,10 +76,10 @@ def call(tool: str) -> bytes:
     ],
 )
 async def test_without_a_bearer_token_the_challenge_names_no_error(
-    house: House, door: Door, headers: tuple[tuple[str, str], ...]
+    house: GuardedApp, door: Door, headers: tuple[tuple[str, str], ...]
 ):  # J1, S9
     token = mint(house, door)
-    answer = await house.knock(door, *((name, value.format(token=token)) for name, value in headers))
+    answer = await house.send_request(door, *((name, value.format(token=token)) for name, value in headers))
     assert answer.status == 401
     metadata = f"{ADDRESS}/.well-known/oauth-protected-resource/{door}"
     assert answer.challenge == f'Bearer resource_metadata="{metadata}", {BOTH}'
@@ -90,26 +90,26 @@ async def test_without_a_bearer_token_the_challenge_names_no_error(
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
-async def test_the_scheme_is_found_in_any_case(house: House, door: Door, scheme: str):  # J1
-    answer = await house.knock(door, ("authorization", f"{scheme} {mint(house, door)}"))
+async def test_the_scheme_is_found_in_any_case(house: GuardedApp, door: Door, scheme: str):  # J1
+    answer = await house.send_request(door, ("authorization", f"{scheme} {mint(house, door)}"))
     assert answer.status in (200, 101)
 
 
 @pytest.mark.parametrize("door", DOORS)
-async def test_a_token_is_taken_from_one_header_only(house: House, door: Door):  # S11, S12
+async def test_a_token_is_taken_from_one_header_only(house: GuardedApp, door: Door):  # S11, S12
     good = ("authorization", f"Bearer {mint(house, door)}")
     bad = ("authorization", "Bearer bad")
     for headers in ((good, bad), (bad, good), (good, good)):
-        assert (await house.knock(door, *headers)).status == 401
+        assert (await house.send_request(door, *headers)).status == 401
     for query in (f"access_token={mint(house, door)}", "access_token=", "a=1&access%5Ftoken=x"):
-        assert (await house.knock(door, query=query)).status == 401
-        assert (await house.knock(door, good, query=query)).status == 401
-    assert (await house.knock(door, ("authorization", f"{good[1]}, {good[1]}"))).status == 401
+        assert (await house.send_request(door, query=query)).status == 401
+        assert (await house.send_request(door, good, query=query)).status == 401
+    assert (await house.send_request(door, ("authorization", f"{good[1]}, {good[1]}"))).status == 401
     assert house.passed == []
 
 
-async def test_a_socket_without_a_token_may_bring_one_later(house: House):
-    assert (await house.knock("socket")).status == 101
+async def test_a_socket_without_a_token_may_bring_one_later(house: GuardedApp):
+    assert (await house.send_request("socket")).status == 101
     assert house.passed == [None]
 
 
@@ -133,7 +133,7 @@ async def test_a_socket_without_a_token_may_bring_one_later(house: House):
         ("mcp:write", b"{", 400),
     ],
 )
-async def test_a_tool_takes_its_scope(house: House, scopes: str, body: bytes, status: int):  # S10
+async def test_a_tool_takes_its_scope(house: GuardedApp, scopes: str, body: bytes, status: int):  # S10
     answer = await house.show(mint(house, "mcp", *scopes.split()), body=body)
     assert answer.status == status
     if status == 403:
@@ -146,30 +146,30 @@ async def test_a_tool_takes_its_scope(house: House, scopes: str, body: bytes, st
         assert house.bodies == ([body] if status == 200 else [])
 
 
-async def test_a_body_reaches_the_application_whole(house: House):
+async def test_a_body_reaches_the_application_whole(house: GuardedApp):
     chunks = [PING[:9], b"", PING[9:20], PING[20:]]
     assert (await house.show(mint(house), body=chunks)).status == 200
     assert house.bodies == [b"".join(chunks)]
 
 
 @pytest.mark.parametrize("announced", ["", str(1024 * 1024 + 1), "9" * 5000])
-async def test_a_body_over_a_megabyte_is_refused(house: House, announced: str):
+async def test_a_body_over_a_megabyte_is_refused(house: GuardedApp, announced: str):
     size = 1024 * 1024 + 1
     headers = [("authorization", f"Bearer {mint(house)}")]
     headers += [("content-length", announced)] if announced else []
     body = [] if announced else [b"x" * 65536] * 16 + [b"x"]
-    answer = await house.knock("mcp", *headers, body=body)
+    answer = await house.send_request("mcp", *headers, body=body)
     assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)
     assert house.passed == []
     padding = b" " * (size - 1 - len(PING))
     assert (await house.show(mint(house), body=PING + padding)).status == 200
 
 
-async def test_a_body_of_somebody_unknown_is_not_read(house: House):
+async def test_a_body_of_somebody_unknown_is_not_read(house: GuardedApp):
     assert (await house.show("bad", body=[b"x" * 2_000_000])).status == 401
 
 
-async def test_a_client_that_leaves_gets_no_answer(house: House):
+async def test_a_client_that_leaves_gets_no_answer(house: GuardedApp):
     answer = await house.show(mint(house), body=[])
     assert answer.status == 0
     assert house.passed == []
@@ -180,13 +180,13 @@ async def test_a_database_that_cannot_be_asked_is_503_not_401(tmp_path: Path, do
     async def find(_: str) -> Caller | None:
         raise Unavailable("The database cannot be reached", retry_after=7)
 
-    house = House(Verifier(settings_for(tmp_path), find_personal_token=find))
+    house = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find))
     answer = await house.show("tdp_" + "a" * 40, door)
     assert (answer.status, answer.headers["retry-after"]) == (503, "7")
     assert answer.json().keys() == {"error", "detail"}
 
 
-async def test_a_socket_that_cannot_be_answered_by_http_is_closed(house: House):
+async def test_a_socket_that_cannot_be_answered_by_http_is_closed(house: GuardedApp):
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
@@ -232,7 +232,7 @@ ORIGINS = {
 }
 
 
-def guarded(house: House, **changes: Any) -> HostGuard:
+def guarded(house: GuardedApp, **changes: Any) -> HostGuard:
     known = settings_for(house.verifier.settings.data_dir, allowed_origins="https://app.example", **changes)
     return HostGuard(house.application, known, "http://127.0.0.1:3000")
 
@@ -243,24 +243,24 @@ def ok(kind: str, status: int) -> int:
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("host", HOSTS)
-async def test_only_our_own_names_are_answered(house: House, kind: str, host: str):  # S7
-    answer = await knock(guarded(house), ("host", host), kind=kind, path="/anything")
+async def test_only_our_own_names_are_answered(house: GuardedApp, kind: str, host: str):  # S7
+    answer = await send_request(guarded(house), ("host", host), kind=kind, path="/anything")
     assert answer.status == ok(kind, HOSTS[host])
     assert len(house.passed) == (HOSTS[host] == 200)
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("origin", ORIGINS)
-async def test_only_known_pages_may_ask(house: House, kind: str, origin: str):  # S7
-    answer = await knock(guarded(house), ("origin", origin), kind=kind, path="/anything")
+async def test_only_known_pages_may_ask(house: GuardedApp, kind: str, origin: str):  # S7
+    answer = await send_request(guarded(house), ("origin", origin), kind=kind, path="/anything")
     assert answer.status == ok(kind, ORIGINS[origin])
     assert len(house.passed) == (ORIGINS[origin] == 200)
 
 
-async def test_names_and_origins_come_once(house: House):
+async def test_names_and_origins_come_once(house: GuardedApp):
     host, origin = ("host", "localhost:8000"), ("origin", "http://localhost:8000")
-    assert (await knock(guarded(house), host, host)).status == 421
-    assert (await knock(guarded(house), host, origin, origin)).status == 403
+    assert (await send_request(guarded(house), host, host)).status == 421
+    assert (await send_request(guarded(house), host, origin, origin)).status == 403
 
 
 @pytest.mark.parametrize(
@@ -272,22 +272,22 @@ async def test_names_and_origins_come_once(house: House):
         ("https://tasks.example", {"localhost:8000": 200, "0.0.0.0:8000": 421}),
     ],
 )
-async def test_a_public_server_goes_by_its_public_name(house: House, public: str, hosts: dict[str, int]):
+async def test_a_public_server_goes_by_its_public_name(house: GuardedApp, public: str, hosts: dict[str, int]):
     remote = {"host": "0.0.0.0", "issuer": ISSUER, "jwks_url": f"{ISSUER}/jwks", "public_url": public}
     for host, status in hosts.items():
-        assert (await knock(guarded(house, **remote), ("host", host))).status == status
+        assert (await send_request(guarded(house, **remote), ("host", host))).status == status
     origin = ("origin", "http://localhost:8000")
     name = ("host", next(iter(hosts)))
-    assert (await knock(guarded(house, **remote), name, origin)).status == 403
+    assert (await send_request(guarded(house, **remote), name, origin)).status == 403
 
 
 async def fetch_metadata(verifier: Verifier, path: str, *headers: tuple[str, str]) -> Answer:
     place = f"/.well-known/oauth-protected-resource{path}"
-    return await knock(Starlette(routes=list(metadata_routes(verifier))), *headers, method="GET", path=place)
+    return await send_request(Starlette(routes=list(metadata_routes(verifier))), *headers, method="GET", path=place)
 
 
 @pytest.mark.parametrize(("path", "door"), [("", "mcp"), ("/mcp", "mcp"), ("/api", "api")])
-async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: House, path: str, door: str):  # S8
+async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: GuardedApp, path: str, door: str):  # S8
     expected = {"127.0.0.1:8000": ADDRESS, "localhost:8000": "http://localhost:8000"}
     expected |= dict.fromkeys(("evil.example", "localhost", "localhost:8000.evil.example"), ADDRESS)
     for host, address in expected.items():
@@ -304,7 +304,7 @@ async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: 
 async def test_a_server_that_others_can_reach_has_no_loopback_aliases(tmp_path: Path):
     remote = {"host": "0.0.0.0", "issuer": ISSUER, "public_url": "http://localhost:8000"}
     async with publishing() as publisher:
-        house = House(Verifier(settings_for(tmp_path, jwks_url=publisher.url, **remote)))
+        house = GuardedApp(Verifier(settings_for(tmp_path, jwks_url=publisher.url, **remote)))
         answer = await fetch_metadata(house.verifier, "/mcp", ("host", "127.0.0.1:8000"))
         assert answer.json()["resource"] == "http://localhost:8000/mcp"
         shown = [
@@ -326,9 +326,9 @@ async def test_the_metadata_names_the_one_authorization_server(tmp_path: Path): 
     assert answer.json()["resource"] == "https://tasks.example/mcp"
 
 
-async def test_the_challenge_leads_to_the_metadata_of_the_name_that_was_used(house: House):
+async def test_the_challenge_leads_to_the_metadata_of_the_name_that_was_used(house: GuardedApp):
     for host, base in {"localhost:8000": "http://localhost:8000", "evil.example": ADDRESS}.items():
-        answer = await house.knock("mcp", ("host", host))
+        answer = await house.send_request("mcp", ("host", host))
         assert f'resource_metadata="{base}/.well-known/oauth-protected-resource/mcp"' in answer.challenge
 
 
@@ -437,7 +437,7 @@ async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(
         await serving
 
 
-async def test_a_body_that_does_not_come_is_given_up(house: House, monkeypatch: pytest.MonkeyPatch):
+async def test_a_body_that_does_not_come_is_given_up(house: GuardedApp, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
     answer = Answer(0, {}, b"")
 

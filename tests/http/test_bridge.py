@@ -19,7 +19,7 @@ from storage.people import teams
 from storage.schema.request_models import NewTask
 from storage.tasks import statistics, tasks
 from tests.conftest import Cluster, Person
-from tests.support.running_server import House, Wire, standing, succeeds
+from tests.support.running_server import RunningServer, Wire, standing, succeeds
 
 STATISTICS = "/api/dashboard/statistics"
 PATHS = (STATISTICS, "/api/dashboard/trend", "/api/dashboard/tasks", "/api/dashboard/teams")
@@ -27,14 +27,16 @@ SNAPSHOT = "/api/dashboard/snapshot"
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     folder = tmp_path_factory.mktemp("house")
     settings = Settings.model_validate({"data_dir": folder, "allowed_origins": "https://board.example"})
     async with standing(settings, database_url, direct_url) as built:
         yield built
 
 
-async def read(house: House, person: Person, path: str, **query: Any) -> Any:
+async def read(house: RunningServer, person: Person, path: str, **query: Any) -> Any:
     async with house.client(person.user_id) as client:
         answer = await client.get(path, params=query)
     assert answer.status_code == 200, answer.text
@@ -54,7 +56,7 @@ def is_problem(answer: httpx2.Response, status: int, error: str) -> bool:
     return True
 
 
-async def test_the_four_numbers_are_those_of_the_tools(house: House, alice: Person, bob: Person) -> None:
+async def test_the_four_numbers_are_those_of_the_tools(house: RunningServer, alice: Person, bob: Person) -> None:
     done = await alice.call("add_task", title="Done")
     await alice.call("complete_task", task_id=done["id"])
     await alice.call("add_task", title="Open")
@@ -70,7 +72,7 @@ async def test_the_four_numbers_are_those_of_the_tools(house: House, alice: Pers
 
 
 async def test_a_change_made_at_one_replica_is_in_the_next_answer_of_every_other(
-    house: House, alice: Person, database_url: str, direct_url: str, tmp_path: Path
+    house: RunningServer, alice: Person, database_url: str, direct_url: str, tmp_path: Path
 ) -> None:
     settings = Settings.model_validate({"data_dir": tmp_path})
     async with standing(settings, database_url, direct_url) as other:
@@ -80,7 +82,7 @@ async def test_a_change_made_at_one_replica_is_in_the_next_answer_of_every_other
                 assert (await read(replica, alice, STATISTICS))["total_tasks"] == expected
 
 
-async def test_a_team_has_numbers_for_its_members_only(house: House, alice: Person, bob: Person) -> None:
+async def test_a_team_has_numbers_for_its_members_only(house: RunningServer, alice: Person, bob: Person) -> None:
     team = await teams.create(alice.scope, "Crew")
     await tasks.add(alice.scope, new("For the crew", team_id=team.id))
     await tasks.add(alice.scope, new("For me"))
@@ -98,7 +100,7 @@ async def test_a_team_has_numbers_for_its_members_only(house: House, alice: Pers
             assert foreign.text.replace(str(team.id), "N") == missing.text.replace(str(team.id + 10_000), "N")
 
 
-async def test_the_trend_has_every_day_oldest_first(house: House, alice: Person) -> None:
+async def test_the_trend_has_every_day_oldest_first(house: RunningServer, alice: Person) -> None:
     await tasks.add(alice.scope, new("Today"))
     days = (await read(house, alice, PATHS[1]))["days"]
     assert len(days) == 14
@@ -107,7 +109,7 @@ async def test_the_trend_has_every_day_oldest_first(house: House, alice: Person)
     assert days == [day.model_dump() for day in await statistics.trend(alice.scope)]
 
 
-async def test_the_newest_tasks_come_first_and_all_are_counted(house: House, alice: Person) -> None:
+async def test_the_newest_tasks_come_first_and_all_are_counted(house: RunningServer, alice: Person) -> None:
     for number in range(10):
         await tasks.add(alice.scope, new(f"Task {number}"))
     page = await read(house, alice, PATHS[2])
@@ -140,34 +142,36 @@ async def test_the_newest_tasks_come_first_and_all_are_counted(house: House, ali
     ],
 )
 async def test_a_parameter_that_is_unknown_or_out_of_range_is_refused(
-    house: House, alice: Person, path: str, query: str
+    house: RunningServer, alice: Person, path: str, query: str
 ) -> None:
     async with house.client(alice.user_id) as client:
         assert is_problem(await client.get(f"{path}?{query}"), 422, "invalid_input")
 
 
-async def test_what_is_out_of_range_is_told_both_bounds(house: House, alice: Person) -> None:
+async def test_what_is_out_of_range_is_told_both_bounds(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
         for days in (0, 367, -1):
             answer = await client.get(PATHS[1], params={"days": days})
             assert answer.json()["detail"] == "days: write a whole number between 1 and 366"
 
 
-async def test_head_is_answered_like_get_without_the_body(house: House, alice: Person) -> None:
+async def test_head_is_answered_like_get_without_the_body(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
         for path in (*PATHS, SNAPSHOT):
             answer = await client.head(path)
             assert (answer.status_code, answer.content) == (200, b"")
 
 
-async def test_a_socket_at_an_unknown_address_is_not_found(house: House) -> None:
+async def test_a_socket_at_an_unknown_address_is_not_found(house: RunningServer) -> None:
     for path in ("/api/elsewhere", "/elsewhere"):
         with pytest.raises(InvalidStatus) as refused:
             await connect(house.socket_url.replace("/api/ws", path)).__aenter__()
         assert refused.value.response.status_code == 404
 
 
-async def test_whoever_watches_the_server_calls_it_by_any_name_and_shares_no_strangers_fate(house: House) -> None:
+async def test_whoever_watches_the_server_calls_it_by_any_name_and_shares_no_strangers_fate(
+    house: RunningServer,
+) -> None:
     origin = {"origin": "https://board.example"}
     async with house.client(x_forwarded_for="192.0.2.7") as client:
         tries = [await client.get(STATISTICS, headers=origin | {"authorization": "Bearer bad"}) for _ in range(25)]
@@ -183,7 +187,7 @@ async def test_whoever_watches_the_server_calls_it_by_any_name_and_shares_no_str
         assert (await client.get(metadata, headers={"host": "10.0.0.7:8000"})).status_code == 421
 
 
-async def test_whoever_may_not_read_is_told_why(house: House, alice: Person) -> None:
+async def test_whoever_may_not_read_is_told_why(house: RunningServer, alice: Person) -> None:
     def bearing(token: str) -> httpx2.AsyncClient:
         return house.client(authorization=f"Bearer {token}", x_forwarded_for="192.0.2.1")
 
@@ -197,7 +201,7 @@ async def test_whoever_may_not_read_is_told_why(house: House, alice: Person) -> 
         assert is_problem(await client.get(STATISTICS), 403, "insufficient_scope")
 
 
-async def test_other_addresses_and_methods_are_refused_in_the_same_words(house: House, alice: Person) -> None:
+async def test_other_addresses_and_methods_are_refused_in_the_same_words(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
         for path in ("/api", "/api/", "/api/dashboard", f"{STATISTICS}/", "/api/dashboard/%2e%2e/users"):
             answer = await client.get(path)
@@ -210,7 +214,7 @@ async def test_other_addresses_and_methods_are_refused_in_the_same_words(house: 
         assert (await client.get(STATISTICS, headers={"origin": "https://evil.example"})).status_code == 403
 
 
-async def test_pages_of_configured_origins_may_read_answers_and_refusals(house: House, alice: Person) -> None:
+async def test_pages_of_configured_origins_may_read_answers_and_refusals(house: RunningServer, alice: Person) -> None:
     origin = {"origin": "https://board.example"}
     async with house.client(x_forwarded_for="192.0.2.2") as stranger:
         asked = origin | {"access-control-request-method": "GET", "access-control-request-headers": "authorization"}
@@ -225,7 +229,7 @@ async def test_pages_of_configured_origins_may_read_answers_and_refusals(house: 
         assert "access-control-allow-origin" not in (await client.get(STATISTICS)).headers
 
 
-async def test_pages_of_configured_origins_may_speak_mcp(house: House, alice: Person) -> None:
+async def test_pages_of_configured_origins_may_speak_mcp(house: RunningServer, alice: Person) -> None:
     origin = {"origin": "https://board.example"}
     asked = origin | {"access-control-request-method": "POST"}
     wanted = "authorization,content-type,mcp-protocol-version,mcp-session-id,mcp-method,mcp-name"
@@ -243,7 +247,7 @@ async def test_pages_of_configured_origins_may_speak_mcp(house: House, alice: Pe
         assert (await stranger.options("/mcp", headers=asked | {"origin": "https://evil.example"})).status_code == 403
 
 
-async def test_answers_are_not_kept_and_say_how_long_they_took(house: House, alice: Person) -> None:
+async def test_answers_are_not_kept_and_say_how_long_they_took(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
         for path in (*PATHS, SNAPSHOT):
             answer = await client.get(path)
@@ -252,7 +256,7 @@ async def test_answers_are_not_kept_and_say_how_long_they_took(house: House, ali
             assert answer.headers["server-timing"].startswith("app;dur=")
 
 
-async def test_operators_see_requests_tools_pool_sockets_and_listener(house: House, alice: Person) -> None:
+async def test_operators_see_requests_tools_pool_sockets_and_listener(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client, house.socket(alice.user_id):
         await client.get(STATISTICS)
         await client.get("/etc/passwd")
@@ -297,7 +301,7 @@ async def test_a_database_that_is_away_is_a_503_soon_and_no_reason_to_restart(
             assert (await client.get("/healthz")).status_code == 200
             ready = await client.get("/readyz", timeout=4)
             assert (ready.status_code, len(ready.json()["reasons"]) > 0) == (503, True)
-            await wire.mend()
+            await wire.fix()
             await succeeds(client, STATISTICS)
             await succeeds(client, "/readyz")
 

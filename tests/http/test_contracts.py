@@ -21,7 +21,7 @@ from mcp_server.settings import Settings
 from storage.schema.request_models import NewTask
 from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
-from tests.support.running_server import House, Wire, standing
+from tests.support.running_server import RunningServer, Wire, standing
 
 CONTRACTS = Path(__file__).parents[2] / "docs/contracts"
 BRIDGE = CONTRACTS / "dashboard-api.yaml"
@@ -30,13 +30,15 @@ UPDATE = os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1"
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     known = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house"), "rate_limit": 0})
     async with standing(known, database_url, direct_url) as built:
         yield built
 
 
-async def test_the_bridge_is_described_as_it_is(house: House) -> None:
+async def test_the_bridge_is_described_as_it_is(house: RunningServer) -> None:
     async with house.client() as client:
         served = (await client.get("/api/openapi.json")).json()
     if UPDATE:
@@ -48,7 +50,7 @@ async def test_the_bridge_is_described_as_it_is(house: House) -> None:
             assert operation["responses"].keys() >= {"200", "401", "403", "404", "422", "429", "500", "503"}
 
 
-async def test_whatever_a_client_asks_the_answer_is_as_described(house: House, alice: Person) -> None:
+async def test_whatever_a_client_asks_the_answer_is_as_described(house: RunningServer, alice: Person) -> None:
     await tasks.add(alice.scope, NewTask.model_validate({"title": "There", "due": "2026-12-24", "tags": ["a"]}))
     bearer = {"Authorization": f"Bearer {house.token(alice.user_id)}"}
     assert await asyncio.to_thread(_ask_everything, house.url, bearer) >= 40
@@ -84,7 +86,7 @@ def _validator(message: str) -> Any:
 
 
 async def test_everything_that_the_socket_says_is_described(
-    house: House, alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path
+    house: RunningServer, alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path
 ) -> None:
     said: list[dict[str, Any]] = [{"type": "ready"}]
     async with (

@@ -28,7 +28,7 @@ from tests.support.token_factory import (
     RSA,
     Answer,
     Clock,
-    House,
+    GuardedApp,
     PrivateKey,
     Publisher,
     claims,
@@ -46,7 +46,7 @@ class Scene:
     """A server that trusts `publisher`, at a time of its own."""
 
     publisher: Publisher
-    house: House
+    house: GuardedApp
     ticks: Clock
 
     async def show(self, kid: str = "ed", key: PrivateKey = ED) -> Answer:
@@ -58,7 +58,7 @@ async def scene(folder: Path, **how: Any) -> AsyncGenerator[Scene]:
     async with publishing(**how) as publisher:
         ticks = Clock(1000.0)
         known = settings_for(folder, issuer=ISSUER, jwks_url=publisher.url)
-        yield Scene(publisher, House(Verifier(known, ticks=ticks)), ticks)
+        yield Scene(publisher, GuardedApp(Verifier(known, ticks=ticks)), ticks)
 
 
 async def test_invented_key_ids_cause_one_fetch_in_thirty_seconds(tmp_path: Path):  # J34
@@ -169,7 +169,7 @@ async def test_a_server_that_nobody_asked_for_days_is_ready_at_once(tmp_path: Pa
 async def test_without_a_listener_the_answer_is_503(tmp_path: Path):  # J38
     async with scene(tmp_path) as here:
         url = here.publisher.url
-    house = House(Verifier(settings_for(tmp_path, issuer=ISSUER, jwks_url=url)))
+    house = GuardedApp(Verifier(settings_for(tmp_path, issuer=ISSUER, jwks_url=url)))
     assert (await house.show(sign(header(), claims()))).status == 503
 
 
@@ -349,7 +349,7 @@ def test_the_built_in_issuer_makes_no_token_that_would_be_refused(tmp_path: Path
 
 async def test_a_token_of_the_built_in_issuer_survives_a_restart(tmp_path: Path):
     token = LocalIssuer(settings_for(tmp_path)).mint("alice", email="a@example.com", name="Ann", ttl=60)
-    house = House(Verifier(settings_for(tmp_path)))
+    house = GuardedApp(Verifier(settings_for(tmp_path)))
     assert (await house.show(token)).status == 200
     caller = house.passed[0]
     assert (caller.user_id, caller.email, caller.name, caller.client) == (

@@ -22,7 +22,7 @@ import pytest
 from mcp_server.http import rate_limit, uvicorn_server
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person, Way
-from tests.support.running_server import House, Listener, Wire, personal_token, standing, succeeds
+from tests.support.running_server import Listener, RunningServer, Wire, personal_token, standing, succeeds
 
 STATISTICS = "/api/dashboard/statistics"
 INITIALIZE: dict[str, Any] = {
@@ -36,7 +36,7 @@ Line = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 
 @pytest.fixture
-async def house(database_url: str, direct_url: str, tmp_path: Path) -> AsyncGenerator[House]:
+async def house(database_url: str, direct_url: str, tmp_path: Path) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 30})
     async with standing(settings, database_url, direct_url) as built:
         yield built
@@ -51,7 +51,7 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("patient")
 async def test_replicas_share_one_exact_limit_per_client_over_both_doors(
-    house: House, alice: Person, bob: Person, database_url: str, direct_url: str
+    house: RunningServer, alice: Person, bob: Person, database_url: str, direct_url: str
 ) -> None:
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(standing(house.settings, database_url, direct_url))
@@ -73,7 +73,7 @@ async def test_replicas_share_one_exact_limit_per_client_over_both_doors(
 
 @pytest.mark.usefixtures("patient")
 async def test_many_tokens_of_a_person_share_four_times_the_limit(
-    house: House, alice: Person, bob: Person, database_url: str, direct_url: str
+    house: RunningServer, alice: Person, bob: Person, database_url: str, direct_url: str
 ) -> None:
     async with AsyncExitStack() as stack:
         other = await stack.enter_async_context(standing(house.settings, database_url, direct_url))
@@ -85,7 +85,9 @@ async def test_many_tokens_of_a_person_share_four_times_the_limit(
         assert (await somebody_else.get(STATISTICS)).status_code == 200
 
 
-async def test_a_request_refused_by_one_limit_counts_in_neither(house: House, alice: Person, cluster: Cluster) -> None:
+async def test_a_request_refused_by_one_limit_counts_in_neither(
+    house: RunningServer, alice: Person, cluster: Cluster
+) -> None:
     async with AsyncExitStack() as stack:
         busy, idle, fifth = [await stack.enter_async_context(house.client(alice.user_id)) for _ in range(3)]
         assert statuses(await _ask([busy], 100, 1)) == {200: 30, 429: 70}
@@ -143,7 +145,7 @@ async def test_two_processes_let_as_many_requests_pass_in_a_minute_as_the_limit_
         clients: list[httpx2.AsyncClient] = []
         for _ in range(2):
             port = await _port_of(await stack.enter_async_context(running(environment)))
-            house = House(Settings.model_validate({"data_dir": tmp_path, "port": port}))
+            house = RunningServer(Settings.model_validate({"data_dir": tmp_path, "port": port}))
             clients.append(await stack.enter_async_context(house.client(authorization=f"Bearer {token}")))
         for _ in range(2):
             answers = await _ask(clients, 400, together)
@@ -179,7 +181,9 @@ async def _pass_time(cluster: Cluster, person: Person, seconds: int) -> None:
     await administrator.close()
 
 
-async def test_a_clock_that_was_set_back_locks_nobody_out(house: House, cluster: Cluster, alice: Person) -> None:
+async def test_a_clock_that_was_set_back_locks_nobody_out(
+    house: RunningServer, cluster: Cluster, alice: Person
+) -> None:
     async with house.client(alice.user_id) as client:
         assert statuses(await _ask([client], 31, 1)) == {200: 30, 429: 1}
         await _pass_time(cluster, alice, -3600)
@@ -244,7 +248,7 @@ async def test_a_process_counts_alone_when_its_login_may_not_count(
     await cluster.drop("uncounted")
 
 
-async def test_an_address_that_tries_tokens_is_refused_and_others_are_not(house: House, alice: Person) -> None:
+async def test_an_address_that_tries_tokens_is_refused_and_others_are_not(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id, x_forwarded_for="2001:db8:0:1::1") as known:
         assert (await known.get(STATISTICS)).status_code == 200
         statuses: list[int] = []
@@ -263,7 +267,7 @@ async def test_an_address_that_tries_tokens_is_refused_and_others_are_not(house:
         assert (await elsewhere.get("/readyz")).status_code == 200
 
 
-async def test_an_address_of_ipv4_is_the_same_however_it_is_written(house: House) -> None:
+async def test_an_address_of_ipv4_is_the_same_however_it_is_written(house: RunningServer) -> None:
     async with house.client(authorization="Bearer bad", x_forwarded_for="::ffff:203.0.113.1") as stranger:
         assert {(await stranger.get(STATISTICS)).status_code for _ in range(20)} == {401}
     for address, status in {"203.0.113.1": 429, "::ffff:203.0.113.2": 200}.items():
@@ -272,7 +276,7 @@ async def test_an_address_of_ipv4_is_the_same_however_it_is_written(house: House
 
 
 async def test_of_many_addresses_those_seen_longest_ago_are_forgotten(
-    house: House, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limit, "REMEMBERED", 1)
 
@@ -284,9 +288,9 @@ async def test_of_many_addresses_those_seen_longest_ago_are_forgotten(
     assert [await try_at(address) for address in ("203.0.113.4", "203.0.113.3")] == [401, 401]
 
 
-async def test_sockets_with_bad_tokens_count_as_tries(house: House) -> None:
+async def test_sockets_with_bad_tokens_count_as_tries(house: RunningServer) -> None:
     for _ in range(20):
-        async with house.knock(additional_headers={"X-Forwarded-For": "198.51.100.1"}) as connection:
+        async with house.open_socket(additional_headers={"X-Forwarded-For": "198.51.100.1"}) as connection:
             listener = Listener(connection)
             await listener.say(type="authenticate", token="nonsense")
             assert (await listener.ending())[0] == 4401
@@ -294,7 +298,7 @@ async def test_sockets_with_bad_tokens_count_as_tries(house: House) -> None:
         assert (await client.get("/api/openapi.json")).status_code == 429
 
 
-async def test_an_address_may_ask_300_times_a_minute_without_a_token(house: House) -> None:
+async def test_an_address_may_ask_300_times_a_minute_without_a_token(house: RunningServer) -> None:
     async with house.client(x_forwarded_for="198.51.100.2") as client:
         allowed = 0
         while (await client.get("/api/openapi.json")).status_code == 200:
@@ -303,7 +307,7 @@ async def test_an_address_may_ask_300_times_a_minute_without_a_token(house: Hous
 
 
 @asynccontextmanager
-async def connected(house: House, data: bytes, receive_buffer: int = 65536) -> AsyncGenerator[Line]:
+async def connected(house: RunningServer, data: bytes, receive_buffer: int = 65536) -> AsyncGenerator[Line]:
     raw = socket.socket()
     raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
     raw.setblocking(False)
@@ -316,12 +320,12 @@ async def connected(house: House, data: bytes, receive_buffer: int = 65536) -> A
         writer.transport.abort()
 
 
-def head(house: House, request: str, *headers: str) -> bytes:
+def head(house: RunningServer, request: str, *headers: str) -> bytes:
     return "\r\n".join([f"{request} HTTP/1.1", f"Host: 127.0.0.1:{house.settings.port}", *headers, ""]).encode()
 
 
 async def test_half_open_connections_do_not_stop_others_and_are_ended(
-    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with house.client(alice.user_id) as client, AsyncExitStack() as stack:
         assert (await client.get(STATISTICS)).status_code == 200
@@ -338,7 +342,7 @@ async def test_half_open_connections_do_not_stop_others_and_are_ended(
 
 @pytest.mark.parametrize("nothing", [b"", b"\r\n"])
 async def test_a_connection_that_asks_nothing_is_ended(
-    house: House, monkeypatch: pytest.MonkeyPatch, nothing: bytes
+    house: RunningServer, monkeypatch: pytest.MonkeyPatch, nothing: bytes
 ) -> None:
     monkeypatch.setattr(uvicorn_server, "HEADER_SECONDS", 0.2)
     async with connected(house, nothing) as (reader, _):
@@ -346,7 +350,7 @@ async def test_a_connection_that_asks_nothing_is_ended(
 
 
 async def test_a_body_that_does_not_come_ends_the_connection(
-    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(uvicorn_server, "BODY_SECONDS", 0.2)
     bearer = f"Authorization: Bearer {house.token(alice.user_id, 'mcp')}"
@@ -385,7 +389,7 @@ async def test_a_server_that_is_told_to_stop_answers_what_it_took_and_ends_with_
     }
     async with running(environment) as process:
         port = await _port_of(process)
-        house = House(Settings.model_validate({"data_dir": tmp_path, "port": port}))
+        house = RunningServer(Settings.model_validate({"data_dir": tmp_path, "port": port}))
         bearer = f"Authorization: Bearer {house.token(alice.user_id, 'mcp')}"
         accept = "Accept: application/json, text/event-stream"
         body = json.dumps(INITIALIZE)

@@ -26,7 +26,7 @@ from storage.schema.request_models import NewTask, TaskFields
 from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
 from tests.support.postgres import pooled
-from tests.support.running_server import House, Listener, Wire, personal_token, standing
+from tests.support.running_server import Listener, RunningServer, Wire, personal_token, standing
 
 
 def new(title: str, team_id: int | None = None) -> NewTask:
@@ -34,13 +34,15 @@ def new(title: str, team_id: int | None = None) -> NewTask:
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
     async with standing(settings, database_url, direct_url) as built:
         yield built
 
 
-async def test_the_owner_hears_what_happens_to_a_task(house: House, alice: Person) -> None:
+async def test_the_owner_hears_what_happens_to_a_task(house: RunningServer, alice: Person) -> None:
     async with house.socket(alice.user_id) as socket:
         task = await tasks.add(alice.scope, new("Water the plants"))
         await tasks.change(alice.scope, task.id, TaskFields.model_validate({"title": "Water all plants"}))
@@ -58,7 +60,7 @@ async def test_the_owner_hears_what_happens_to_a_task(house: House, alice: Perso
     assert {(event["task_id"], event["user_id"]) for event in heard} == {(task.id, alice.user_id)}
 
 
-async def test_nobody_hears_of_tasks_of_others(house: House, alice: Person, bob: Person) -> None:
+async def test_nobody_hears_of_tasks_of_others(house: RunningServer, alice: Person, bob: Person) -> None:
     async with house.socket(bob.user_id) as stranger, house.socket(alice.user_id) as owner:
         await tasks.add(alice.scope, new("Private"))
         await owner.next_event()
@@ -66,7 +68,7 @@ async def test_nobody_hears_of_tasks_of_others(house: House, alice: Person, bob:
 
 
 async def test_team_members_and_those_it_is_shared_with_hear_of_a_task(
-    house: House, alice: Person, bob: Person, carol: Person
+    house: RunningServer, alice: Person, bob: Person, carol: Person
 ) -> None:
     team = await teams.create(alice.scope, "Crew")
     await teams.add_member(alice.scope, team.id, bob.user_id)
@@ -80,7 +82,9 @@ async def test_team_members_and_those_it_is_shared_with_hear_of_a_task(
             assert (event["task_id"], event["user_id"]) == (task.id, bob.user_id)
 
 
-async def test_whoever_gains_or_loses_a_task_is_told_to_look_again(house: House, alice: Person, bob: Person) -> None:
+async def test_whoever_gains_or_loses_a_task_is_told_to_look_again(
+    house: RunningServer, alice: Person, bob: Person
+) -> None:
     task = await tasks.add(alice.scope, new("Lent"))
     async with house.socket(bob.user_id) as socket, house.socket(alice.user_id) as owner:
         await sharing.share(alice.scope, task.id, bob.user_id, "view")
@@ -94,21 +98,23 @@ async def test_whoever_gains_or_loses_a_task_is_told_to_look_again(house: House,
         assert await socket.until_pong() == []
 
 
-async def test_a_socket_may_say_who_it_is_in_its_header(house: House, alice: Person) -> None:
+async def test_a_socket_may_say_who_it_is_in_its_header(house: RunningServer, alice: Person) -> None:
     header = {"Authorization": f"Bearer {house.token(alice.user_id)}"}
-    async with house.knock(additional_headers=header) as connection:
+    async with house.open_socket(additional_headers=header) as connection:
         assert await Listener(connection).hear() == {"type": "ready"}
     for token in (house.token(alice.user_id, "mcp"), "nonsense"):
         with pytest.raises(InvalidStatus) as refused:
-            await house.knock(additional_headers={"Authorization": f"Bearer {token}", "X-Forwarded-For": "192.0.2.3"})
+            await house.open_socket(
+                additional_headers={"Authorization": f"Bearer {token}", "X-Forwarded-For": "192.0.2.3"}
+            )
         assert refused.value.response.status_code == 401
 
 
-async def test_a_page_of_another_origin_gets_no_socket(house: House) -> None:
+async def test_a_page_of_another_origin_gets_no_socket(house: RunningServer) -> None:
     with pytest.raises(InvalidStatus) as refused:
-        await house.knock(origin="https://evil.example")
+        await house.open_socket(origin="https://evil.example")
     assert refused.value.response.status_code == 403
-    async with house.knock(origin=house.url) as connection:
+    async with house.open_socket(origin=house.url) as connection:
         await connection.close()
 
 
@@ -127,33 +133,39 @@ async def test_a_page_of_another_origin_gets_no_socket(house: House) -> None:
     ],
 )
 async def test_a_first_message_that_proves_nobody_ends_the_socket(
-    house: House, code: int, message: str | bytes
+    house: RunningServer, code: int, message: str | bytes
 ) -> None:
-    async with house.knock(additional_headers={"X-Forwarded-For": f"192.0.2.{random.randint(10, 250)}"}) as connection:
+    async with house.open_socket(
+        additional_headers={"X-Forwarded-For": f"192.0.2.{random.randint(10, 250)}"}
+    ) as connection:
         await connection.send(message)
         ending = await Listener(connection).ending()
     assert (ending[0], bool(ending[1])) == (code, True)
 
 
-async def test_silence_ends_a_socket_that_nobody_is_known_of(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_silence_ends_a_socket_that_nobody_is_known_of(
+    house: RunningServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(live_socket, "AUTHENTICATION_SECONDS", 0.1)
-    async with house.knock(additional_headers={"X-Forwarded-For": "192.0.2.4"}) as connection:
+    async with house.open_socket(additional_headers={"X-Forwarded-For": "192.0.2.4"}) as connection:
         assert (await Listener(connection).ending())[0] == 4401
 
 
-async def test_a_token_of_the_other_door_or_without_the_scope_is_refused(house: House, alice: Person) -> None:
+async def test_a_token_of_the_other_door_or_without_the_scope_is_refused(house: RunningServer, alice: Person) -> None:
     for code, token in (
         (4401, house.token(alice.user_id, "mcp")),
         (4403, house.token(alice.user_id, scopes=["mcp:write"])),
     ):
-        async with house.knock(additional_headers={"X-Forwarded-For": "192.0.2.5"}) as connection:
+        async with house.open_socket(additional_headers={"X-Forwarded-For": "192.0.2.5"}) as connection:
             listener = Listener(connection)
             await listener.say(type="authenticate", token=token)
             assert (await listener.ending())[0] == code
 
 
-async def test_a_socket_ends_with_its_token_unless_a_new_one_comes(house: House, alice: Person, bob: Person) -> None:
-    async with house.knock() as short, house.knock() as renewed, house.knock() as foreign:
+async def test_a_socket_ends_with_its_token_unless_a_new_one_comes(
+    house: RunningServer, alice: Person, bob: Person
+) -> None:
+    async with house.open_socket() as short, house.open_socket() as renewed, house.open_socket() as foreign:
         listeners = [Listener(connection) for connection in (short, renewed, foreign)]
         for one in listeners:
             await one.say(type="authenticate", token=house.token(alice.user_id, ttl=1))
@@ -167,7 +179,7 @@ async def test_a_socket_ends_with_its_token_unless_a_new_one_comes(house: House,
 
 
 async def test_a_token_that_requests_may_use_a_little_late_gets_no_socket(
-    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
         patch.setattr(local_issuer, "time", SimpleNamespace(time=lambda: time.time() - 20))
@@ -175,7 +187,7 @@ async def test_a_token_that_requests_may_use_a_little_late_gets_no_socket(
     header = {"Authorization": f"Bearer {late}"}
     async with house.client(authorization=header["Authorization"]) as client:
         assert (await client.get("/api/dashboard/statistics")).status_code == 200
-    async with house.knock() as first, house.knock(additional_headers=header) as second:
+    async with house.open_socket() as first, house.open_socket(additional_headers=header) as second:
         speaker, silent = Listener(first), Listener(second)
         await speaker.say(type="authenticate", token=late)
         for one in (speaker, silent):
@@ -191,11 +203,11 @@ def test_a_withdrawn_token_is_found_out_within_thirty_seconds() -> None:
 
 
 async def test_a_withdrawn_personal_token_ends_its_socket(
-    house: House, alice: Person, direct_url: str, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, alice: Person, direct_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_socket, "RECHECK_SECONDS", 0.05)
     monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
-    async with personal_token(direct_url, alice.user_id) as (token, withdraw), house.knock() as connection:
+    async with personal_token(direct_url, alice.user_id) as (token, withdraw), house.open_socket() as connection:
         listener = Listener(connection)
         await listener.say(type="authenticate", token=token)
         assert await listener.hear() == {"type": "ready"}
@@ -203,22 +215,24 @@ async def test_a_withdrawn_personal_token_ends_its_socket(
         assert (await listener.ending())[0] == 4401
 
 
-async def test_a_socket_stays_with_the_issuer_of_its_token(house: House, alice: Person, direct_url: str) -> None:
+async def test_a_socket_stays_with_the_issuer_of_its_token(
+    house: RunningServer, alice: Person, direct_url: str
+) -> None:
     async with personal_token(direct_url, alice.user_id) as (token, _), house.socket(alice.user_id) as listener:
         await listener.say(type="authenticate", token=token)
         assert (await listener.ending())[0] == 4403
 
 
-async def test_nothing_is_unpacked_for_anybody(house: House) -> None:
+async def test_nothing_is_unpacked_for_anybody(house: RunningServer) -> None:
     async with connect(house.socket_url, compression="deflate") as connection:
         assert connection.response
         assert "Sec-WebSocket-Extensions" not in connection.response.headers
 
 
-async def test_the_sixth_socket_of_a_user_is_refused_and_the_five_stay(house: House, alice: Person) -> None:
+async def test_the_sixth_socket_of_a_user_is_refused_and_the_five_stay(house: RunningServer, alice: Person) -> None:
     async with AsyncExitStack() as stack:
         five = [await stack.enter_async_context(house.socket(alice.user_id)) for _ in range(5)]
-        async with house.knock() as connection:
+        async with house.open_socket() as connection:
             sixth = Listener(connection)
             await sixth.say(type="authenticate", token=house.token(alice.user_id))
             assert (await sixth.ending())[0] == 4429
@@ -228,7 +242,7 @@ async def test_the_sixth_socket_of_a_user_is_refused_and_the_five_stay(house: Ho
         pass
 
 
-async def test_a_client_that_talks_too_much_or_nonsense_is_cut_off(house: House, alice: Person) -> None:
+async def test_a_client_that_talks_too_much_or_nonsense_is_cut_off(house: RunningServer, alice: Person) -> None:
     async with house.socket(alice.user_id) as socket:
         for _ in range(30):
             await socket.say(type="ping")
@@ -238,14 +252,14 @@ async def test_a_client_that_talks_too_much_or_nonsense_is_cut_off(house: House,
         assert (await socket.ending())[0] == 4400
 
 
-async def test_a_slow_reader_is_ended_and_delays_nobody(house: House, alice: Person, direct_url: str) -> None:
+async def test_a_slow_reader_is_ended_and_delays_nobody(house: RunningServer, alice: Person, direct_url: str) -> None:
     narrow = socket.socket()
     narrow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     narrow.connect(("127.0.0.1", house.settings.port))
     publisher = await asyncpg.connect(direct_url)
     try:
         async with (
-            house.knock(sock=narrow, max_queue=1, ping_interval=None) as connection,
+            house.open_socket(sock=narrow, max_queue=1, ping_interval=None) as connection,
             house.socket(alice.user_id) as good,
         ):
             slow = Listener(connection)
@@ -269,7 +283,7 @@ async def _announce(connection: "asyncpg.Connection[asyncpg.Record]", user_id: s
     await connection.execute("SELECT announce_tasks('task_updated', $1, $2)", user_id, ids)
 
 
-async def test_many_changes_at_once_are_a_reason_to_look_again(house: House, alice: Person) -> None:
+async def test_many_changes_at_once_are_a_reason_to_look_again(house: RunningServer, alice: Person) -> None:
     team = await teams.create(alice.scope, "Crew")
     async with house.socket(alice.user_id) as socket:
         added = [await tasks.add(alice.scope, new(str(n), team_id=team.id)) for n in range(3)]
@@ -281,7 +295,7 @@ async def test_many_changes_at_once_are_a_reason_to_look_again(house: House, ali
 
 
 async def test_changes_that_come_too_fast_are_a_reason_to_look_again(
-    house: House, alice: Person, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = await tasks.add(alice.scope, new("Much changed"))
     async with house.socket(alice.user_id) as socket:
@@ -332,7 +346,7 @@ async def test_a_gap_in_listening_is_announced_and_closed_by_a_resync(
                 assert await socket.hear() == {"type": "paused"}
             async with house.socket(alice.user_id) as late:
                 assert await late.hear() == {"type": "paused"}
-                await wire.mend()
+                await wire.fix()
                 for socket in (first, second, late):
                     assert await socket.hear() == {"type": "resync"}
             await tasks.complete(alice.scope, lost.id)

@@ -9,7 +9,7 @@ import pytest
 
 from mcp_server.settings import Settings
 from tests.conftest import Person
-from tests.support.running_server import House, standing
+from tests.support.running_server import RunningServer, standing
 
 SETTINGS = "/api/dashboard/settings"
 FAR_APART = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
@@ -17,14 +17,16 @@ FAR_APART = ("Pacific/Kiritimati", "Pacific/Pago_Pago")
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     folder: Path = tmp_path_factory.mktemp("house")
     settings = Settings.model_validate({"data_dir": folder, "allowed_origins": "https://board.example"})
     async with standing(settings, database_url, direct_url) as built:
         yield built
 
 
-async def test_a_time_zone_set_here_holds_at_every_door(house: House, alice: Person) -> None:
+async def test_a_time_zone_set_here_holds_at_every_door(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
         for zone in FAR_APART:
             told = await client.put(SETTINGS, params={"timezone": zone.lower()})
@@ -39,13 +41,13 @@ async def test_a_time_zone_set_here_holds_at_every_door(house: House, alice: Per
             assert set(days) <= {before.isoformat(), datetime.now(ZoneInfo(zone)).date().isoformat()}
 
 
-async def test_open_pages_are_told_to_read_again(house: House, alice: Person) -> None:
+async def test_open_pages_are_told_to_read_again(house: RunningServer, alice: Person) -> None:
     async with house.socket(alice.user_id) as listener, house.client(alice.user_id) as client:
         assert (await client.put(SETTINGS, params={"timezone": "Asia/Tokyo"})).status_code == 200
         assert await listener.hear() == {"type": "resync"}
 
 
-async def test_nothing_is_set_by_a_token_that_may_only_read(house: House, alice: Person) -> None:
+async def test_nothing_is_set_by_a_token_that_may_only_read(house: RunningServer, alice: Person) -> None:
     token = house.token(alice.user_id, scopes=["mcp:read"])
     async with house.client(authorization=f"Bearer {token}") as client:
         refused = await client.put(SETTINGS, params={"timezone": "Asia/Tokyo"})
@@ -67,7 +69,7 @@ async def test_nothing_is_set_by_a_token_that_may_only_read(house: House, alice:
         ("timezone=UTC&theme=dark", "theme: "),
     ],
 )
-async def test_what_cannot_be_set_is_told(house: House, alice: Person, query: str, sentence: str) -> None:
+async def test_what_cannot_be_set_is_told(house: RunningServer, alice: Person, query: str, sentence: str) -> None:
     async with house.client(alice.user_id) as client:
         refused = await client.put(f"{SETTINGS}?{query}")
         assert (refused.status_code, refused.json()["error"]) == (422, "invalid_input")
@@ -75,14 +77,14 @@ async def test_what_cannot_be_set_is_told(house: House, alice: Person, query: st
         assert (await client.get(SETTINGS)).json() == {"timezone": "UTC"}
 
 
-async def test_other_methods_are_told_which_there_are(house: House, alice: Person) -> None:
+async def test_other_methods_are_told_which_there_are(house: RunningServer, alice: Person) -> None:
     async with house.client(alice.user_id) as client:
         refused = await client.request("DELETE", SETTINGS)
     assert (refused.status_code, refused.headers["allow"]) == (405, "GET, PUT")
     assert refused.json()["error"] == "method_not_allowed"
 
 
-async def test_pages_of_configured_origins_may_set_it(house: House) -> None:
+async def test_pages_of_configured_origins_may_set_it(house: RunningServer) -> None:
     asked = {"origin": "https://board.example", "access-control-request-method": "PUT"}
     async with house.client() as client:
         answer = await client.options(SETTINGS, headers=asked)

@@ -7,7 +7,7 @@ import pytest
 
 from mcp_server.settings import Settings
 from tests.support.mcp_requests import META, post
-from tests.support.running_server import House, standing
+from tests.support.running_server import RunningServer, standing
 
 WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
     (
@@ -38,7 +38,9 @@ NAMED = [row for row in WRONG if isinstance(row[1].get("name", row[1].get("uri",
 
 
 @pytest.fixture(scope="module")
-async def house(tmp_path_factory: pytest.TempPathFactory, database_url: str, direct_url: str) -> AsyncGenerator[House]:
+async def house(
+    tmp_path_factory: pytest.TempPathFactory, database_url: str, direct_url: str
+) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("params"), "rate_limit": 0})
     async with standing(settings, database_url, direct_url) as built:
         yield built
@@ -46,7 +48,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory, database_url: str, dir
 
 @pytest.mark.parametrize(("method", "params", "sentence"), WRONG)
 async def test_params_that_cannot_be_are_refused_in_a_sentence(
-    house: House, method: str, params: dict[str, Any], sentence: str
+    house: RunningServer, method: str, params: dict[str, Any], sentence: str
 ) -> None:
     answer = await post(house, {"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
     check(answer.json(), sentence)
@@ -54,7 +56,7 @@ async def test_params_that_cannot_be_are_refused_in_a_sentence(
 
 @pytest.mark.parametrize(("method", "params", "sentence"), NAMED)
 async def test_revision_2026_07_28_gets_the_same_sentence(
-    house: House, method: str, params: dict[str, Any], sentence: str
+    house: RunningServer, method: str, params: dict[str, Any], sentence: str
 ) -> None:
     named = params.get("name", params.get("uri"))
     headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": method} | ({"mcp-name": named} if named else {})
@@ -77,14 +79,16 @@ def check(body: dict[str, Any], sentence: str) -> None:
         (None, "params is required."),
     ],
 )
-async def test_what_stands_beside_the_arguments_is_explained_as_well(house: House, params: Any, sentence: str) -> None:
+async def test_what_stands_beside_the_arguments_is_explained_as_well(
+    house: RunningServer, params: Any, sentence: str
+) -> None:
     answer = await post(house, {"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params})
     body = answer.json()
     assert (answer.status_code, body["id"], body["error"]["code"]) == (200, "a", -32602)
     assert body["error"]["message"].startswith(sentence)
 
 
-async def test_arguments_and_metadata_may_be_null_or_absent(house: House) -> None:
+async def test_arguments_and_metadata_may_be_null_or_absent(house: RunningServer) -> None:
     for params in ({}, {"arguments": None}, {"_meta": None}, {"_meta": {"progressToken": 1.0}}):
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"} | params}
         assert (await post(house, call)).json()["result"]["structuredContent"]["user_id"] == "alice"

@@ -13,19 +13,21 @@ from storage.people import teams
 from storage.schema.request_models import NewTask
 from storage.tasks import sharing, tasks
 from tests.conftest import Cluster, Person
-from tests.support.running_server import House, standing
+from tests.support.running_server import RunningServer, standing
 
 SNAPSHOT = "/api/dashboard/snapshot"
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
     async with standing(settings, database_url, direct_url) as built:
         yield built
 
 
-async def read(house: House, person: Person, **query: Any) -> Any:
+async def read(house: RunningServer, person: Person, **query: Any) -> Any:
     async with house.client(person.user_id) as client:
         answer = await client.get(SNAPSHOT, params=query)
     assert answer.status_code == 200, answer.text
@@ -36,7 +38,7 @@ def new(title: str, **fields: Any) -> NewTask:
     return NewTask.model_validate({"title": title} | fields)
 
 
-async def test_a_snapshot_has_numbers_trend_tasks_and_teams(house: House, alice: Person, bob: Person) -> None:
+async def test_a_snapshot_has_numbers_trend_tasks_and_teams(house: RunningServer, alice: Person, bob: Person) -> None:
     team = await teams.create(alice.scope, "Crew")
     mine = await tasks.add(alice.scope, new("Mine", priority="high"))
     await tasks.complete(alice.scope, (await tasks.add(alice.scope, new("Done", team_id=team.id))).id)
@@ -70,7 +72,7 @@ async def test_a_snapshot_has_numbers_trend_tasks_and_teams(house: House, alice:
     assert (await read(house, alice))["statistics"]["completed_tasks"] == 2
 
 
-async def test_all_parts_of_a_snapshot_are_of_one_moment(house: House, alice: Person, cluster: Cluster) -> None:
+async def test_all_parts_of_a_snapshot_are_of_one_moment(house: RunningServer, alice: Person, cluster: Cluster) -> None:
     administrator = await asyncpg.connect(cluster.address("tests"))
     await tasks.add(alice.scope, new("Before"))
     async with administrator.transaction():
@@ -88,7 +90,7 @@ async def test_all_parts_of_a_snapshot_are_of_one_moment(house: House, alice: Pe
 
 
 async def test_a_snapshot_has_a_hundred_teams_at_most_and_counts_the_others(
-    house: House, alice: Person, cluster: Cluster
+    house: RunningServer, alice: Person, cluster: Cluster
 ) -> None:
     administrator = await asyncpg.connect(cluster.address("tests"))
     async with administrator.transaction():

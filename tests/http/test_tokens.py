@@ -30,7 +30,7 @@ from tests.support.token_factory import (
     RSA,
     Clock,
     Door,
-    House,
+    GuardedApp,
     claims,
     encode,
     header,
@@ -218,10 +218,10 @@ ACCEPTED: dict[str, Make] = {
 
 
 @pytest.fixture(scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House]:
+async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GuardedApp]:
     async with publishing() as publisher:
         known = settings_for(tmp_path_factory.mktemp("data"), issuer=ISSUER, jwks_url=publisher.url)
-        yield House(Verifier(known))
+        yield GuardedApp(Verifier(known))
 
 
 def audience(door: Door) -> str:
@@ -230,7 +230,7 @@ def audience(door: Door) -> str:
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("case", REFUSED)
-async def test_a_bad_token_is_refused_at_every_door(house: House, case: str, door: Door):
+async def test_a_bad_token_is_refused_at_every_door(house: GuardedApp, case: str, door: Door):
     house.passed.clear()
     answer = await house.show(REFUSED[case](audience(door)), door)
     assert answer.status == 401
@@ -241,7 +241,7 @@ async def test_a_bad_token_is_refused_at_every_door(house: House, case: str, doo
 
 @pytest.mark.parametrize("door", DOORS)
 @pytest.mark.parametrize("case", ACCEPTED)
-async def test_a_good_token_is_let_in_at_its_door(house: House, case: str, door: Door):
+async def test_a_good_token_is_let_in_at_its_door(house: GuardedApp, case: str, door: Door):
     house.passed.clear()
     for _ in range(2):  # the second time from memory
         answer = await house.show(ACCEPTED[case](audience(door)), door)
@@ -249,7 +249,7 @@ async def test_a_good_token_is_let_in_at_its_door(house: House, case: str, door:
     assert len(house.passed) == 2
 
 
-async def test_the_caller_is_what_the_token_says(house: House):
+async def test_the_caller_is_what_the_token_says(house: GuardedApp):
     about = {"email": "a@example.com", "name": "Ann Ö", "zoneinfo": "Europe/Berlin", "azp": "cursor"}
     token = sign(header(), claims(exp=(exp := int(time.time()) + 600), scope="mcp:read openid", **about))
     assert (await house.show(token)).status == 200
@@ -281,7 +281,7 @@ RENEWED: dict[str, tuple[dict[str, object], dict[str, object], bool]] = {
 
 @pytest.mark.parametrize(("before", "after", "same"), RENEWED.values(), ids=RENEWED)
 async def test_a_client_is_the_same_after_it_renews_its_token(
-    house: House, before: dict[str, object], after: dict[str, object], same: bool
+    house: GuardedApp, before: dict[str, object], after: dict[str, object], same: bool
 ):
     house.passed.clear()
     for about in (before, after):
@@ -299,7 +299,7 @@ async def test_each_token_of_the_built_in_issuer_is_a_client(tmp_path: Path):
 
 
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800b", "x" * 321, "", 7, None, ["a"], {"a": 1}])
-async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: House, value: object):
+async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: GuardedApp, value: object):
     odd = dict.fromkeys(["email", "name", "zoneinfo", "client_id", "azp", "sid", "jti"], value)
     assert (await house.show(sign(header(), claims(**odd)))).status == 200
     caller = house.passed[-1]
@@ -316,7 +316,7 @@ async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: House, val
     ],
 )
 async def test_a_name_or_e_mail_that_cannot_be_kept_locks_nobody_out(
-    house: House, person: Callable[[str], Person], email: str, name: str, kept: tuple[str | None, str | None]
+    house: GuardedApp, person: Callable[[str], Person], email: str, name: str, kept: tuple[str | None, str | None]
 ):
     assert (await house.show(sign(header(), claims(email=email, name=name)))).status == 200
     told = house.passed[-1]
@@ -341,12 +341,12 @@ def test_a_token_is_not_made_with_what_would_be_left_out(option: str, value: str
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe", "UTC\0", "+02:00"])
-async def test_a_time_zone_that_does_not_exist_is_left_out(house: House, zone: str):
+async def test_a_time_zone_that_does_not_exist_is_left_out(house: GuardedApp, zone: str):
     assert (await house.show(sign(header(), claims(zoneinfo=zone)))).status == 200
     assert house.passed[-1].timezone is None
 
 
-async def test_urls_in_the_header_are_never_fetched(house: House):  # J26
+async def test_urls_in_the_header_are_never_fetched(house: GuardedApp):  # J26
     async with publishing() as trap:
         token = sign(header(jku=trap.url, x5u=trap.url), claims())
         assert (await house.show(token)).status == 200
@@ -355,7 +355,7 @@ async def test_urls_in_the_header_are_never_fetched(house: House):  # J26
 
 @pytest.mark.parametrize("scope", [None, "", "mcp:*", "*", "MCP:READ", "mcp:read,mcp:write", "mcp:readmcp:write"])
 @pytest.mark.parametrize("door", DOORS)
-async def test_a_token_without_the_scope_is_told_which_one(house: House, door: Door, scope: str | None):  # J45
+async def test_a_token_without_the_scope_is_told_which_one(house: GuardedApp, door: Door, scope: str | None):  # J45
     without = ("scope",) if scope is None else ()
     said = claims(*without, aud=audience(door), **({} if scope is None else {"scope": scope}))
     answer = await house.show(sign(header(), said), door)
@@ -387,14 +387,14 @@ RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[Healt
 
 @RELAXED
 @given(changes=st.dictionaries(st.sampled_from(NAMES), JSON, min_size=1, max_size=4))
-async def test_no_claims_whatever_break_the_server(house: House, changes: dict[str, Any]):
+async def test_no_claims_whatever_break_the_server(house: GuardedApp, changes: dict[str, Any]):
     said = json.dumps(claims(**changes)).encode()
     assert (await house.show(sign(header(), said))).status in (200, 401, 403)
 
 
 @RELAXED
 @given(data=st.data())
-async def test_no_token_with_one_changed_character_is_accepted(house: House, data: st.DataObject):
+async def test_no_token_with_one_changed_character_is_accepted(house: GuardedApp, data: st.DataObject):
     token = sign(header(), claims())
     assert (await house.show(token)).status == 200
     at = data.draw(st.integers(0, len(token) - 1))
@@ -406,7 +406,7 @@ async def test_what_was_remembered_of_a_token_ends_with_it(tmp_path: Path):  # J
     clock, ticks = Clock(time.time()), Clock(0)
     async with publishing() as publisher:
         known = settings_for(tmp_path, issuer=ISSUER, jwks_url=publisher.url)
-        house = House(Verifier(known, clock=clock, ticks=ticks))
+        house = GuardedApp(Verifier(known, clock=clock, ticks=ticks))
         token = sign(header(), claims(exp=int(clock.now) + 60))
         assert (await house.show(token)).status == 200
         forged = sign(header(), claims(exp=int(clock.now) + 60), OTHER)
@@ -437,7 +437,7 @@ async def test_a_personal_token_opens_both_doors_until_it_is_withdrawn(tmp_path:
         asked.append(digest)
         return stored.get(digest)
 
-    house = House(Verifier(settings_for(tmp_path), find_personal_token=find, clock=clock, ticks=ticks))
+    house = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find, clock=clock, ticks=ticks))
     assert [(await house.show(token, door)).status for door in DOORS] == [200, 200, 101]
     assert len(asked) == 1
     assert house.passed == [replace(owner, audience=kind) for kind in ("mcp", "api", "api")]
@@ -458,7 +458,7 @@ async def test_memory_of_tokens_is_bounded(tmp_path: Path):
         asked.append(digest)
         return owner
 
-    house = House(Verifier(settings_for(tmp_path), find_personal_token=find))
+    house = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find))
     for number in [*range(1025), 1024, 0]:
         assert (await house.show(f"tdp_{number:040}")).status == 200
     assert len(asked) == 1026
@@ -467,7 +467,7 @@ async def test_memory_of_tokens_is_bounded(tmp_path: Path):
 async def test_the_built_in_issuer_and_the_dashboard_are_trusted_side_by_side(tmp_path: Path):
     async with publishing() as publisher:
         dashboard = publisher.url.removesuffix("/jwks")
-        house = House(Verifier(settings_for(tmp_path), dashboard))
+        house = GuardedApp(Verifier(settings_for(tmp_path), dashboard))
         theirs = sign(header(), claims(iss=dashboard))
         ours = LocalIssuer(settings_for(tmp_path)).mint("bob")
         assert [(await house.show(token)).status for token in (theirs, ours)] == [200, 200]
@@ -480,7 +480,7 @@ async def test_a_configured_issuer_is_trusted_alone(tmp_path: Path):
     local = LocalIssuer(settings_for(tmp_path)).mint("alice")
     async with publishing() as publisher:
         known = settings_for(tmp_path, issuer=ISSUER, jwks_url=publisher.url)
-        house = House(Verifier(known, "http://127.0.0.1:3000"))
+        house = GuardedApp(Verifier(known, "http://127.0.0.1:3000"))
         dashboard = sign(header(), claims(iss="http://127.0.0.1:3000"))
         assert [(await house.show(token)).status for token in (local, dashboard)] == [401, 401]
         assert publisher.fetches == 0

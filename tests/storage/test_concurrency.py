@@ -9,7 +9,7 @@ import pytest
 
 from mcp_server.protocol.recording import KEY
 from storage.engine.database import Scope
-from storage.engine.retry import verb
+from storage.engine.retry import retry_transient
 from storage.schema.errors import Unavailable
 from storage.schema.request_models import NewTask
 from storage.tasks.tasks import insert_task
@@ -174,7 +174,7 @@ async def test_what_is_given_up_between_two_statements_is_undone(
 ) -> None:
     halfway = asyncio.Event()
 
-    @verb
+    @retry_transient
     async def write(scope: Scope) -> None:
         async with scope.transaction() as transaction:
             await insert_task(transaction, NewTask.model_validate({"title": "Half"}))
@@ -213,7 +213,7 @@ async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster, kept: 
 async def test_a_passing_fault_is_tried_again_a_few_times(alice: Person, faults: int, succeeds: bool) -> None:
     attempts = 0
 
-    @verb
+    @retry_transient
     async def write(scope: Scope) -> str:
         nonlocal attempts
         async with scope.transaction():

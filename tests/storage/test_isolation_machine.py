@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.conftest import Person
 from tests.support.crowd import Crowds, gathering, live
-from tests.support.permission_model import OK, REFUSED, Chat, Household, Task
+from tests.support.permission_model import OK, REFUSED, Chat, PermissionModel, Task
 
 STEPS = 60
 NEVER_GIVEN = 8_000_000_000_000_000_000
@@ -30,7 +30,7 @@ class Life(RuleBasedStateMachine):
         super().__init__()
         self.crowd = self.crowds.make(("pytest",))
         self.users = [person.user_id for person in self.crowd.people]
-        self.model = Household()
+        self.model = PermissionModel()
         self.turn = 0
 
     def teardown(self) -> None:

@@ -18,7 +18,7 @@ from sqlalchemy import Connection, pool
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.engine import migrations
-from storage.schema.system_tables import Row
+from storage.schema.system_tables import TableModel
 from tests.conftest import Cluster
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import debian
@@ -152,7 +152,7 @@ async def test_the_models_are_the_migrated_database(empty: str) -> None:
 
     def differences(connection: Connection) -> list[object]:
         options = {"compare_type": True, "compare_server_default": True}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), Row.metadata))
+        return list(compare_metadata(MigrationContext.configure(connection, opts=options), TableModel.metadata))
 
     async with engine.connect() as connection:
         assert await connection.run_sync(differences) == []

@@ -14,13 +14,15 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated, Subs
 
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person, introduce
-from tests.support.running_server import House, Listener, standing
+from tests.support.running_server import Listener, RunningServer, standing
 
 RESYNC = "resync"
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house"), "rate_limit": 0})
     async with standing(settings, database_url, direct_url) as built:
         yield built
@@ -61,7 +63,7 @@ class Crew:
         await self.alice.call("update_task", task_id=self.task, **how)
 
     @asynccontextmanager
-    async def listening(self, house: House) -> "AsyncGenerator[Ears]":
+    async def listening(self, house: RunningServer) -> "AsyncGenerator[Ears]":
         """Everybody's socket, once what was announced before has been told."""
         async with AsyncExitStack() as stack:
             sockets = {
@@ -107,7 +109,9 @@ LOST = {RESYNC}
 GAINED = {"task_updated", RESYNC}
 
 
-async def test_whoever_loses_or_gains_a_task_by_a_move_is_told_and_nobody_else(house: House, crew: Crew) -> None:
+async def test_whoever_loses_or_gains_a_task_by_a_move_is_told_and_nobody_else(
+    house: RunningServer, crew: Crew
+) -> None:
     async with crew.listening(house) as ears:
         await crew.move(crew.here)
         seen = {"alice": UPDATED, "dave": UPDATED}
@@ -120,7 +124,7 @@ async def test_whoever_loses_or_gains_a_task_by_a_move_is_told_and_nobody_else(h
         assert await ears.hear() == seen | {"bob": LOST, "carol": LOST}
 
 
-async def test_a_task_that_is_deleted_and_restored_is_told_as_an_event(house: House, crew: Crew) -> None:
+async def test_a_task_that_is_deleted_and_restored_is_told_as_an_event(house: RunningServer, crew: Crew) -> None:
     await crew.move(crew.here)
     async with crew.listening(house) as ears:
         for tool, event in (("delete_task", "task_deleted"), ("restore_task", "task_updated")):
@@ -128,7 +132,7 @@ async def test_a_task_that_is_deleted_and_restored_is_told_as_an_event(house: Ho
             assert await ears.hear() == {name: {event} for name in ("alice", "bob", "carol", "dave")}
 
 
-async def test_another_role_or_permission_takes_nothing_away(house: House, crew: Crew) -> None:
+async def test_another_role_or_permission_takes_nothing_away(house: RunningServer, crew: Crew) -> None:
     bob, dave = (crew.people[name].user_id for name in ("bob", "dave"))
     async with crew.listening(house) as ears:
         await crew.alice.call("add_team_member", team_id=crew.here, user=bob, role="member")
@@ -140,7 +144,7 @@ async def test_another_role_or_permission_takes_nothing_away(house: House, crew:
 
 
 async def test_members_hear_that_their_team_is_gone(
-    house: House, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await crew.move(crew.there)
     async with crew.listening(house) as ears:
@@ -150,7 +154,7 @@ async def test_members_hear_that_their_team_is_gone(
 
 
 async def test_a_team_hears_that_somebody_is_gone_with_their_tasks(
-    house: House, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     bob = crew.people["bob"]
     await crew.alice.call("add_team_member", team_id=crew.here, user=bob.user_id, role="member")
@@ -164,7 +168,7 @@ async def test_a_team_hears_that_somebody_is_gone_with_their_tasks(
 
 
 async def test_thousands_of_tasks_may_move_at_once(
-    house: House, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     """An announcement of PostgreSQL's has at most 8,000 bytes."""
     alice = crew.alice.user_id
@@ -183,7 +187,7 @@ async def test_thousands_of_tasks_may_move_at_once(
 
 
 async def test_a_team_of_thousands_may_lose_a_task(
-    house: House, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await crew.move(crew.here)
     await administrator.execute(
@@ -201,7 +205,9 @@ async def test_a_team_of_thousands_may_lose_a_task(
         }
 
 
-async def test_subscriptions_of_those_who_lose_a_task_are_told_once_more_and_no_more(house: House, crew: Crew) -> None:
+async def test_subscriptions_of_those_who_lose_a_task_are_told_once_more_and_no_more(
+    house: RunningServer, crew: Crew
+) -> None:
     bob = crew.people["bob"]
     await crew.move(crew.here)
     uris = {f"task://{crew.task}", "statistics://me"}

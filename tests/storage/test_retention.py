@@ -61,7 +61,7 @@ async def test_purging_goes_on_once_the_database_is_back(
         purging = asyncio.create_task(retention.purge_for_ever(database))
         while not caplog.messages and not purging.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await wire.mend()
+        await wire.fix()
         await administrator.execute("UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1", task)
         while await administrator.fetchval("SELECT 1 FROM tasks WHERE id = $1", task) and not purging.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -11,11 +11,13 @@ from mcp.types import TextContent, TextResourceContents
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person
 from tests.support.backdating import Backdating, backdating, live_three_days, on_one_day, trend_of
-from tests.support.running_server import House, standing
+from tests.support.running_server import RunningServer, standing
 
 
 @pytest.fixture(scope="module")
-async def house(database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[House]:
+async def house(
+    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
     async with standing(settings, database_url, direct_url) as built:
         yield built
@@ -27,7 +29,7 @@ async def past(cluster: Cluster, direct_url: str) -> AsyncGenerator[Backdating]:
         yield opened
 
 
-async def fetch(house: House, person: Person, path: str, **query: Any) -> Any:
+async def fetch(house: RunningServer, person: Person, path: str, **query: Any) -> Any:
     async with house.client(person.user_id) as client:
         answer = await client.get(f"/api/dashboard/{path}", params=query)
     assert answer.status_code == 200, answer.text
@@ -55,7 +57,7 @@ FOUR = {"total_tasks": 3, "pending_tasks": 1, "completed_tasks": 2, "shared_task
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
 async def test_each_day_of_the_trend_has_what_was_created_and_completed_on_it(
-    house: House, alice: Person, past: Backdating, zone: str
+    house: RunningServer, alice: Person, past: Backdating, zone: str
 ) -> None:
     alice = replace(alice, timezone=zone)
     days = await live_three_days(alice, past)
@@ -68,7 +70,9 @@ async def test_each_day_of_the_trend_has_what_was_created_and_completed_on_it(
     assert await fetch(house, alice, "statistics") == FOUR
 
 
-async def test_a_team_has_a_trend_of_its_own(house: House, alice: Person, bob: Person, past: Backdating) -> None:
+async def test_a_team_has_a_trend_of_its_own(
+    house: RunningServer, alice: Person, bob: Person, past: Backdating
+) -> None:
     team = (await alice.call("create_team", name="Garden"))["id"]
     await alice.call("add_team_member", team_id=team, user=bob.user_id, role="viewer")
     days = await live_three_days(alice, past, team)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.support.permission_model import Chat, Household, Task
+from tests.support.permission_model import Chat, PermissionModel, Task
 
 RECURRENCE = "FREQ=DAILY"
 ATTRIBUTES = {"team_id": "team", "parent_id": "parent"}
@@ -50,7 +50,7 @@ class Call:
 
 
 @dataclass
-class Board(Household):
+class Board(PermissionModel):
     """Everything that exists, and what happened."""
 
     zones: dict[str, str] = field(default_factory=dict[str, str])

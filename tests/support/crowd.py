@@ -15,7 +15,7 @@ from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, PromptReference, TextContent, TextResourceContents
 
 from mcp_server.identity.callers import Callers
-from mcp_server.protocol.server import build_server
+from mcp_server.protocol.server import build_mcp_server
 from storage.engine.database import Database
 from tests.conftest import Person
 from tests.support.permission_model import OK, REFUSED
@@ -48,7 +48,7 @@ class Crowd:
         async with AsyncExitStack() as stack:
             for person in self.people:
                 for name in self._names:
-                    server = build_server(
+                    server = build_mcp_server(
                         person.settings, Callers(person.database), replace(person.caller, client=name)
                     )
                     client = await stack.enter_async_context(Client(server))

@@ -5,7 +5,7 @@ from typing import Any
 
 import httpx2
 
-from tests.support.running_server import House
+from tests.support.running_server import RunningServer
 
 EVENTS = "text/event-stream"
 BOTH = f"application/json, {EVENTS}"
@@ -23,7 +23,9 @@ META: dict[str, Any] = {
 MODERN_CALL: dict[str, Any] = CALL | {"params": CALL["params"] | {"_meta": META}}
 
 
-async def post(house: House, content: object, drop: str = "", headers: dict[str, str] | None = None) -> httpx2.Response:
+async def post(
+    house: RunningServer, content: object, drop: str = "", headers: dict[str, str] | None = None
+) -> httpx2.Response:
     """A request with good headers, but for those that are dropped or given."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     sent = {"content-type": "application/json", "accept": BOTH} | (headers or {})

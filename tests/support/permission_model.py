@@ -39,7 +39,7 @@ class Chat:
 
 
 @dataclass
-class Household:
+class PermissionModel:
     """Everything that exists. Each verb gives OK, REFUSED, or the exact sentence that a tool must say."""
 
     tasks: dict[int, Task] = field(default_factory=dict[int, Task])

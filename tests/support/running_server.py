@@ -25,7 +25,7 @@ from mcp_server.settings import Settings
 
 
 @dataclass(frozen=True)
-class House:
+class RunningServer:
     """A running server."""
 
     settings: Settings
@@ -48,14 +48,14 @@ class House:
             named["authorization"] = f"Bearer {self.token(user, audience)}"
         return httpx2.AsyncClient(base_url=self.url, headers=named, timeout=30)
 
-    def knock(self, **options: Any) -> connect:
+    def open_socket(self, **options: Any) -> connect:
         """A socket that has not said who it is."""
         return connect(self.socket_url, compression=None, **options)
 
     @asynccontextmanager
     async def socket(self, user: str, **options: Any) -> "AsyncGenerator[Listener]":
         """A socket that is ready."""
-        async with self.knock(**options) as connection:
+        async with self.open_socket(**options) as connection:
             listener = Listener(connection)
             await listener.say(type="authenticate", token=self.token(user))
             assert await listener.hear() == {"type": "ready"}
@@ -99,7 +99,7 @@ class Listener:
 @asynccontextmanager
 async def standing(
     settings: Settings, database_url: str, direct_url: str, send_buffer: int | None = None
-) -> AsyncGenerator[House]:
+) -> AsyncGenerator[RunningServer]:
     """A server on a free port; with a small send buffer it soon notices who does not read."""
     listening = uvicorn_server.listen("127.0.0.1", 0)
     if send_buffer:
@@ -112,7 +112,7 @@ async def standing(
     async def serve() -> None:
         draining = asyncio.Event()
         async with open_app(known, database_url, draining=draining) as app:
-            built.set_result(uvicorn_server.build_server(app, draining.set))
+            built.set_result(uvicorn_server.build_http_server(app, draining.set))
             await built.result().serve([listening])
 
     # A task of its own: fixtures end in another one than they began in.
@@ -124,7 +124,7 @@ async def standing(
         # Announcements are heard a moment after the first request is answered.
         await succeeds(client, "/readyz")
     try:
-        yield House(known)
+        yield RunningServer(known)
     finally:
         built.result().should_exit = True
         await serving
@@ -171,7 +171,7 @@ class Wire:
 
     async def __aenter__(self) -> Self:
         self._open.set()
-        await self.mend()
+        await self.fix()
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -189,7 +189,7 @@ class Wire:
         """Lines stay open and new ones are taken, but nothing comes through any more."""
         self._open.clear()
 
-    async def mend(self) -> None:
+    async def fix(self) -> None:
         """What was silent ends, as packets that come too late do; new lines work."""
         if not self._open.is_set():
             await self.cut()

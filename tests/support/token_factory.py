@@ -160,7 +160,7 @@ class Answer:
         return self.headers.get("www-authenticate", "")
 
 
-async def knock(
+async def send_request(
     app: ASGIApp,
     *headers: tuple[str, str],
     kind: str = "http",
@@ -212,7 +212,7 @@ async def knock(
 
 
 @dataclass
-class House:
+class GuardedApp:
     """One application behind the three doors. `passed` are the callers that reached it."""
 
     verifier: Verifier
@@ -237,14 +237,14 @@ class House:
         inner = McpRequests(self.application, self.verifier.settings, lambda tool: writers.get(tool, "mcp:read"))
         return Authentication(inner, self.verifier)
 
-    async def knock(self, door: Door, *headers: tuple[str, str], **request: Any) -> Answer:
+    async def send_request(self, door: Door, *headers: tuple[str, str], **request: Any) -> Answer:
         how: dict[str, Any] = {
             "mcp": {"kind": "http", "method": "POST", "path": "/mcp", "body": PING},
             "api": {"kind": "http", "method": "GET", "path": "/api/dashboard/statistics"},
             "socket": {"kind": "websocket", "method": "GET", "path": "/api/ws"},
         }[door]
         sent = (*headers, ("content-type", "application/json")) if door == "mcp" else headers
-        return await knock(self.guarded(), *sent, **(how | request))
+        return await send_request(self.guarded(), *sent, **(how | request))
 
     async def show(self, token: str, door: Door = "mcp", **request: Any) -> Answer:
-        return await self.knock(door, ("authorization", f"Bearer {token}"), **request)
+        return await self.send_request(door, ("authorization", f"Bearer {token}"), **request)

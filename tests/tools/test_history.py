@@ -20,7 +20,7 @@ from mcp.types import (
 
 from mcp_server.identity.callers import Callers
 from mcp_server.protocol.recording import KEY, MOST_BYTES
-from mcp_server.protocol.server import build_server
+from mcp_server.protocol.server import build_mcp_server
 from tests.conftest import Cluster, Person
 
 
@@ -43,7 +43,7 @@ def client_of(person: Person, answer: ElicitResult | None, asked: list[str] | No
         assert answer is not None
         return answer
 
-    server = build_server(person.settings, Callers(person.database), person.caller)
+    server = build_mcp_server(person.settings, Callers(person.database), person.caller)
     return Client(server, elicitation_callback=ask if answer else None, **options)
 
 
@@ -117,7 +117,7 @@ async def test_a_parent_that_one_does_not_see_is_named_nowhere(alice: Person, bo
 
 
 async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_itself(alice: Person):
-    server = build_server(alice.settings, Callers(alice.database), replace(alice.caller, client=None))
+    server = build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=None))
     for mode in ("auto", "legacy"):
         async with Client(server, client_info=Implementation(name=f"editor-{mode}", version="1"), mode=mode) as client:
             added = await client.call_tool("add_task", {"title": "By name"})
@@ -137,7 +137,7 @@ async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_it
 )
 async def test_whatever_a_client_calls_itself_is_only_a_name(alice: Person, said: str, kept: str):
     async with Client(
-        build_server(alice.settings, Callers(alice.database), replace(alice.caller, client=said))
+        build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=said))
     ) as client:
         added = await client.call_tool("add_task", {"title": "By name"})
     assert not added.is_error, text(added)

@@ -9,7 +9,7 @@ from mcp.types import Implementation
 
 from mcp_server.identity.callers import Callers
 from mcp_server.identity.tokens import Caller
-from mcp_server.protocol.server import build_server
+from mcp_server.protocol.server import build_mcp_server
 from storage.schema.errors import NotFound
 from storage.schema.request_models import NewTask
 from storage.tasks import tasks
@@ -125,7 +125,7 @@ async def test_a_client_that_has_no_name_is_one_as_well(alice: Person) -> None:
 async def test_clients_that_no_token_tells_apart_are_known_by_what_they_call_themselves(
     alice: Person, token_client: str | None
 ) -> None:
-    server = build_server(alice.settings, Callers(alice.database), replace(alice.caller, client=token_client))
+    server = build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=token_client))
     for mode in ("auto", "legacy"):
         for name in (f"one-{mode}", f"two-{mode}"):
             async with Client(server, client_info=Implementation(name=name, version="1"), mode=mode) as client:
@@ -135,7 +135,7 @@ async def test_clients_that_no_token_tells_apart_are_known_by_what_they_call_the
 
 
 async def test_what_a_token_names_counts_more_than_what_a_client_calls_itself(alice: Person) -> None:
-    server = build_server(alice.settings, Callers(alice.database), alice.caller)
+    server = build_mcp_server(alice.settings, Callers(alice.database), alice.caller)
     async with Client(server, client_info=Implementation(name="one", version="1")) as client:
         await client.call_tool("add_task", {"title": "Added"})
     async with Client(server, client_info=Implementation(name="two", version="1")) as client:

@@ -8,7 +8,7 @@ import { settings, SettingsError } from "./settings";
 /** Check the settings, then migrate. While the database is away the server is up and its pages say so. */
 export async function start(): Promise<void> {
   try {
-    believeSocketAddresses(settings().trustedProxies.length > 0);
+    setForwardedFor(settings().trustedProxies.length > 0);
     callByName(settings().bridgeUrl, settings().publicUrl);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
@@ -34,7 +34,7 @@ async function keepTrying(): Promise<void> {
 }
 
 /** Anyone can send X-Forwarded-For. Rate limits count by the address at the other end of the socket. */
-function believeSocketAddresses(behindProxy: boolean): void {
+function setForwardedFor(behindProxy: boolean): void {
   subscribe("http.server.request.start", (message) => {
     const { request } = message as { request: IncomingMessage };
     markOwnUser(request); // before the header that it looks at is replaced

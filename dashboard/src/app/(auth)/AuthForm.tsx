@@ -6,7 +6,7 @@ import { type FormEvent, useState } from "react";
 import { Button } from "@/components/Button";
 import { Field } from "@/components/Field";
 import { Notice } from "@/components/Notice";
-import { useAwake } from "@/hooks/useAwake";
+import { useHydrated } from "@/hooks/useHydrated";
 import { authClient } from "@/lib/auth-client";
 import { browserTimeZone } from "@/lib/timezones";
 
@@ -29,7 +29,7 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
   // Before the page's scripts run, the browser would send the form itself, with the password in the address.
-  const awake = useAwake();
+  const awake = useHydrated();
   const isNew = mode === "sign-up";
   const reason = REASONS[query.get("reason") ?? ""];
 

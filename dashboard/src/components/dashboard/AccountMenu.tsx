@@ -3,7 +3,7 @@
 import { LogOut, Settings } from "lucide-react";
 import { useTheme } from "next-themes";
 import Link from "next/link";
-import { useAwake } from "@/hooks/useAwake";
+import { useHydrated } from "@/hooks/useHydrated";
 import { signOut } from "@/lib/actions";
 import { Button } from "../Button";
 
@@ -12,7 +12,7 @@ const THEMES = ["system", "light", "dark"];
 /** Who is signed in, the way out, and the appearance. */
 export function AccountMenu({ name, email }: { name: string; email: string }) {
   const { theme, setTheme } = useTheme();
-  const awake = useAwake();
+  const awake = useHydrated();
   return (
     <>
       <button

@@ -1,7 +1,7 @@
 "use client";
 
 import { CircleCheck, CircleDashed, CircleDot, Users } from "lucide-react";
-import { useAwake } from "@/hooks/useAwake";
+import { useHydrated } from "@/hooks/useHydrated";
 import type { Task } from "@/lib/api/dashboard";
 import { dayIn, timeIn } from "@/lib/timezones";
 
@@ -69,7 +69,7 @@ const DAY = 86_400_000;
 
 function Due({ due, done, zone }: { due: string; done: boolean; zone: string }) {
   // What is today may differ between the first render and the browser's; until the page is awake the plain date stands there.
-  const awake = useAwake();
+  const awake = useHydrated();
   const moment = new Date(due);
   const allDay = due.length === 10;
   const day = allDay ? due : dayIn(zone, moment);

@@ -4,7 +4,7 @@ import { Check, X } from "lucide-react";
 import { type FormEvent, useState } from "react";
 import { Button } from "@/components/Button";
 import { Notice } from "@/components/Notice";
-import { useAwake } from "@/hooks/useAwake";
+import { useHydrated } from "@/hooks/useHydrated";
 import { signOut } from "@/lib/actions";
 import { authClient } from "@/lib/auth-client";
 
@@ -26,7 +26,7 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
   const [problem, setProblem] = useState(false);
   const [busy, setBusy] = useState(false);
   // Before the page's scripts run, the browser would send the form itself and lose the request.
-  const awake = useAwake();
+  const awake = useHydrated();
 
   async function answer(accept: boolean) {
     setBusy(true);

@@ -4,7 +4,7 @@ import { useActionState, useState } from "react";
 import { Button } from "@/components/Button";
 import { inputClass } from "@/components/Field";
 import { Notice } from "@/components/Notice";
-import { useAwake } from "@/hooks/useAwake";
+import { useHydrated } from "@/hooks/useHydrated";
 import { saveTimeZone } from "@/lib/actions";
 import { browserTimeZone } from "@/lib/timezones";
 
@@ -16,7 +16,7 @@ interface Props {
 export function TimeZoneForm({ zone, regions }: Props) {
   const [result, save, busy] = useActionState(saveTimeZone, null);
   const [chosen, choose] = useState(zone);
-  const awake = useAwake();
+  const awake = useHydrated();
   const here = awake ? browserTimeZone() : zone;
   const offered = here !== chosen && regions.some(([, zones]) => zones.includes(here));
   return (
