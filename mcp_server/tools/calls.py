@@ -40,7 +40,7 @@ class Call:
         the very words that were asked. So any replica can take it, and a changed call asks anew.
 
         Raises:
-            Asking: the client is to ask; NotAllowed: it cannot, or the person said no.
+            ConfirmationRequired: the client is to ask; NotAllowed: it cannot, or the person said no.
         """
         key = f"confirm-{hashlib.sha256(question.encode()).hexdigest()[:16]}"
         answer = self.answers.get(key)

@@ -177,7 +177,7 @@ class Cluster:
         return (place if len(os.fsencode(place)) < 50 else Path("/tmp")) / name  # noqa: S108
 
     def make_shared_dir(self) -> Path:
-        """Have the refuge, which everybody may enter and only we may write."""
+        """Make the shared folder, which everybody may enter and only this user may write."""
         folder = self.shared_dir()
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -195,7 +195,7 @@ class Cluster:
 
     @contextmanager
     def keeping_shared_dir(self) -> Generator[None]:
-        """Lock the refuge, if there is one: systemd-tmpfiles then does not clear it for its age (tmpfiles.d(5))."""
+        """Lock the shared folder, if there is one: systemd-tmpfiles clears only unlocked ones (tmpfiles.d(5))."""
         with ExitStack() as stack:
             if self.shared_dir().exists():
                 descriptor = os.open(self.shared_dir(), os.O_RDONLY)
