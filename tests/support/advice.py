@@ -253,7 +253,9 @@ def _clear_or_give(follower: Follower, found: re.Match[str]) -> None:
 
 @says(r"Give either task_id, or task_ids for several\.")
 def _give_one(follower: Follower, found: re.Match[str]) -> None:
-    if "task_id" in follower.arguments:
-        follower.leave_out(("task_id",))
-    else:
-        follower.mean(("task_ids",))
+    """Give the one that was meant, and only that."""
+    other = "task_id" if follower.mean(("task_ids",)) else "task_ids"
+    if other == "task_ids":
+        follower.mean(("task_id",))
+    if other in follower.arguments:
+        follower.leave_out((other,))
