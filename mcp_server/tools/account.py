@@ -1,7 +1,6 @@
 """Who am I, and in which time zone."""
 
 from datetime import datetime
-from typing import Annotated
 
 from pydantic import Field
 
@@ -26,7 +25,7 @@ class Whoami(ResponseModel):
 class SetTimezone(StrictModel):
     """Arguments of set_timezone."""
 
-    timezone: Annotated[Line, Field(max_length=64)] = Field(description="IANA name such as Europe/Berlin")
+    timezone: Line = Field(description="IANA name such as Europe/Berlin")
 
 
 class Timezone(ResponseModel):
