@@ -17,7 +17,7 @@ NOT_POOLED = addresses doctor embedded operators soak \
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))
 
-.PHONY: install run test mutants lint format bench soak clean system
+.PHONY: install run test mutants lint lock format bench soak clean system
 
 install: .venv/installed dashboard/node_modules/installed
 
@@ -81,6 +81,12 @@ format: install
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(NPM) run --silent format
+
+# Pins stay as they are unless pyproject.toml asks for another version; UPGRADE="--upgrade-package NAME" moves one.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate $(UPGRADE)
+lock: install
+	$(COMPILE) pyproject.toml -o requirements.lock
+	$(COMPILE) --group dev --all-extras pyproject.toml -o requirements-dev.lock
 
 bench: install
 	$(BIN)/python -m benchmarks.run
