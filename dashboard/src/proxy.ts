@@ -4,10 +4,10 @@ import { settings } from "./lib/settings";
 
 const PUBLIC_PAGES = new Set(["/sign-in", "/sign-up", "/consent", "/error"]);
 
-/** What a client in a browser (the MCP Inspector, say) calls from its own origin. None of it reads a cookie. */
+/** Endpoints that browser-based clients such as the MCP Inspector call from their own origin. None reads a cookie. */
 const OPEN_TO_ORIGINS = /^\/(\.well-known\/|api\/auth\/(jwks$|oauth2\/(token|register|revoke)$))/;
 
-/** One origin for the browser: pages, sign-in and the Python bridge. Pages and routes check sessions themselves. */
+/** One origin for pages, sign-in and the Python bridge. Pages and routes check sessions themselves. */
 export function proxy(request: NextRequest): NextResponse {
   const { pathname } = request.nextUrl;
   if (pathname.startsWith("/api/dashboard/") || pathname === "/api/ws") return passToBridge(request);
@@ -20,7 +20,7 @@ export const config = { matcher: "/((?!_next/static/|favicon|icon).*)" };
 
 function passToBridge(request: NextRequest): NextResponse {
   const headers = new Headers(request.headers);
-  // The bridge takes bearer tokens only; the session never leaves this process.
+  // The bridge accepts bearer tokens only; the session cookie must not leave this process.
   headers.delete("cookie");
   const { pathname, search } = request.nextUrl;
   return NextResponse.rewrite(new URL(pathname + search, settings().bridgeUrl), { request: { headers } });
@@ -65,7 +65,7 @@ function withContentPolicy(request: NextRequest): NextResponse {
   ].join("; ");
   const headers = new Headers(request.headers);
   headers.set("x-nonce", nonce);
-  // Next reads the nonce for its own scripts from this request header.
+  // Next.js takes the nonce for its own scripts from this request header.
   headers.set("content-security-policy", policy);
   const response = NextResponse.next({ request: { headers } });
   response.headers.set("content-security-policy", policy);

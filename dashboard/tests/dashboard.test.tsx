@@ -11,19 +11,19 @@ declare const jsdom: { reconfigure(options: { url: string }): void };
 
 const server = new FakeServer();
 const nodeFetch = globalThis.fetch;
-const patient = { timeout: 15_000 };
+const longWait = { timeout: 15_000 };
 
 beforeEach(async () => {
   Object.assign(PACE, { poll: 2_000, jitter: 0 });
   Object.assign(server, { total: 1, signedIn: true, sockets: true, port: 0, failures: [] });
-  server.greet = (_token, socket) => socket.send('{"type":"ready"}');
+  server.onToken = (_token, socket) => socket.send('{"type":"ready"}');
   await server.start();
   jsdom.reconfigure({ url: `${server.origin}/dashboard` });
-  // Node's fetch knows no page to be relative to, and does not take jsdom's kind of signal.
+  // Node's fetch resolves no relative URLs and rejects jsdom's AbortSignal.
   vi.stubGlobal("fetch", (path: string, init: RequestInit) =>
     nodeFetch(new URL(path, server.origin), { ...init, signal: undefined }),
   );
-  // Node's socket raises events that the page's event targets do not know.
+  // Node's own WebSocket dispatches events that jsdom's event targets reject.
   vi.stubGlobal("WebSocket", WebSocket);
 });
 
@@ -43,44 +43,44 @@ function open() {
 
 test("an event brings the new numbers while the socket is live", async () => {
   const { total, state } = open();
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1), patient);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(1), longWait);
   server.total = 2;
   server.announce();
-  await waitFor(() => expect(total()).toBe(2), patient);
+  await waitFor(() => expect(total()).toBe(2), longWait);
 });
 
 test("without the socket the numbers are polled", async () => {
   server.sockets = false;
   const { total, state } = open();
-  await waitFor(() => expect(state()).toBe("polling"), patient);
+  await waitFor(() => expect(state()).toBe("polling"), longWait);
   server.total = 3;
-  await waitFor(() => expect(total()).toBe(3), patient);
+  await waitFor(() => expect(total()).toBe(3), longWait);
   expect(state()).toBe("polling");
 });
 
-test("without the server the last numbers stay, and it is live again by itself", async () => {
+test("the last numbers stay while the server is down, and the page recovers by itself", async () => {
   const { result, total, state } = open();
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1), patient);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(1), longWait);
   await server.stop();
-  await waitFor(() => expect(state()).toBe("offline"), patient);
+  await waitFor(() => expect(state()).toBe("offline"), longWait);
   expect(total()).toBe(1);
   server.total = 4;
   await server.start();
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(4), patient);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(4), longWait);
   expect(result.current.error).toBeUndefined();
 }, 30_000);
 
-test("a first load that fails is an error that a retry mends", async () => {
+test("a retry recovers from a failed first load", async () => {
   await server.stop();
   const { result, total } = open();
-  await waitFor(() => expect(result.current.error?.message).toContain("cannot be reached"), patient);
+  await waitFor(() => expect(result.current.error?.message).toContain("cannot be reached"), longWait);
   expect(total()).toBeUndefined();
   await server.start();
   result.current.retry();
-  await waitFor(() => expect(total()).toBe(1), patient);
+  await waitFor(() => expect(total()).toBe(1), longWait);
 });
 
 const REFUSAL = "This client made more than 600 requests in a minute. Wait 1 s";
@@ -88,105 +88,102 @@ const REFUSAL = "This client made more than 600 requests in a minute. Wait 1 s";
 test.each([
   [429, REFUSAL, "refused", REFUSAL],
   [503, "The database cannot be reached.", "failing", "or its database, is not available"],
-])(
-  "an answer of %i is no live page, and is over when the server says so",
-  async (status, detail, kind, told) => {
-    const { result, total, state } = open();
-    await waitFor(() => expect(state()).toBe("live"), patient);
-    await waitFor(() => expect(total()).toBe(1), patient);
-    server.failures = [
-      (response) => answerJson(response, status, { error: "x", detail }, { "retry-after": "1" }),
-    ];
-    server.total = 2;
-    server.announce();
-    await waitFor(() => expect(state()).toBe(kind), patient);
-    expect(result.current.connection.detail).toContain(told);
-    expect(result.current.error?.retryAfterMs).toBe(1000);
-    expect(total()).toBe(1);
-    await waitFor(() => expect(state()).toBe("live"), patient);
-    expect(total()).toBe(2);
-  },
-);
+])("status %i ends the live state until Retry-After has passed", async (status, detail, kind, shown) => {
+  const { result, total, state } = open();
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(1), longWait);
+  server.failures = [
+    (response) => answerJson(response, status, { error: "x", detail }, { "retry-after": "1" }),
+  ];
+  server.total = 2;
+  server.announce();
+  await waitFor(() => expect(state()).toBe(kind), longWait);
+  expect(result.current.connection.detail).toContain(shown);
+  expect(result.current.error?.retryAfterMs).toBe(1000);
+  expect(total()).toBe(1);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  expect(total()).toBe(2);
+});
 
 test.each([
   ["breaks", (response: ServerResponse) => void response.destroy()],
   [
-    "is answered by the proxy",
+    "gets the proxy's own error",
     (response: ServerResponse) => void response.writeHead(500).end("Internal Server Error"),
   ],
-])("a request that %s is sent once more, and nobody notices", async (_, failure) => {
+])("a request that %s is repeated without a change of state", async (_, failure) => {
   const { total, state } = open();
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1), patient);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(1), longWait);
   const states = new Set<string>();
-  const asked = server.snapshotsAsked;
+  const before = server.snapshotRequests;
   server.failures = [failure];
   server.total = 2;
   server.announce();
   await waitFor(() => {
     states.add(state());
     expect(total()).toBe(2);
-  }, patient);
-  expect(server.snapshotsAsked - asked).toBe(2);
+  }, longWait);
+  expect(server.snapshotRequests - before).toBe(2);
   expect([...states]).toEqual(["live"]);
 });
 
-test("a request that breaks twice is a server that cannot be reached", async () => {
+test("two broken connections in a row mean offline", async () => {
   const { state } = open();
-  await waitFor(() => expect(state()).toBe("live"), patient);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
   const broken = (response: ServerResponse) => void response.destroy();
   server.failures = [broken, broken];
   server.announce();
-  await waitFor(() => expect(state()).toBe("offline"), patient);
-  await waitFor(() => expect(state()).toBe("live"), patient);
+  await waitFor(() => expect(state()).toBe("offline"), longWait);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
 }, 20_000);
 
-test("a hidden page reads nothing, and what it missed once it is shown", async () => {
+test("a hidden page reads nothing, and once when it is shown again", async () => {
   const { total, state } = open();
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1), patient);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(1), longWait);
   const hide = vi.spyOn(document, "hidden", "get").mockReturnValue(true);
   document.dispatchEvent(new Event("visibilitychange"));
-  const asked = server.snapshotsAsked;
+  const before = server.snapshotRequests;
   server.total = 2;
   for (let change = 0; change < 20; change++) server.announce();
-  // The socket is in order: what was said before it paused has been heard.
+  // The socket keeps order, so every message before this one has been handled.
   server.announce('{"type":"paused"}');
-  await waitFor(() => expect(state()).toBe("polling"), patient);
-  expect(server.snapshotsAsked).toBe(asked);
+  await waitFor(() => expect(state()).toBe("polling"), longWait);
+  expect(server.snapshotRequests).toBe(before);
   hide.mockReturnValue(false);
   document.dispatchEvent(new Event("visibilitychange"));
-  await waitFor(() => expect(total()).toBe(2), patient);
-  expect(server.snapshotsAsked).toBe(asked + 1);
+  await waitFor(() => expect(total()).toBe(2), longWait);
+  expect(server.snapshotRequests).toBe(before + 1);
 });
 
-test("a connection that comes back reads once", async () => {
+test("a reconnected page reads once", async () => {
   const { total, state } = open();
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(1), patient);
-  const asked = server.snapshotsAsked;
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(1), longWait);
+  const before = server.snapshotRequests;
   server.total = 2;
   for (const socket of server.open) socket.terminate();
-  await waitFor(() => expect(state()).toBe("polling"), patient);
-  await waitFor(() => expect(state()).toBe("live"), patient);
-  await waitFor(() => expect(total()).toBe(2), patient);
-  expect(server.snapshotsAsked).toBe(asked + 1);
+  await waitFor(() => expect(state()).toBe("polling"), longWait);
+  await waitFor(() => expect(state()).toBe("live"), longWait);
+  await waitFor(() => expect(total()).toBe(2), longWait);
+  expect(server.snapshotRequests).toBe(before + 1);
 });
 
-test("a sixth window says why it is not live", async () => {
-  server.greet = (_token, socket) => socket.close(4429);
+test("a sixth window says why it is polling", async () => {
+  server.onToken = (_token, socket) => socket.close(4429);
   const { result, state } = open();
-  await waitFor(() => expect(state()).toBe("polling"), patient);
+  await waitFor(() => expect(state()).toBe("polling"), longWait);
   expect(result.current.connection.detail).toContain("Five other windows of yours are live");
-  server.greet = (_token, socket) => socket.send('{"type":"ready"}');
-  await waitFor(() => expect(state()).toBe("live"), patient);
+  server.onToken = (_token, socket) => socket.send('{"type":"ready"}');
+  await waitFor(() => expect(state()).toBe("live"), longWait);
 });
 
-test("an ended session is told apart from a server that is away", async () => {
+test("an ended session is not reported as a server failure", async () => {
   vi.resetModules();
   const fresh = (await import("@/hooks/useDashboard")).useDashboard;
   server.signedIn = false;
   const { result } = renderHook(() => fresh("7"));
-  await waitFor(() => expect(result.current.signedOut).toBe(true), patient);
+  await waitFor(() => expect(result.current.signedOut).toBe(true), longWait);
   expect(result.current.error).toBeUndefined();
 });

@@ -9,7 +9,7 @@ interface Entry {
 
 const packages = lock.packages as Record<string, Entry>;
 
-/** The first versions without the flaws that were published: session bypass, remote code, account take-over. */
+/** The first versions without published vulnerabilities: session bypass, remote code execution, account take-over. */
 test.each([
   ["next", "16.2.5"],
   ["better-auth", "1.4.17"],
@@ -18,11 +18,11 @@ test.each([
   expect(found.localeCompare(floor, "en", { numeric: true })).toBeGreaterThanOrEqual(0);
 });
 
-test("the lock names no server to fetch from", () => {
+test("the lock file names no registry", () => {
   expect(Object.entries(packages).filter(([, entry]) => entry.resolved)).toEqual([]);
 });
 
-test("the lock has the builds for every platform, without which npm ci refuses it", () => {
+test("the lock file has the optional packages of every platform, which npm ci requires", () => {
   const wanted = Object.values(packages).flatMap((entry) => Object.keys(entry.optionalDependencies ?? {}));
   const known = new Set(Object.keys(packages).map((path) => path.split("node_modules/").at(-1)));
   expect(wanted.filter((name) => !known.has(name))).toEqual([]);

@@ -22,7 +22,7 @@ afterAll(() => {
   server.close();
 });
 
-/** A request as the server gets it, and the client's end of its connection. */
+/** A request as the server receives it, and the client's socket. */
 async function ask(target: string, headers = ""): Promise<{ request: IncomingMessage; client: Socket }> {
   const client = connect(port, "127.0.0.1");
   const received = new Promise<IncomingMessage>((resolve) => server.once("request", resolve));
@@ -35,7 +35,7 @@ function marked(request: IncomingMessage): unknown {
   return request.headers[OWN_USER_HEADER];
 }
 
-test("a request of one's own to sign up is marked, others are not, whatever they claim", async () => {
+test("sign-up requests of the own user are marked; forged and proxied ones are not", async () => {
   const claim = `${OWN_USER_HEADER}: 1\r\n`;
   expect(marked((await ask("/api/auth/sign-up/email")).request)).toBe("1");
   expect(marked((await ask("/sign-up?client_id=x")).request)).toBe("1");
@@ -44,7 +44,7 @@ test("a request of one's own to sign up is marked, others are not, whatever they
 });
 
 test.runIf(process.platform === "linux")(
-  "a program that has closed its end is nobody, though the kernel lists it as root's",
+  "a closed peer socket, which the kernel lists as root's, is not the own user",
   async () => {
     const { request, client } = await ask("/api/auth/sign-up/email");
     const end = client.localPort?.toString(16).toUpperCase().padStart(4, "0");

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
 import { PACE, Refresher } from "@/lib/refresh";
 
-/** When reads began, in milliseconds since the test did. */
+/** Start times of reads, in milliseconds since the start of the test. */
 let reads: number[] = [];
 let begun = 0;
 let hidden = false;
@@ -37,7 +37,7 @@ const takes = (ms: number) => () => new Promise<void>((done) => setTimeout(done,
 const refuses = (retryAfterMs?: number) => () =>
   Promise.reject(Object.assign(new Error("no"), { retryAfterMs }));
 
-test("a burst of changes is read at its start, once a second, and once after its last change", async () => {
+test("a burst of changes is read at its start, every second, and once after its end", async () => {
   for (let change = 0; change < 50; change++) {
     refresher.changed();
     await wait(50);
@@ -47,7 +47,7 @@ test("a burst of changes is read at its start, once a second, and once after its
   expect(reads).toEqual([0, 1000, 2000, 3000]);
 });
 
-test("a change that comes while reading is read afterwards", async () => {
+test("a change during a read leads to another read", async () => {
   answer = takes(300);
   refresher.changed();
   await wait(100);
@@ -65,7 +65,7 @@ test("slow answers never overlap", async () => {
   expect(reads).toEqual([0, 5000, 10_000]);
 });
 
-test("without a live connection it is read every five seconds, with one every minute", async () => {
+test("it reads every five seconds, or every minute while live", async () => {
   refresher.setLive(false);
   await wait(16_000);
   expect(reads).toEqual([5000, 10_000, 15_000]);
@@ -98,7 +98,7 @@ test("showing a page on which nothing changed reads nothing", async () => {
   expect(reads).toEqual([0]);
 });
 
-test("after a refusal nothing is read before the server allows it, whatever changes", async () => {
+test("after a refusal nothing is read before Retry-After has passed", async () => {
   answer = refuses(23_000);
   refresher.changed();
   for (let second = 0; second < 22; second++) {
@@ -111,7 +111,7 @@ test("after a refusal nothing is read before the server allows it, whatever chan
   expect(reads).toEqual([0, 23_000]);
 });
 
-test("a failure without advice is tried again after five seconds, and spread over one more", async () => {
+test("a failure without Retry-After is retried after five seconds plus jitter", async () => {
   refresher.stop();
   refresher = new Refresher(
     () => {
@@ -127,7 +127,7 @@ test("a failure without advice is tried again after five seconds, and spread ove
   expect(reads).toEqual([0, 5_000 + PACE.jitter / 2, 11_000]);
 });
 
-test("somebody who asks is not kept waiting, but for the pace of one a second", async () => {
+test("a manual retry waits for the one-second pace only", async () => {
   answer = refuses(60_000);
   refresher.changed();
   await wait(100);

@@ -1,26 +1,27 @@
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type WebSocket, WebSocketServer } from "ws";
+import type { Snapshot } from "@/lib/api/dashboard";
 
-/** A token as the sign-in server makes it; nobody in these tests checks its signature. */
+/** A token with the claims of a real one; its signature is not checked here. */
 export function tokenFor(seconds: number, name = "token"): string {
   const payload = { sub: name, exp: Math.floor(Date.now() / 1000) + seconds };
   return `x.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.${name}`;
 }
 
-/** The bridge, the socket and the token endpoint on one real port, which can be stopped and started again. */
+/** The bridge, the socket and the token endpoint on one real port, which can be stopped and restarted. */
 export class FakeServer {
   total = 1;
   signedIn = true;
-  /** Whether the socket and the bridge answer; with both off the port is closed. */
+  /** Whether WebSocket upgrades are accepted. */
   sockets = true;
-  /** How the socket treats a token: ready, refused (4401), or silence. */
-  greet: (token: string, socket: WebSocket) => void = (_token, socket) => socket.send('{"type":"ready"}');
-  /** What the next requests for a snapshot get instead of one. */
+  /** How the socket answers a token: ready, close (4401), or nothing. */
+  onToken: (token: string, socket: WebSocket) => void = (_token, socket) => socket.send('{"type":"ready"}');
+  /** Responses for the next snapshot requests, instead of a snapshot. */
   failures: ((response: ServerResponse) => void)[] = [];
-  snapshotsAsked = 0;
+  snapshotRequests = 0;
   tokensSeen: string[] = [];
-  tokensAsked = 0;
+  tokenRequests = 0;
   connections = 0;
   open = new Set<WebSocket>();
   port = 0;
@@ -62,19 +63,19 @@ export class FakeServer {
       const message = JSON.parse(String(data)) as { type: string; token: string };
       if (message.type !== "authenticate") return;
       this.tokensSeen.push(message.token);
-      this.greet(message.token, socket);
+      this.onToken(message.token, socket);
     });
   }
 
   private answer(url: string, response: ServerResponse): void {
     if (url === "/api/auth/token") {
-      this.tokensAsked++;
+      this.tokenRequests++;
       answerJson(response, this.signedIn ? 200 : 401, {
-        token: tokenFor(300, `token-${this.tokensAsked}`),
+        token: tokenFor(300, `token-${this.tokenRequests}`),
       });
       return;
     }
-    this.snapshotsAsked++;
+    this.snapshotRequests++;
     const failure = this.failures.shift();
     if (failure) failure(response);
     else answerJson(response, 200, snapshotOf(this.total));
@@ -91,7 +92,7 @@ export function answerJson(
   response.end(JSON.stringify(body));
 }
 
-function snapshotOf(total: number) {
+function snapshotOf(total: number): Snapshot {
   const statistics = { total_tasks: total, pending_tasks: total, completed_tasks: 0, shared_tasks: 0 };
   return { statistics, trend: [], tasks: [], task_count: 0, teams: [], team_count: 0 };
 }

@@ -17,18 +17,18 @@ test.each([
     { TASKDECK_ACCESS_TOKEN_SECONDS: "90000" },
     "TASKDECK_ACCESS_TOKEN_SECONDS must be a whole number from 1 to 86400.",
   ],
-])("a bad value is one sentence that names its variable: %o", (change, sentence) => {
+])("an invalid value gives one sentence that names its variable: %o", (change, sentence) => {
   expect(() => readSettings({ ...enough, ...change })).toThrow(SettingsError);
   expect(() => readSettings({ ...enough, ...change })).toThrow(sentence);
 });
 
-test("a server on this machine is known by both of its names", () => {
+test("a loopback server accepts localhost and 127.0.0.1", () => {
   const local = readSettings({ ...enough, TASKDECK_PUBLIC_URL: "http://127.0.0.1:8000/" });
   expect(local.mcpResources).toEqual(["http://127.0.0.1:8000/mcp", "http://localhost:8000/mcp"]);
   expect(local.dashboardOrigins).toEqual(["http://127.0.0.1:3000", "http://localhost:3000"]);
 });
 
-test("sslmode=require means what it means to the server", () => {
+test("sslmode=require has libpq's meaning", () => {
   const url = (query: string) =>
     readSettings({ ...enough, DATABASE_URL: `postgresql://h/d${query}` }).databaseUrl;
   expect(url("?sslmode=require&channel_binding=require")).toBe(

@@ -9,7 +9,7 @@ let stop = () => {};
 
 beforeEach(async () => {
   Object.assign(server, { tokensSeen: [], connections: 0, port: 0, sockets: true });
-  server.greet = (_token, socket) => socket.send('{"type":"ready"}');
+  server.onToken = (_token, socket) => socket.send('{"type":"ready"}');
   Object.assign(seen, { links: [], changes: 0, signedOut: 0, fresh: [] });
   await server.start();
 });
@@ -43,19 +43,19 @@ test("the token is the first message, and events after `ready` are changes", asy
   await vi.waitFor(() => expect(seen.changes).toBe(before + 1));
 });
 
-test("a killed server is found again, and what was missed counts as a change", async () => {
+test("a restarted server is found again, and reconnecting counts as a change", async () => {
   connect();
   await vi.waitFor(() => expect(seen.links).toEqual(["live"]));
   await server.stop();
-  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("away"));
+  await vi.waitFor(() => expect(seen.links.at(-1)).toBe("disconnected"));
   const before = seen.changes;
   await server.start();
   await vi.waitFor(() => expect(seen.links.at(-1)).toBe("live"));
   expect(seen.changes).toBeGreaterThan(before);
 });
 
-test("a refused token is not tried twice", async () => {
-  server.greet = (_token, socket) => {
+test("a refused token is not sent twice", async () => {
+  server.onToken = (_token, socket) => {
     if (server.tokensSeen.length === 1) socket.close(4401);
     else socket.send('{"type":"ready"}');
   };
@@ -65,7 +65,7 @@ test("a refused token is not tried twice", async () => {
   expect(new Set(server.tokensSeen).size).toBe(2);
 });
 
-test("a new token is sent on the same socket before the old one ends", async () => {
+test("a new token is sent on the same socket before the old one expires", async () => {
   let lifetimes = [2, 300];
   connect({ token: async () => tokenFor(lifetimes.shift() ?? 300), waits: { renewal: 60_000 } });
   await vi.waitFor(() => expect(server.tokensSeen).toHaveLength(2), 3_000);
@@ -73,7 +73,7 @@ test("a new token is sent on the same socket before the old one ends", async () 
   lifetimes = [];
 });
 
-test("a token that is renewed is no reason to read again", async () => {
+test("renewing the token does not count as a change", async () => {
   const lifetimes = [2, 300];
   connect({ token: async () => tokenFor(lifetimes.shift() ?? 300), waits: { renewal: 60_000 } });
   await vi.waitFor(() => expect(server.tokensSeen).toHaveLength(2), 3_000);
@@ -82,7 +82,7 @@ test("a token that is renewed is no reason to read again", async () => {
   expect(seen.changes).toBe(1);
 });
 
-test("while the server hears of no changes the socket is paused, and then all is read again", async () => {
+test("a paused socket counts as a change when it resumes", async () => {
   connect();
   await vi.waitFor(() => expect(seen.links).toEqual(["live"]));
   server.announce('{"type":"paused"}');
@@ -93,36 +93,36 @@ test("while the server hears of no changes the socket is paused, and then all is
   expect(seen.changes).toBe(2);
 });
 
-test("a window too many is told apart from a lost connection, and follows when there is room", async () => {
+test("a refused extra socket is reported as limited, and connects when there is room", async () => {
   let room = false;
-  server.greet = (_token, socket) => {
+  server.onToken = (_token, socket) => {
     if (room) socket.send('{"type":"ready"}');
     else socket.close(4429);
   };
   connect();
-  await vi.waitFor(() => expect(new Set(seen.links)).toEqual(new Set(["crowded"])));
+  await vi.waitFor(() => expect(new Set(seen.links)).toEqual(new Set(["limited"])));
   room = true;
   await vi.waitFor(() => expect(seen.links.at(-1)).toBe("live"));
 });
 
-test("a server that falls silent is left and opened again", async () => {
+test("a silent server is reconnected to", async () => {
   connect({ waits: { ping: 20, pong: 20 } });
   await vi.waitFor(() => expect(server.connections).toBeGreaterThan(2));
-  expect(seen.links).toContain("away");
+  expect(seen.links).toContain("disconnected");
 });
 
-test("a server that never says `ready` is left and opened again", async () => {
-  server.greet = () => {};
+test("a server that never sends `ready` is reconnected to", async () => {
+  server.onToken = () => {};
   connect({ waits: { ready: 30 } });
   await vi.waitFor(() => expect(server.connections).toBeGreaterThan(1));
   expect(seen.links).not.toContain("live");
 });
 
-test("without a token no socket is opened, and the next try waits", async () => {
+test("without a token no socket is opened", async () => {
   let failures = 3;
   connect({
     token: async () => {
-      if (failures-- > 0) throw new BridgeError(503, "away");
+      if (failures-- > 0) throw new BridgeError(503, "disconnected");
       return tokenFor(300);
     },
   });

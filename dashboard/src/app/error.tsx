@@ -2,7 +2,7 @@
 
 import { Button } from "@/components/Button";
 import { MessagePage } from "@/components/MessagePage";
-import { DATABASE_AWAY } from "@/lib/faults";
+import { DATABASE_UNAVAILABLE } from "@/lib/error-digests";
 
 export default function ErrorPage({
   error,
@@ -11,7 +11,7 @@ export default function ErrorPage({
   error: Error & { digest?: string };
   retry: () => void;
 }) {
-  const databaseAway = error.digest === DATABASE_AWAY;
+  const databaseAway = error.digest === DATABASE_UNAVAILABLE;
   return (
     <MessagePage
       title={databaseAway ? "The database cannot be reached" : "This page could not be shown"}

@@ -5,7 +5,7 @@ import localFont from "next/font/local";
 import { headers } from "next/headers";
 import "./globals.css";
 
-// Only blocks of code use it, so no page waits for it.
+// Not preloaded: only code blocks use it.
 const mono = localFont({
   src: "../../node_modules/geist/dist/fonts/geist-mono/GeistMono-Variable.woff2",
   variable: "--font-geist-mono",

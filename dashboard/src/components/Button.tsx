@@ -7,7 +7,7 @@ const LOOKS = {
   quiet: "text-muted hover:bg-raised hover:text-ink",
 };
 
-/** The classes of a button, for links and library parts that must look like one. */
+/** The classes of a button, for links and library components that look like one. */
 export function buttonClass(look: keyof typeof LOOKS = "primary"): string {
   return `inline-flex h-9 items-center justify-center gap-2 rounded-lg px-3.5 text-sm font-medium whitespace-nowrap transition select-none disabled:pointer-events-none disabled:opacity-55 ${LOOKS[look]}`;
 }

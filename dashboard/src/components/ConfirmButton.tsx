@@ -6,14 +6,14 @@ import { Notice } from "./Notice";
 
 interface Props {
   label: string;
-  /** Tells apart the buttons of a list. */
+  /** Distinguishes the buttons of a list for screen readers. */
   subject: string;
   title: string;
   text: string;
   action: () => Promise<void>;
 }
 
-/** A button for what cannot be undone: it asks first, and says when it did not work. */
+/** A button for an action that cannot be undone: it asks for confirmation and reports failure. */
 export function ConfirmButton({ label, subject, title, text, action }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();

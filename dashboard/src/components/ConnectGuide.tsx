@@ -3,46 +3,48 @@
 import { Tabs } from "@base-ui/react/tabs";
 import { CopyBlock } from "./CopyBlock";
 
-interface Way {
+interface Guide {
   name: string;
-  say: string;
+  instruction: string;
   text: string;
 }
 
-function waysTo(url: string): Way[] {
+function guidesFor(url: string): Guide[] {
   const server = (entry: object) => JSON.stringify(entry, null, 2);
   return [
     {
       name: "Claude Code",
-      say: "Run this in a terminal, then type /mcp in Claude Code and choose taskdeck to sign in.",
+      instruction: "Run this in a terminal, then type /mcp in Claude Code and choose taskdeck to sign in.",
       text: `claude mcp add --transport http taskdeck ${url}`,
     },
     {
       name: "Claude and ChatGPT",
-      say: "In the settings, open Connectors, add a custom connector and paste this address. It must be one that the internet can reach over https.",
+      instruction:
+        "In the settings, open Connectors, add a custom connector and paste this address. It must be one that the internet can reach over https.",
       text: url,
     },
     {
       name: "Cursor",
-      say: "Put this in .cursor/mcp.json; Cursor then shows a button to sign in.",
+      instruction: "Put this in .cursor/mcp.json; Cursor then shows a button to sign in.",
       text: server({ mcpServers: { taskdeck: { url } } }),
     },
     {
       name: "VS Code",
-      say: "Put this in .vscode/mcp.json, then choose Start above it.",
+      instruction: "Put this in .vscode/mcp.json, then choose Start above it.",
       text: server({ servers: { taskdeck: { type: "http", url } } }),
     },
     {
       name: "Anything else",
-      say: "Give any MCP client this address. One that cannot open a browser takes a token from the page Tokens as well.",
+      instruction:
+        "Give any MCP client this address. One that cannot open a browser takes a token from the page Tokens as well.",
       text: url,
     },
   ];
 }
 
-/** How to connect an AI client. With `waiting` it stands where the first tasks will appear. */
+/** How to connect an AI client. `waiting` adds what to say first; it is for people without tasks. */
 export function ConnectGuide(props: { mcpUrl: string; headingId: string; waiting?: boolean }) {
-  const ways = waysTo(props.mcpUrl);
+  const guides = guidesFor(props.mcpUrl);
   return (
     <div className="px-5 py-7 sm:px-10 sm:py-10">
       <h2 id={props.headingId} className="text-xl font-semibold tracking-tight">
@@ -52,9 +54,9 @@ export function ConnectGuide(props: { mcpUrl: string; headingId: string; waiting
         Your tasks live here; you work with them by talking to your assistant. Connect one, and approve it in
         the browser when it asks.
       </p>
-      <Tabs.Root defaultValue={ways[0]?.name} className="mt-6">
+      <Tabs.Root defaultValue={guides[0]?.name} className="mt-6">
         <Tabs.List aria-label="Client" className="flex gap-5 overflow-x-auto border-b border-line">
-          {ways.map(({ name }) => (
+          {guides.map(({ name }) => (
             <Tabs.Tab
               key={name}
               value={name}
@@ -64,9 +66,9 @@ export function ConnectGuide(props: { mcpUrl: string; headingId: string; waiting
             </Tabs.Tab>
           ))}
         </Tabs.List>
-        {ways.map(({ name, say, text }) => (
+        {guides.map(({ name, instruction, text }) => (
           <Tabs.Panel key={name} value={name} className="min-h-28 pt-5">
-            <p className="mb-3 max-w-2xl text-sm leading-relaxed">{say}</p>
+            <p className="mb-3 max-w-2xl text-sm leading-relaxed">{instruction}</p>
             <CopyBlock label={`the text for ${name}`} text={text} />
           </Tabs.Panel>
         ))}

@@ -1,7 +1,7 @@
 import type { ReactNode } from "react";
 import { Logo } from "./Logo";
 
-/** A page that is one message: what happened, what to do, and the way to do it. */
+/** A page with one message: what happened, and what to do next. */
 export function MessagePage(props: { title: string; children: ReactNode; action?: ReactNode }) {
   return (
     <main className="mx-auto flex min-h-dvh max-w-md flex-col justify-center gap-5 px-6 py-16">

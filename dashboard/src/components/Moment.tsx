@@ -1,6 +1,6 @@
 import { personTimeZone } from "@/lib/api/server";
 
-/** A day of the person's. */
+/** A date in the person's time zone. */
 export async function Moment({ at }: { at: Date }) {
   const timeZone = await personTimeZone();
   return (

@@ -10,27 +10,27 @@ import {
 } from "@/lib/api/dashboard";
 import { type Connection, connectionState } from "@/lib/connection";
 import { Refresher } from "@/lib/refresh";
-import { connectLive, type Link } from "@/lib/websocket/client";
+import { connectLive, type LinkState } from "@/lib/websocket/client";
 
 export interface Dashboard {
   snapshot?: Snapshot;
-  /** Why there is nothing newer to show. */
+  /** Why the last read failed. */
   error?: BridgeError;
   connection: Connection;
-  /** The session is over: nothing will change here until somebody signs in. */
+  /** The session has ended: nothing changes here until the person signs in again. */
   signedOut: boolean;
   retry: () => void;
 }
 
 type TeamId = string | null;
 
-/** The numbers of a team (or of the person), kept current by the socket, or by polling while it is away. */
+/** The numbers of a team (or of the person), kept current by the socket, or by polling while there is none. */
 export function useDashboard(teamId: TeamId, initial?: Snapshot): Dashboard {
   const [snapshots, setSnapshots] = useState(
     () => new Map<TeamId, Snapshot>(initial ? [[teamId, initial]] : []),
   );
   const [failure, setFailure] = useState<{ teamId: TeamId; error: BridgeError }>();
-  const [link, setLink] = useState<Link>("connecting");
+  const [link, setLink] = useState<LinkState>("connecting");
   const [signedOut, setSignedOut] = useState(false);
   const [empty] = useState(!initial);
   const shown = useRef(teamId);

@@ -10,7 +10,7 @@ import { disconnectClient } from "./clients";
 import { requirePerson } from "./session";
 import { createAccessToken, LIFETIMES_IN_DAYS, revokeAccessToken } from "./tokens";
 
-/** End the session. `query` is a signed authorization request to go on with as somebody else. */
+/** End the session. `query` is a signed authorization request to continue under another account. */
 export async function signOut(query = ""): Promise<never> {
   await auth().api.signOut({ headers: await headers() });
   redirect(query ? `/sign-in?${query}` : "/sign-in?reason=signed-out");

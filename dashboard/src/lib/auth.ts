@@ -6,27 +6,27 @@ import { getOAuthState } from "better-auth/api";
 import { nextCookies } from "better-auth/next-js";
 import { jwt } from "better-auth/plugins";
 import { tables } from "./database";
-import { keepLocalOwner } from "./local-owner";
+import { withLocalOwnerId } from "./local-owner";
 import { refreshTokens } from "./refresh-tokens";
 import { CLIENT_SCOPES, MCP_SCOPES } from "./scopes";
 import { type Settings, settings } from "./settings";
 import { knownTimeZone } from "./timezones";
 
-/** The browser's time zone at sign-up: a default, which the server keeps only as long as the person chooses no other. */
+/** The browser's time zone at sign-up: a default until the person chooses one. */
 const TIMEZONE_FIELD = {
   type: "string",
   required: false,
-  // A wrong one is no reason to keep somebody out.
+  // An invalid one must not fail the sign-up.
   transform: { input: (value: unknown) => knownTimeZone(value) },
 } as const;
 
 let instance: ReturnType<typeof build> | undefined;
 
-/** Who a person is (sessions), and which AI clients may act for them (OAuth 2.1 authorization server). */
+/** Accounts and sessions, and the OAuth 2.1 authorization server for AI clients. */
 export function auth() {
   if (!instance) {
     instance = build(settings());
-    // It looks at the database once, and would remember for ever that it was away, or not migrated yet.
+    // It checks the database once and would keep a failure for good, so a failed check discards the instance.
     instance.$context.then((context) => context.checkSchema?.()).catch(() => (instance = undefined));
   }
   return instance;
@@ -47,10 +47,10 @@ function build(s: Settings) {
       user: {
         create: {
           before: async (user, context) => {
-            // GitHub and Google do not tell the time zone; the browser sent it before it went there.
+            // GitHub and Google do not send a time zone; the browser sent it before the redirect.
             const timezone = user.timezone ?? knownTimeZone((await getOAuthState())?.timezone);
             const account = { ...user, timezone };
-            return (await keepLocalOwner(account, context)) ?? { data: account };
+            return (await withLocalOwnerId(account, context)) ?? { data: account };
           },
         },
       },

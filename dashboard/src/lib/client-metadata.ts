@@ -9,7 +9,7 @@ export interface ClientMetadata {
   [name: string]: unknown;
 }
 
-/** A registration that has no usable value left in a member that needs one (RFC 7591 section 3.2.2). */
+/** A registration without a usable value for a required member (RFC 7591 section 3.2.2). */
 export class RegistrationError extends Error {
   constructor(
     readonly code: "invalid_redirect_uri" | "invalid_client_metadata",
@@ -23,14 +23,14 @@ const GRANT_TYPES = ["authorization_code", "refresh_token"];
 const AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
 /**
- * Editors come back through a scheme of their own that is not a reversed domain name (RFC 8252 section 7.1). They are
- * listed by name, because any other scheme could start any other program.
+ * Some editors use a redirect scheme that is not a reversed domain name, against RFC 8252 section 7.1. They are listed by
+ * name, because an arbitrary scheme could start an arbitrary program.
  */
 const EDITOR_REDIRECT_URI = /^(cursor|windsurf|vscode|vscode-insiders):\/\/[\w.-]+\/[\w./-]*$/i;
 
 /**
- * The part of a client's metadata that this server supports. RFC 7591 section 3.2.1 lets a server replace or leave out
- * what it does not support, and clients register for everything that they might need at any server.
+ * The part of a client's metadata that this server supports. RFC 7591 section 3.2.1 lets a server replace or omit
+ * unsupported values, and clients register for everything that they might need at any server.
  *
  * Throws a RegistrationError if nothing usable is left.
  */
@@ -72,7 +72,7 @@ function usableRedirectUris(sent: unknown): string[] {
   );
 }
 
-/** Whether the library accepts the address for a native client: there one refused address refuses them all. */
+/** Whether the library accepts the URI for a native client. It refuses a registration for one bad URI among many. */
 function isRedirectUri(uri: string): boolean {
   if (!URL.canParse(uri) || uri.includes("#")) return false;
   const url = new URL(uri);
@@ -83,8 +83,8 @@ function isRedirectUri(uri: string): boolean {
 }
 
 /**
- * Most programs on a computer leave `application_type` out, which OpenID registration reads as "web" and then refuses
- * their loopback address.
+ * Most native programs omit `application_type`, which OpenID registration reads as "web" and then refuses their loopback
+ * redirect URI.
  */
 function applicationType(sent: unknown, redirectUris: string[]): string {
   if (!redirectUris.every((uri) => /^https:/i.test(uri))) return "native";
@@ -101,7 +101,7 @@ function usableAuthMethod(sent: unknown): string | undefined {
   );
 }
 
-/** Many clients leave out that they can use a refresh token, so who says nothing gets both grants. */
+/** Both grants by default: many clients that can use a refresh token do not say so. */
 function usableGrantTypes(sent: unknown): string[] {
   if (isMissing(sent)) return GRANT_TYPES;
   const usable = supported(sent, GRANT_TYPES);
@@ -117,7 +117,7 @@ function usableResponseTypes(sent: unknown): string[] {
   throw new RegistrationError("invalid_client_metadata", "response_types must contain code.");
 }
 
-/** The supported ones among the values sent, in the order sent and without regard to case. */
+/** The supported values among those sent, in the order sent, ignoring case. */
 function supported(sent: unknown, values: readonly string[]): string[] {
   const words = (typeof sent === "string" ? sent.split(/\s+/) : listOf(sent)).map((word) =>
     word.toLowerCase(),
@@ -138,7 +138,7 @@ function text(sent: unknown): string | undefined {
   return typeof sent === "string" && sent.trim() !== "" ? sent : undefined;
 }
 
-/** Clients check these members of the answer, and some refuse all of it for one that is no web address. */
+/** Some clients refuse the whole response if one of these members is not a web address. */
 function webAddress(sent: unknown): string | undefined {
   const address = text(sent);
   return address && URL.canParse(address) && /^https?:/i.test(address) ? address : undefined;

@@ -3,8 +3,8 @@ import { OWN_USER_HEADER } from "./own-user";
 import { settings } from "./settings";
 
 /**
- * Whether whoever signs up now is the person at this machine: the first account of an embedded database, made by the
- * user who runs it. That person's tasks may be there already, added on this machine without an account.
+ * Whether this sign-up makes the account of the machine's owner: the first account of an embedded database, made by the
+ * operating-system user who runs it. Tasks that were added on this machine without an account belong to that person.
  */
 export async function becomesLocalOwner(headers: Headers | undefined): Promise<boolean> {
   if (!settings().localOwner || !headers?.has(OWN_USER_HEADER)) return false;
@@ -12,8 +12,8 @@ export async function becomesLocalOwner(headers: Headers | undefined): Promise<b
   return rows.length === 0;
 }
 
-/** A hook before an account is made: that of the person at this machine gets their user id. */
-export async function keepLocalOwner<User>(user: User, context: { headers?: Headers } | null) {
+/** A hook before an account is created: gives the owner's account the user id of the local owner. */
+export async function withLocalOwnerId<User>(user: User, context: { headers?: Headers } | null) {
   if (!(await becomesLocalOwner(context?.headers))) return;
   return { data: { ...user, id: settings().localOwner } };
 }

@@ -8,11 +8,11 @@ import { settings } from "./settings";
 const LOCK = 7_283_640_115;
 
 /**
- * Bring the schema `auth` up to date: all of it or nothing. Replicas that start together wait for each other, by a
- * lock of the transaction, which a pooler in transaction mode leaves whole.
+ * Migrate the schema `auth` in one transaction. Replicas that start together wait for each other on a lock of the
+ * transaction, which also works through a pooler in transaction mode.
  */
 export async function migrate(): Promise<void> {
-  // A pool of its own: this may take longer than a request.
+  // A separate pool, because the other one's query timeout is for requests.
   const pool = new Pool({ connectionString: settings().databaseUrl, max: 1, connectionTimeoutMillis: 3_000 });
   const database = new Kysely<unknown>({ dialect: new PostgresDialect({ pool }) });
   try {

@@ -4,7 +4,7 @@ import { settings } from "./settings";
 
 const FORM = "application/x-www-form-urlencoded";
 
-/** An authorization request as the library needs it, by link or by form (RFC 6749 section 3.1). */
+/** An authorization request in the form the library needs; by GET or POST (RFC 6749 section 3.1). */
 export async function normalizeAuthorization(request: Request): Promise<Request> {
   if (request.method === "POST") return withForm(request, normalizeAuthorizationParameters);
   const url = new URL(request.url);
@@ -12,7 +12,7 @@ export async function normalizeAuthorization(request: Request): Promise<Request>
   return new Request(url, request);
 }
 
-/** A token request as the library needs it. */
+/** A token request in the form the library needs. */
 export function normalizeTokenRequest(request: Request): Promise<Request> {
   return withForm(request, normalize);
 }
@@ -30,9 +30,8 @@ async function withForm(
 }
 
 /**
- * Clients from before RFC 8707 name no resource and would get an opaque token that the MCP server cannot check; there
- * is one resource to ask for, so it is named for them. Scopes that do not exist are left out beside those that do
- * (RFC 6749 section 3.3).
+ * Clients that predate RFC 8707 name no resource and would get an opaque token, which the MCP server cannot check, so
+ * the only resource is filled in. Unknown scopes are dropped if known ones remain (RFC 6749 section 3.3).
  */
 function normalizeAuthorizationParameters(parameters: URLSearchParams): URLSearchParams {
   const query = normalize(parameters);
@@ -43,7 +42,7 @@ function normalizeAuthorizationParameters(parameters: URLSearchParams): URLSearc
   return query;
 }
 
-/** Parameters without a value count as left out (RFC 6749 section 3.1), and resources are spelled in one way. */
+/** Drop parameters without a value (RFC 6749 section 3.1) and write resources in their canonical form. */
 function normalize(parameters: URLSearchParams): URLSearchParams {
   const { mcpResources } = settings();
   return new URLSearchParams(
@@ -53,7 +52,7 @@ function normalize(parameters: URLSearchParams): URLSearchParams {
   );
 }
 
-/** The resource that an address names; scheme and host have no case and the usual port may be left out (RFC 3986 section 6.2). */
+/** The resource that a URL names, whatever the case of scheme and host or a default port (RFC 3986 section 6.2). */
 export function canonicalResource(address: string, resources: readonly string[]): string {
   if (!URL.canParse(address)) return address;
   const { href } = new URL(address);

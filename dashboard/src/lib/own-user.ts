@@ -3,10 +3,10 @@ import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import { settings } from "./settings";
 
-/** Set on a request by this process alone: it comes from this machine, from the user who runs this process. */
+/** Marks a request from the operating-system user who runs this process. Only this process sets it. */
 export const OWN_USER_HEADER = "x-taskdeck-own-user";
 
-/** What a proxy or tunnel adds: whoever is behind it is not at this machine. */
+/** Headers that a proxy or tunnel adds: the sender may be on another machine. */
 const FORWARDING = [
   "forwarded",
   "via",
@@ -19,38 +19,39 @@ const FORWARDING = [
 const ESTABLISHED = "01";
 const ROOT = 0;
 
-/** Tell later code whether a request is the own user's, whatever the request says of itself. */
+/** Mark a request of the own user, and unmark any other, whatever headers it carries. */
 export function markOwnUser(request: IncomingMessage): void {
   const { headers, url = "" } = request;
   delete headers[OWN_USER_HEADER];
-  if (settings().localOwner && OF_INTEREST.test(url) && isOwnUser(request)) headers[OWN_USER_HEADER] = "1";
+  if (settings().localOwner && MARKED_PATHS.test(url) && isOwnUser(request)) headers[OWN_USER_HEADER] = "1";
 }
 
-const OF_INTEREST = /^\/(sign-up|api\/auth\/(sign-up|callback))\b/;
+const MARKED_PATHS = /^\/(sign-up|api\/auth\/(sign-up|callback))\b/;
 
 function isOwnUser({ headers, socket }: IncomingMessage): boolean {
   if (FORWARDING.some((name) => name in headers)) return false;
-  // A page of another site that got its name to lead here would send that name.
+  // DNS rebinding: a page of another site would send that site's host name.
   if (!settings().dashboardOrigins.some((origin) => new URL(origin).host === headers.host)) return false;
   if (!/^(::ffff:)?127\./.test(socket.remoteAddress ?? "")) return false;
-  // Only Linux tells who holds the other end; elsewhere loopback has to do.
-  return process.platform !== "linux" || [ROOT, process.getuid?.()].includes(holderOfPeer(socket));
+  // Only Linux says which user is at the other end; elsewhere loopback must suffice.
+  return process.platform !== "linux" || [ROOT, process.getuid?.()].includes(peerUserId(socket));
 }
 
-/** The user id of the program at the other end of a connection within this machine (proc(5), /proc/net/tcp). */
-function holderOfPeer({ remoteAddress, remotePort, localAddress, localPort }: Socket): number | undefined {
-  const [peer, own] = [end(remoteAddress, remotePort), end(localAddress, localPort)];
+/** The user id of the process at the other end of a loopback connection (proc(5), /proc/net/tcp). */
+function peerUserId({ remoteAddress, remotePort, localAddress, localPort }: Socket): number | undefined {
+  const peer = kernelAddress(remoteAddress, remotePort);
+  const own = kernelAddress(localAddress, localPort);
   for (const line of ["tcp", "tcp6"].flatMap(readTable)) {
     const [, local, remote, state, , , , uid, , inode] = line.trim().split(/\s+/);
-    // A socket that its program has closed counts as root's: it has no inode any more.
+    // A socket that its process has closed is listed as root's, without an inode.
     if (local?.endsWith(peer) && remote?.endsWith(own) && state === ESTABLISHED && inode !== "0")
       return Number(uid);
   }
   return undefined;
 }
 
-/** An end of a connection as the kernel lists it, also when it is IPv4 over an IPv6 socket. */
-function end(address = "", port = 0): string {
+/** A socket address as the kernel lists it, IPv4-mapped IPv6 included. */
+function kernelAddress(address = "", port = 0): string {
   const bytes = address.replace("::ffff:", "").split(".").map(Number);
   return `${hexOf(bytes.reverse(), 2)}:${hexOf([port], 4)}`;
 }

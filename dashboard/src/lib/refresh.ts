@@ -1,29 +1,29 @@
 /** How often a page reads what it shows, in milliseconds. */
 export const PACE = {
   /**
-   * Between two reads, whatever asks for them. From the end of one, because a read may renew its token first: counted
-   * from its start, two requests could be less than a second apart.
+   * Between two reads. Measured from the end of a read, because a read may renew its token first: measured from its
+   * start, two requests could be less than a second apart.
    */
-  least: 1_000,
+  minGap: 1_000,
   /** While changes are not pushed. */
   poll: 5_000,
-  /** While they are: a new day changes the numbers too, and a server that refuses is noticed. */
+  /** While they are: midnight changes the numbers too, and a server that refuses requests is noticed. */
   recheck: 60_000,
-  /** At most so much is added to the wait after a failure: pages that failed together do not return together. */
+  /** At most this is added to the delay after a failure, so that pages that failed together do not return together. */
   jitter: 1_000,
 };
 
-/** Why a read failed, as far as the next one depends on it. */
+/** The part of an error that decides when to read again. */
 interface Failure {
-  /** What the server asked for (`Retry-After`), in milliseconds. */
+  /** The server's `Retry-After`, in milliseconds. */
   retryAfterMs?: number;
 }
 
 /**
- * Decides when to read again: soon after a change, but at most once a second, and never while nobody looks.
+ * Decides when to read again: soon after a change, at most once a second, and never while the page is hidden.
  *
- * A change that comes while reading, too early, or while the page is hidden is read later, never forgotten. After a
- * failure nothing is read before the server allows it.
+ * A change during a read, within the second, or while the page is hidden leads to a later read. After a failure the
+ * next read waits as long as the server asked.
  */
 export class Refresher {
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -43,14 +43,14 @@ export class Refresher {
     this.readWithin(PACE.poll);
   }
 
-  /** What is shown may be out of date. */
+  /** The data shown may be out of date. */
   changed(): void {
     this.readWithin(0);
   }
 
-  /** Somebody asks for it: a failure is no reason to wait longer. */
+  /** The person asked for a read: do not wait for the delay after a failure. */
   retry(): void {
-    this.earliest = this.lastEnd + PACE.least;
+    this.earliest = this.lastEnd + PACE.minGap;
     this.readWithin(0);
   }
 
@@ -85,7 +85,7 @@ export class Refresher {
   private async read(): Promise<void> {
     this.loading = true;
     this.due = Infinity;
-    let wait = PACE.least;
+    let wait = PACE.minGap;
     let next = 0;
     try {
       await this.load();

@@ -8,8 +8,8 @@ import {
 } from "./client-metadata";
 
 /**
- * Dynamic client registration (RFC 7591) for the clients that exist, not only for those that follow every rule: what
- * is not supported is left out of the answer, and only a client of which nothing usable is left is refused.
+ * Dynamic client registration (RFC 7591), lenient with clients that ask for more than this server supports: unsupported
+ * values are left out of the response, and a client is refused only if nothing usable is left.
  */
 export async function registerClient(request: Request): Promise<Response> {
   const sent = (await request
@@ -27,7 +27,7 @@ export async function registerClient(request: Request): Promise<Response> {
   }
 }
 
-/** Stands in for an editor's addresses, which the library refuses, while it checks the rest of the metadata. */
+/** Replaces an editor's redirect URIs, which the library refuses, while it checks the other metadata. */
 const LOOPBACK = "http://127.0.0.1/";
 
 async function register(request: Request, metadata: ClientMetadata): Promise<Response> {

@@ -1,4 +1,4 @@
-/** The library names the seconds to wait in a header of its own; HTTP has one for it (RFC 9110 section 10.2.3). */
+/** Copy the library's X-Retry-After to the standard header (RFC 9110 section 10.2.3). */
 export function withRetryAfter(response: Response): Response {
   if (response.status !== 429 || response.headers.has("Retry-After")) return response;
   const headers = new Headers(response.headers);

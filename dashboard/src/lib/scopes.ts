@@ -1,4 +1,4 @@
-/** What a token may let its holder do at the MCP server. */
+/** The permissions of a token at the MCP server. */
 export const MCP_SCOPES = ["mcp:read", "mcp:write"];
 
 /** Asks for a refresh token (OpenID Connect Core section 11); it permits nothing by itself. */

@@ -1,4 +1,4 @@
-/** The dashboard's settings, read from the environment once per process, on the first request and never at build time. */
+/** The dashboard's settings, read from the environment once per process, when it starts. */
 
 export class SettingsError extends Error {}
 
@@ -7,7 +7,7 @@ export interface Settings {
   secret: string;
   /** Origin of this app, and the issuer (`iss`) of every token it signs. */
   dashboardUrl: string;
-  /** The origins that pages of this app have: on loopback it goes by two names. */
+  /** The origins of this app's pages: on loopback there are two. */
   dashboardOrigins: string[];
   /** Address of the Python server as its clients know it. */
   publicUrl: string;
@@ -17,9 +17,9 @@ export interface Settings {
   apiAudience: string;
   /** Resources an MCP client may ask a token for; the first is the canonical one. */
   mcpResources: [string, ...string[]];
-  /** User id of the person at this machine, if the first account is to be theirs; `taskdeck up` knows. */
+  /** User id of this machine's owner, which the first account gets. Set by `taskdeck up` on the embedded database. */
   localOwner?: string;
-  /** Addresses (CIDR) of reverse proxies whose X-Forwarded-For is believed. */
+  /** Addresses (CIDR) of reverse proxies whose X-Forwarded-For is trusted. */
   trustedProxies: string[];
   /** Sign-in attempts allowed per address in ten seconds. */
   signInLimit: number;
@@ -59,7 +59,7 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
   };
 }
 
-/** A loopback server is known as localhost and as 127.0.0.1, and origins and resources are compared letter by letter. */
+/** Origins and resources are compared as strings, so a loopback server needs both localhost and 127.0.0.1. */
 function namesOf(url: string): [string, ...string[]] {
   const { hostname } = new URL(url);
   if (!["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return [url];
@@ -67,7 +67,7 @@ function namesOf(url: string): [string, ...string[]] {
   return [url, ...others.map((name) => url.replace(hostname, name))];
 }
 
-/** node-postgres takes sslmode=require for verify-full, unless told to read it as PostgreSQL's own library and our server. */
+/** node-postgres reads sslmode=require as verify-full unless it is asked for libpq's meaning. */
 function asLibpq(url: string): string {
   if (!/[?&]sslmode=require(&|$)/.test(url) || url.includes("uselibpqcompat=")) return url;
   return `${url}&uselibpqcompat=true`;

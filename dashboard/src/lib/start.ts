@@ -5,17 +5,17 @@ import { migrate } from "./migrations";
 import { markOwnUser } from "./own-user";
 import { settings, SettingsError } from "./settings";
 
-/** Check the settings, then migrate. While the database is away the server is up and its pages say so. */
+/** Check the settings, then migrate. Without the database the server still starts, and its pages say what is wrong. */
 export async function start(): Promise<void> {
   try {
     setForwardedFor(settings().trustedProxies.length > 0);
-    callByName(settings().bridgeUrl, settings().publicUrl);
+    setHostHeader(settings().bridgeUrl, settings().publicUrl);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     console.error(`dashboard: ${error.message}`);
     process.exit(2);
   }
-  if (!(await tryMigrate())) void keepTrying();
+  if (!(await tryMigrate())) void retryMigration();
 }
 
 async function tryMigrate(): Promise<boolean> {
@@ -28,27 +28,27 @@ async function tryMigrate(): Promise<boolean> {
   }
 }
 
-async function keepTrying(): Promise<void> {
+async function retryMigration(): Promise<void> {
   do await pause(2_000);
   while (!(await tryMigrate()));
 }
 
-/** Anyone can send X-Forwarded-For. Rate limits count by the address at the other end of the socket. */
+/** Put the socket's address into X-Forwarded-For, which Better Auth counts by and which anybody can send. */
 function setForwardedFor(behindProxy: boolean): void {
   subscribe("http.server.request.start", (message) => {
     const { request } = message as { request: IncomingMessage };
-    markOwnUser(request); // before the header that it looks at is replaced
+    markOwnUser(request); // reads X-Forwarded-For, so it comes before the change
     const { headers, socket } = request;
     const given = behindProxy ? headers["x-forwarded-for"] : undefined;
     headers["x-forwarded-for"] = [given, socket.remoteAddress].filter(Boolean).join(", ");
   });
 }
 
-/** The server answers to its public name alone (DNS rebinding). Next would call it by the one that leads to it. */
-export function callByName(bridgeUrl: string, publicUrl: string): void {
-  const [way, name] = [new URL(bridgeUrl).host, new URL(publicUrl).host];
+/** Send the public host name to the bridge, which answers no other (DNS rebinding); Next.js would send the private one. */
+export function setHostHeader(bridgeUrl: string, publicUrl: string): void {
+  const [privateHost, publicHost] = [new URL(bridgeUrl).host, new URL(publicUrl).host];
   subscribe("http.client.request.created", (message) => {
     const { request } = message as { request: ClientRequest };
-    if (request.getHeader("host") === way) request.setHeader("host", name);
+    if (request.getHeader("host") === privateHost) request.setHeader("host", publicHost);
   });
 }

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { database } from "./database";
 import type { Person } from "./session";
 
-/** A personal access token as its owner sees it: the secret itself is shown once and not kept. */
+/** A personal access token as its owner sees it. The secret is shown once and not stored. */
 export interface AccessToken {
   id: string;
   name: string;
@@ -16,7 +16,7 @@ export interface AccessToken {
 
 export const LIFETIMES_IN_DAYS = [7, 30, 90, 365];
 
-/** Make a token and return its secret, the only time it can be read. */
+/** Create a token and return its secret, which is not stored. */
 export async function createAccessToken(
   person: Person,
   wish: { name: string; mayWrite: boolean; days: number },

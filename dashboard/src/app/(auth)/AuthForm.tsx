@@ -17,10 +17,10 @@ const REASONS: Record<string, string> = {
 
 interface Props {
   mode: "sign-in" | "sign-up";
-  /** Where to go afterwards; an authorization request in the address goes first. */
+  /** Where to go afterwards, unless the URL carries an authorization request. */
   next: string;
   providers: ("github" | "google")[];
-  /** The new account will be that of the person at this machine. */
+  /** The new account becomes the owner of this machine's tasks. */
   isLocalOwner?: boolean;
 }
 
@@ -28,8 +28,8 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
   const query = useSearchParams();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
-  // Before the page's scripts run, the browser would send the form itself, with the password in the address.
-  const awake = useHydrated();
+  // Before hydration the browser would submit the form itself, with the password in the URL.
+  const hydrated = useHydrated();
   const isNew = mode === "sign-up";
   const reason = REASONS[query.get("reason") ?? ""];
 
@@ -93,7 +93,7 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
           maxLength={128}
           required
         />
-        <Button type="submit" className="h-10" disabled={busy || !awake}>
+        <Button type="submit" className="h-10" disabled={busy || !hydrated}>
           {busy ? "One moment…" : isNew ? "Create account" : "Sign in"}
         </Button>
       </form>
@@ -127,7 +127,7 @@ interface Failure {
   message?: string;
 }
 
-/** A server that cannot be reached is a failure like any other, not an exception. */
+/** Turn a network error into a failure with status 0. */
 async function attempt<T>(call: () => Promise<{ data: T; error: Failure | null }>) {
   return call().catch(() => ({ data: null, error: { status: 0 } as Failure }));
 }

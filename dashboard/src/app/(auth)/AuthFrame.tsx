@@ -2,7 +2,7 @@ import { Check, Circle } from "lucide-react";
 import type { ReactNode } from "react";
 import { Logo } from "@/components/Logo";
 
-/** Sign-in and sign-up: the form, and beside it on wide screens a picture of what waits behind it. */
+/** The frame of the sign-in pages: the form, and on wide screens a picture of the product beside it. */
 export function AuthFrame({ children }: { children: ReactNode }) {
   return (
     <div className="grid min-h-dvh lg:grid-cols-[minmax(0,1fr)_minmax(0,1.1fr)]">

@@ -4,7 +4,7 @@ import { settings } from "@/lib/settings";
 
 type Query = Record<string, string | string[] | undefined>;
 
-/** Where a person goes once signed in. Who is signed in already goes there now, unless a client waits for consent. */
+/** Where to go after sign-in. Redirects people who are signed in already, unless a client waits for consent. */
 export async function afterSignIn(query: Query): Promise<string> {
   const next = localPath(query.next);
   if (!query.client_id && (await currentPerson())) redirect(next);
@@ -16,7 +16,7 @@ export function signInProviders(): ("github" | "google")[] {
   return [...(github ? (["github"] as const) : []), ...(google ? (["google"] as const) : [])];
 }
 
-/** Only paths of this app: anything else in `next` would make the sign-in page a redirector to strangers. */
+/** A path of this app; anything else would make the sign-in page an open redirect (CWE-601). */
 function localPath(next: string | string[] | undefined): string {
   const base = settings().dashboardUrl;
   if (typeof next !== "string" || !URL.canParse(next, base)) return "/dashboard";

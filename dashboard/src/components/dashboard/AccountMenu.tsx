@@ -9,10 +9,10 @@ import { Button } from "../Button";
 
 const THEMES = ["system", "light", "dark"];
 
-/** Who is signed in, the way out, and the appearance. */
+/** Who is signed in, settings, sign-out and the appearance. */
 export function AccountMenu({ name, email }: { name: string; email: string }) {
   const { theme, setTheme } = useTheme();
-  const awake = useHydrated();
+  const hydrated = useHydrated();
   return (
     <>
       <button
@@ -44,7 +44,7 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
                   type="radio"
                   name="theme"
                   value={value}
-                  checked={awake && theme === value}
+                  checked={hydrated && theme === value}
                   onChange={() => setTheme(value)}
                   className="sr-only"
                 />

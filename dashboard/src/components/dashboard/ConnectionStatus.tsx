@@ -12,13 +12,13 @@ const LOOK: Record<Connection["state"], { label: string; dot: string }> = {
 /** Whether the numbers are current, and if not, why. */
 export function ConnectionStatus({ connection: { state, detail } }: { connection: Connection }) {
   const { label, dot } = LOOK[state];
-  const well = state === "live" || state === "connecting";
+  const isNormal = state === "live" || state === "connecting";
   return (
     <div
       role="status"
       data-testid="connection"
       data-connection={state}
-      title={well ? detail : undefined}
+      title={isNormal ? detail : undefined}
       className="max-w-md text-[13px] leading-5 text-muted tabular-nums sm:text-right"
     >
       <span className="inline-flex items-center gap-2">
@@ -28,9 +28,9 @@ export function ConnectionStatus({ connection: { state, detail } }: { connection
           )}
           <span className={`relative size-2 rounded-full transition-colors ${dot}`} />
         </span>
-        <span className={well ? "" : "font-medium text-ink"}>{label}</span>
+        <span className={isNormal ? "" : "font-medium text-ink"}>{label}</span>
       </span>
-      <span className={well ? "sr-only" : "block text-xs leading-4 text-balance"}>
+      <span className={isNormal ? "sr-only" : "block text-xs leading-4 text-balance"}>
         <span className="sr-only">. </span>
         {detail}
       </span>

@@ -4,7 +4,7 @@ import { Logo } from "../Logo";
 import { AccountMenu } from "./AccountMenu";
 import { Navigation } from "./Navigation";
 
-/** The frame of every protected page: who is signed in, where one is, and the page. */
+/** The frame of every protected page: navigation, account menu, content. */
 export function DashboardLayout({ person, children }: { person: Person; children: ReactNode }) {
   return (
     <>

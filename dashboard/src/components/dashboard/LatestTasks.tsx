@@ -11,7 +11,7 @@ const STATUS = {
   completed: { Icon: CircleCheck, label: "Completed", look: "text-accent" },
 };
 
-/** The newest tasks, as many as the bridge sent, with days in the person's time zone. */
+/** The newest tasks, with days in the person's time zone. */
 export function LatestTasks({ tasks, zone }: { tasks: Task[]; zone: string }) {
   if (tasks.length === 0)
     return <p className="px-6 py-10 text-center text-sm text-muted">There are no tasks here yet.</p>;
@@ -68,13 +68,13 @@ function Row({ task, zone }: { task: Task; zone: string }) {
 const DAY = 86_400_000;
 
 function Due({ due, done, zone }: { due: string; done: boolean; zone: string }) {
-  // What is today may differ between the first render and the browser's; until the page is awake the plain date stands there.
-  const awake = useHydrated();
+  // The server and the browser may disagree on what is today, so relative days appear after hydration.
+  const hydrated = useHydrated();
   const moment = new Date(due);
   const allDay = due.length === 10;
   const day = allDay ? due : dayIn(zone, moment);
   const plain = new Date(day).toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });
-  if (!awake) return <time dateTime={due}>{plain}</time>;
+  if (!hydrated) return <time dateTime={due}>{plain}</time>;
 
   const now = new Date();
   const days = Math.round((Date.parse(day) - Date.parse(dayIn(zone, now))) / DAY);

@@ -10,7 +10,7 @@ const PAGES = [
   { href: "/tokens", label: "Tokens", Icon: KeyRound },
 ];
 
-/** The three pages: beside the logo, or along the bottom edge of a phone. */
+/** Links to the pages: beside the logo, or along the bottom edge on a phone. */
 export function Navigation() {
   const here = usePathname();
   return (

@@ -2,15 +2,15 @@ interface Props {
   /** Stable name for tests and styles: total, pending, completed, shared. */
   name: string;
   label: string;
-  /** Undefined while the first numbers are on their way. */
+  /** Undefined until the first numbers arrive. */
   value?: number;
-  /** What the number is about, below it. */
+  /** Text below the number. */
   caption: string;
 }
 
 const number = new Intl.NumberFormat("en");
 
-/** One number. A new value rises into the place of the old one; nothing around it moves. */
+/** One number. A new value is animated without moving anything around it. */
 export function StatisticsCard({ name, label, value, caption }: Props) {
   return (
     <div data-testid={`statistic-${name}`} className="bg-surface px-5 py-5 sm:px-6">

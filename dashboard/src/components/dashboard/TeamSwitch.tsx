@@ -1,17 +1,17 @@
 import { ChevronsUpDown } from "lucide-react";
 import type { Team } from "@/lib/api/dashboard";
 
-const LOOK = "text-2xl font-semibold tracking-tight";
+const HEADING_CLASS = "text-2xl font-semibold tracking-tight";
 
-/** Whose numbers these are: the page's heading, and with teams also the way to another one's. */
+/** The page's heading; for people with teams, a menu that chooses whose numbers to show. */
 export function TeamSwitch(props: {
   teams: Team[];
-  /** All teams, also those that have no room in the menu. */
+  /** All teams, including those that the menu leaves out. */
   teamCount: number;
   teamId: string | null;
   onSwitch: (id: string | null) => void;
 }) {
-  if (props.teams.length === 0) return <h1 className={LOOK}>My tasks</h1>;
+  if (props.teams.length === 0) return <h1 className={HEADING_CLASS}>My tasks</h1>;
   return (
     <div className="relative -ml-2.5 max-w-full min-w-0">
       <h1 className="sr-only">Dashboard</h1>
@@ -19,7 +19,7 @@ export function TeamSwitch(props: {
         aria-label="Team"
         value={props.teamId ?? ""}
         onChange={(event) => props.onSwitch(event.target.value || null)}
-        className={`field-sizing-content max-w-full cursor-pointer appearance-none truncate rounded-lg bg-transparent py-1 pr-9 pl-2.5 hover:bg-raised ${LOOK}`}
+        className={`field-sizing-content max-w-full cursor-pointer appearance-none truncate rounded-lg bg-transparent py-1 pr-9 pl-2.5 hover:bg-raised ${HEADING_CLASS}`}
       >
         <option value="">My tasks</option>
         {props.teams.map(({ id, name }) => (

@@ -3,8 +3,8 @@ import type { TrendDay } from "@/lib/api/dashboard";
 /**
  * Tasks created and completed on each day, as pairs of bars.
  *
- * Drawn by hand: the chart libraries are larger than the rest of the page, and their inline styles do not pass
- * the content policy in server-rendered HTML, where attributes of SVG do. Screen readers get the table instead.
+ * No chart library: the common ones are larger than the rest of the page, and the content security policy blocks their
+ * inline styles in server-rendered HTML, but not SVG attributes. Screen readers get the table instead.
  */
 export function TrendChart({ days }: { days: TrendDay[] }) {
   const top = roundUp(Math.max(2, ...days.flatMap(({ created, completed }) => [created, completed])));
@@ -119,7 +119,7 @@ function TrendTable({ days }: { days: TrendDay[] }) {
   );
 }
 
-/** The next of 2, 4, 6, 8, 10, 12, 16, 20, 40, 60 …: halves stay whole numbers. */
+/** The next of 2, 4, 6, 8, 10, 12, 16, 20, 40, 60 …, all of which have a whole half. */
 function roundUp(value: number): number {
   const steps = [2, 4, 6, 8, 10, 12, 16];
   for (let scale = 1; ; scale *= 10) {

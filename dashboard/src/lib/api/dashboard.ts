@@ -1,67 +1,31 @@
-/** The bridge of the Python server, as the dashboard reads it. The same calls serve the browser and the first render. */
+import type { components } from "./schema";
 
-export interface Statistics {
-  total_tasks: number;
-  pending_tasks: number;
-  completed_tasks: number;
-  shared_tasks: number;
-}
+/** Reads the bridge of the Python server. Used by the browser and for the first render on the server. */
 
-export interface TrendDay {
-  /** A day in the person's time zone, `2026-02-07`. */
-  date: string;
-  created: number;
-  completed: number;
-}
+type Schemas = components["schemas"];
 
-export interface Task {
-  id: number;
-  title: string;
-  status: "pending" | "in_progress" | "completed";
-  priority: "low" | "medium" | "high" | "urgent";
-  /** A date, or a date and time with an offset. */
-  due?: string;
-  tags: string[];
-  parent_id?: number;
-  access: "owner" | "edit" | "view";
-}
+export type Snapshot = Schemas["DashboardSnapshot"];
+export type Task = Schemas["TaskBrief"];
+export type Team = Schemas["TeamBrief"];
+export type TrendDay = Schemas["DayCount"];
+export type PersonSettings = Schemas["Settings"];
 
-export interface Team {
-  id: number;
-  name: string;
-  role: string;
-}
-
-/** Everything the page shows, of one moment. The last day of the trend is today. */
-export interface Snapshot {
-  statistics: Statistics;
-  trend: TrendDay[];
-  /** The newest tasks; `task_count` counts all of them. */
-  tasks: Task[];
-  task_count: number;
-  /** At most a hundred; `team_count` counts all of them. */
-  teams: Team[];
-  team_count: number;
-  /** IANA name of the zone that the person's days are in; UTC without one. */
-  timezone?: string;
-}
-
-/** A way to the bridge: an origin (empty: the page's own) and a source of access tokens. */
+/** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */
 export interface Bridge {
   origin: string;
   token: (fresh?: boolean) => Promise<string>;
   timeoutMs: number;
 }
 
-/** The session is over; only signing in again helps. */
+/** The session has ended; the person must sign in again. */
 export class SignedOutError extends Error {}
 
-/** The bridge refused, failed or could not be reached (status 0). The message is for the person at the screen. */
+/** The bridge refused, failed or could not be reached (status 0). The message is shown to the person. */
 export class BridgeError extends Error {
   constructor(
     readonly status: number,
     message: string,
-    /** How long the server asked to wait, in milliseconds. */
+    /** The server's `Retry-After`, in milliseconds. */
     readonly retryAfterMs?: number,
   ) {
     super(message);
@@ -70,25 +34,25 @@ export class BridgeError extends Error {
 
 const UNREACHABLE = "The task server cannot be reached.";
 
-/** Read the snapshot of one team, or of the person without a team. Raises BridgeError or SignedOutError. */
+/** Read the snapshot of one team, or of the person without a team. Throws BridgeError or SignedOutError. */
 export async function loadSnapshot(bridge: Bridge, teamId: string | null): Promise<Snapshot> {
   const team: Record<string, string> = teamId ? { team_id: teamId } : {};
   const query = new URLSearchParams({ days: "14", limit: "8", ...team });
   const url = `${bridge.origin}/api/dashboard/snapshot?${query}`;
-  let response = await ask(bridge, url, await bridge.token());
-  // The key or the clock may have moved under a cached token; a fresh one settles it.
-  if (response.status === 401) response = await ask(bridge, url, await bridge.token(true));
-  if (!response.ok) throw await explain(response);
+  let response = await get(bridge, url, await bridge.token());
+  // The cached token may be signed with an old key or have expired; a new one settles it.
+  if (response.status === 401) response = await get(bridge, url, await bridge.token(true));
+  if (!response.ok) throw await toBridgeError(response);
   return (await response.json().catch(() => {
     throw new BridgeError(0, UNREACHABLE);
   })) as Snapshot;
 }
 
 /**
- * Ask, and once more if the connection broke: that is what happens when a proxy uses one that the server is just
- * closing (ECONNRESET), and a GET may be repeated (RFC 9110 section 9.2.2).
+ * GET, repeated once if the connection broke (RFC 9110 section 9.2.2): a proxy may have reused a connection that the
+ * server was closing (ECONNRESET).
  */
-async function ask(bridge: Bridge, url: string, token: string): Promise<Response> {
+async function get(bridge: Bridge, url: string, token: string): Promise<Response> {
   const headers = { Authorization: `Bearer ${token}` };
   for (const last of [false, true]) {
     const signal = AbortSignal.timeout(bridge.timeoutMs);
@@ -103,15 +67,15 @@ async function ask(bridge: Bridge, url: string, token: string): Promise<Response
   throw new BridgeError(0, UNREACHABLE);
 }
 
-/** A failure of what stands between; the server's own are JSON. */
+/** Whether the error comes from a proxy; the server's own errors are JSON. */
 function isFromProxy({ status, headers }: Response): boolean {
   return status >= 500 && !headers.get("content-type")?.startsWith("application/json");
 }
 
-/** Why the bridge did not do it. */
-export async function explain(response: Response): Promise<BridgeError> {
+/** The error for a response that is not successful. */
+export async function toBridgeError(response: Response): Promise<BridgeError> {
   const { status } = response;
-  const body = (await response.json().catch(() => ({}))) as { error?: string; detail?: string };
+  const body = (await response.json().catch(() => ({}))) as Partial<Schemas["Problem"]>;
   const detail = body.detail ?? body.error ?? `The task server answered with status ${status}`;
   const message =
     status >= 500 ? "The task server, or its database, is not available right now." : `${detail}.`;
@@ -123,12 +87,12 @@ function retryAfter({ headers }: Response): number | undefined {
   return seconds > 0 ? seconds * 1000 : undefined;
 }
 
-/** The browser's way to the bridge: same origin, a token of five minutes that is renewed one minute before its end. */
+/** The bridge as the browser reaches it: same origin, with a five-minute token renewed one minute before it expires. */
 export const browserBridge: Bridge = { origin: "", token: accessToken, timeoutMs: 8_000 };
 
 let cached: Promise<string> | undefined;
 
-/** An access token for the bridge; `fresh` discards the one in memory. Raises SignedOutError or BridgeError. */
+/** An access token for the bridge; `fresh` discards the one in memory. Throws SignedOutError or BridgeError. */
 export function accessToken(fresh = false): Promise<string> {
   if (fresh || !cached) {
     const asked = requestToken();

@@ -4,27 +4,27 @@ import { cache } from "react";
 import { auth } from "../auth";
 import { settings } from "../settings";
 import { knownTimeZone } from "../timezones";
-import { type Bridge, BridgeError, explain } from "./dashboard";
+import { type Bridge, BridgeError, type PersonSettings, toBridgeError } from "./dashboard";
 
-/** The way of this process to the bridge, as the signed-in person. */
+/** The bridge as this process reaches it, for the signed-in person. */
 export const serverBridge = (timeoutMs = 2_000): Bridge => ({
   origin: settings().bridgeUrl,
   token: async () => (await auth().api.getToken({ headers: await headers() })).token,
   timeoutMs,
 });
 
-/** The time zone that the person's days are in; UTC as well where it cannot be known now. */
+/** The person's time zone; UTC if they have none or it cannot be read. */
 export const personTimeZone = cache(async (): Promise<string> => {
-  const told = await callSettings("GET").catch(() => ({ timezone: undefined }));
-  return knownTimeZone(told.timezone) ?? "UTC";
+  const saved = await callSettings("GET").catch((): PersonSettings => ({}));
+  return knownTimeZone(saved.timezone) ?? "UTC";
 });
 
-/** Set the time zone for all the person's clients. Raises BridgeError. */
+/** Set the time zone for all the person's clients. Throws BridgeError. */
 export async function setTimeZone(timezone: string): Promise<void> {
   await callSettings("PUT", `?${new URLSearchParams({ timezone })}`);
 }
 
-async function callSettings(method: "GET" | "PUT", query = ""): Promise<{ timezone?: string }> {
+async function callSettings(method: "GET" | "PUT", query = ""): Promise<PersonSettings> {
   const bridge = serverBridge();
   const response = await fetch(`${bridge.origin}/api/dashboard/settings${query}`, {
     method,
@@ -34,6 +34,6 @@ async function callSettings(method: "GET" | "PUT", query = ""): Promise<{ timezo
   }).catch(() => {
     throw new BridgeError(0, "The task server cannot be reached.");
   });
-  if (!response.ok) throw await explain(response);
-  return (await response.json()) as { timezone?: string };
+  if (!response.ok) throw await toBridgeError(response);
+  return (await response.json()) as PersonSettings;
 }

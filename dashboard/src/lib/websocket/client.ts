@@ -12,30 +12,30 @@ interface TaskEvent {
 type Message = TaskEvent | { type: "ready" | "resync" | "paused" | "pong" };
 
 /**
- * live: changes arrive; paused: the socket is open, but the server does not hear of changes; crowded: the person has as
- * many sockets as the server allows; away: there is no socket.
+ * live: changes arrive; paused: the socket is open, but the server receives no changes; limited: the person has as many
+ * sockets as the server allows; disconnected: there is no socket.
  */
-export type Link = "connecting" | "live" | "paused" | "crowded" | "away";
+export type LinkState = "connecting" | "live" | "paused" | "limited" | "disconnected";
 
 export interface LiveOptions {
   url: string;
   /** An access token; `fresh` asks for one that no socket has used. */
   token: (fresh?: boolean) => Promise<string>;
-  /** Something changed, or may have changed while the socket was away. */
+  /** Something changed, or may have changed while there was no socket. */
   onChange: () => void;
-  /** Whether changes arrive, or why not. */
-  onLink: (link: Exclude<Link, "connecting">) => void;
+  /** The state of the socket changed. */
+  onLink: (link: Exclude<LinkState, "connecting">) => void;
   /** The session is over; the socket stays closed. */
   onSignedOut: () => void;
-  /** Waits in milliseconds; the defaults are right outside tests. */
+  /** In milliseconds. Only tests change them. */
   waits?: Partial<typeof WAITS>;
 }
 
 const WAITS = {
-  /** Before the first try to reconnect, and the most before any. */
+  /** Before the first attempt to reconnect, and at most before any attempt. */
   reconnectMin: 500,
   reconnectMax: 10_000,
-  /** For the server to say it is ready. */
+  /** For the server's `ready`. */
   ready: 8_000,
   /** Between pings, and for the answer. */
   ping: 10_000,
@@ -50,22 +50,22 @@ const TOO_MANY = 4429;
 /**
  * Keep one authenticated socket to `/api/ws` open until the returned function is called.
  *
- * The token is the first message, so it is in no address or log. It is renewed on the same socket before it
- * ends. A lost, silent or refused socket is opened again after a growing, jittered wait.
+ * The token is the first message, so that it appears in no URL or log. It is renewed on the same socket before it
+ * expires. A lost, silent or refused socket is reopened after a growing, jittered delay.
  */
 export function connectLive(options: LiveOptions): () => void {
   const waits = { ...WAITS, ...options.waits };
   let token = "";
-  let refused = false;
-  let greeted = false;
+  let tokenRefused = false;
+  let isReady = false;
   let deadline: ReturnType<typeof setTimeout> | undefined;
   let nextPing: ReturnType<typeof setTimeout> | undefined;
   let renewal: ReturnType<typeof setTimeout> | undefined;
 
-  // The token comes before the socket: while there is none, the library's growing wait applies.
+  // Fetched before the socket opens, so that a failure counts for the library's backoff.
   async function prepare(): Promise<string> {
-    await takeToken(refused);
-    refused = false;
+    await takeToken(tokenRefused);
+    tokenRefused = false;
     return options.url;
   }
 
@@ -85,7 +85,7 @@ export function connectLive(options: LiveOptions): () => void {
     minReconnectionDelay: waits.reconnectMin * (1 + Math.random()),
     maxReconnectionDelay: waits.reconnectMax,
     connectionTimeout: waits.ready,
-    // Messages belong to one connection: an old token must not be sent on the next.
+    // A queued message would carry an old token to the next connection.
     maxEnqueuedMessages: 0,
   });
 
@@ -116,12 +116,12 @@ export function connectLive(options: LiveOptions): () => void {
     }, waits.ping);
   }
 
-  function quiet(): void {
+  function clearTimers(): void {
     for (const timer of [deadline, nextPing, renewal]) clearTimeout(timer);
   }
 
   socket.addEventListener("open", () => {
-    greeted = false;
+    isReady = false;
     expectAnswer(waits.ready);
     authenticate();
   });
@@ -130,9 +130,9 @@ export function connectLive(options: LiveOptions): () => void {
     receive(JSON.parse(String(data)) as Message);
   });
   socket.addEventListener("close", ({ code }) => {
-    quiet();
-    refused ||= code === UNAUTHORIZED;
-    options.onLink(code === TOO_MANY ? "crowded" : "away");
+    clearTimers();
+    tokenRefused ||= code === UNAUTHORIZED;
+    options.onLink(code === TOO_MANY ? "limited" : "disconnected");
   });
 
   function receive(message: Message): void {
@@ -142,9 +142,9 @@ export function connectLive(options: LiveOptions): () => void {
       case "paused":
         return options.onLink("paused");
       case "ready":
-        // The answer to a renewed token says nothing new.
-        if (greeted) return;
-        greeted = true;
+        // After a renewal, `ready` carries no news.
+        if (isReady) return;
+        isReady = true;
         options.onLink("live");
         break;
       case "resync":
@@ -159,7 +159,7 @@ export function connectLive(options: LiveOptions): () => void {
 
   function stop(): void {
     globalThis.removeEventListener?.("online", retryNow);
-    quiet();
+    clearTimers();
     socket.close();
   }
 

@@ -16,7 +16,7 @@ interface Props {
   /** The host that vouches for the name, if any. */
   identity: string | null;
   returnsTo: string;
-  /** The signed authorization request, to go on with under another account. */
+  /** The signed authorization request, to continue under another account. */
   query: string;
 }
 
@@ -25,8 +25,8 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
   const [mayWrite, setMayWrite] = useState(asksToWrite);
   const [problem, setProblem] = useState(false);
   const [busy, setBusy] = useState(false);
-  // Before the page's scripts run, the browser would send the form itself and lose the request.
-  const awake = useHydrated();
+  // Before hydration the browser would submit the form itself and lose the request.
+  const hydrated = useHydrated();
 
   async function answer(accept: boolean) {
     setBusy(true);
@@ -35,7 +35,7 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
     const { error } = await authClient.oauth2
       .consent({ accept, scope: accept ? granted.join(" ") : undefined })
       .catch(() => ({ error: true }));
-    // On success the client library goes to the address that the server names.
+    // On success the client library navigates to the URL in the response.
     if (error) {
       setProblem(true);
       setBusy(false);
@@ -103,10 +103,10 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
       )}
 
       <div className="mt-7 grid gap-3 sm:grid-cols-2">
-        <Button look="secondary" className="h-10" disabled={busy || !awake} onClick={() => answer(false)}>
+        <Button look="secondary" className="h-10" disabled={busy || !hydrated} onClick={() => answer(false)}>
           Don’t allow
         </Button>
-        <Button type="submit" className="h-10" disabled={busy || !awake}>
+        <Button type="submit" className="h-10" disabled={busy || !hydrated}>
           {busy ? "One moment…" : "Allow"}
         </Button>
       </div>

@@ -71,7 +71,7 @@ async function findClient(clientId: string) {
     .catch(() => null);
 }
 
-/** A client that is a document on the web is vouched for by its host; a name given at registration by nobody. */
+/** The host of a client id metadata document vouches for the name; nothing vouches for a registered one. */
 function identityOf(clientId: string): string | null {
   return URL.canParse(clientId) ? new URL(clientId).host : null;
 }

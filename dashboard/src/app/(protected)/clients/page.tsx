@@ -72,7 +72,7 @@ function Row({ client }: { client: ConnectedClient }) {
   );
 }
 
-/** For how long a client can still act that is not allowed to any more. */
+/** How long a disconnected client's last access token stays valid. */
 function accessLifetime(): string {
   const minutes = Math.ceil(settings().accessTokenSeconds / 60);
   return minutes.toLocaleString("en", { style: "unit", unit: "minute", unitDisplay: "long" });

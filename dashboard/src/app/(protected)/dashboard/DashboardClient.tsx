@@ -24,7 +24,7 @@ export function DashboardClient({ initial, mcpUrl }: Props) {
     teamId === initial.teamId ? initial.snapshot : undefined,
   );
   useEffect(() => {
-    // A full load, so that nothing of the last person stays in memory.
+    // A full page load clears the previous person's data from memory.
     if (signedOut) window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
   }, [signedOut]);
   const { teams = [], team_count: teamCount = 0 } = snapshot ?? initial.snapshot ?? {};

@@ -11,7 +11,7 @@ export default async function DashboardPage({ searchParams }: PageProps<"/dashbo
   await requirePerson();
   const { team } = await searchParams;
   const teamId = typeof team === "string" ? team : null;
-  // Without the numbers for the first paint the page starts empty and the browser asks.
+  // On failure the page starts empty and the browser loads the numbers.
   const snapshot = await loadSnapshot(serverBridge(), teamId).catch(() => undefined);
   return <DashboardClient initial={{ teamId, snapshot }} mcpUrl={settings().mcpResources[0]} />;
 }

@@ -16,8 +16,8 @@ interface Props {
 export function TimeZoneForm({ zone, regions }: Props) {
   const [result, save, busy] = useActionState(saveTimeZone, null);
   const [chosen, choose] = useState(zone);
-  const awake = useHydrated();
-  const here = awake ? browserTimeZone() : zone;
+  const hydrated = useHydrated();
+  const here = hydrated ? browserTimeZone() : zone;
   const offered = here !== chosen && regions.some(([, zones]) => zones.includes(here));
   return (
     <form action={save} className="grid gap-5" aria-label="Time zone">

@@ -1,7 +1,7 @@
 import { auth } from "@/lib/auth";
 import { withRetryAfter } from "@/lib/retry-after";
 
-/** RFC 8414 metadata of the authorization server: its issuer is this origin, so it belongs at the root. */
+/** Metadata of the authorization server (RFC 8414 section 3): at the root, because the issuer is this origin. */
 export async function GET(request: Request): Promise<Response> {
   return withRetryAfter(await auth().handler(request));
 }

@@ -30,7 +30,7 @@ function endpoint(request: Request): string {
   return new URL(request.url).pathname.replace("/api/auth", "");
 }
 
-/** The one endpoint that a person's browser opens: what goes wrong there becomes a page, not a line of JSON. */
+/** The one endpoint that a browser navigates to: its errors become a page instead of JSON. */
 async function authorize(request: Request): Promise<Response> {
   const response = await auth()
     .handler(await normalizeAuthorization(request))
