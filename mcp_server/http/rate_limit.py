@@ -4,11 +4,11 @@ import hashlib
 import logging
 import math
 import time
-from collections import OrderedDict
 from collections.abc import Set
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
+from cachetools import FIFOCache, TTLCache
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -32,34 +32,39 @@ STORE_SECONDS = 0.5
 """How long the shared limit is waited for before this process counts alone."""
 
 
+@dataclass
+class _Window:
+    ends: float
+    used: int = 0
+
+
 class Allowance:
     """Counts in this process: `rate` uses for each key in a window of `period` seconds that begins with the first.
 
-    Memory is bounded: the windows that began first are forgotten.
+    Memory is bounded: of more than `REMEMBERED` keys, those used longest ago are forgotten.
     """
 
     def __init__(self, rate: int, period: float = 60.0) -> None:
         self._rate = rate
         self._period = period
-        self._windows: OrderedDict[str, tuple[float, int]] = OrderedDict()
+        self._windows: TTLCache[str, _Window] = TTLCache(REMEMBERED, period, time.monotonic)
 
     def wait(self, key: str) -> int:
-        """How many seconds until one more use is allowed; 0: it is."""
-        ending, used = self._windows.get(key, (0.0, 0))
-        return max(0, math.ceil(ending - time.monotonic())) if used >= self._rate else 0
+        """Seconds until one more use is allowed; 0 if it is allowed now."""
+        window = self._windows.get(key)
+        if window is None or window.used < self._rate:
+            return 0
+        return max(0, math.ceil(window.ends - time.monotonic()))
 
     def take(self, key: str) -> int:
-        """Use it once, if `wait` says 0; gives what that says."""
+        """Count one use if it is allowed; returns what `wait` says."""
         if seconds := self.wait(key):
             return seconds
-        ending, used = self._windows.get(key, (0.0, 0))
-        if ending > time.monotonic():
-            self._windows[key] = ending, used + 1
-            return 0
-        self._windows[key] = time.monotonic() + self._period, 1
-        self._windows.move_to_end(key)
-        if len(self._windows) > REMEMBERED:
-            self._windows.popitem(last=False)
+        window = self._windows.get(key)
+        if window is None:
+            # The cache forgets a window `period` seconds after it is stored, so a count must change it in place.
+            self._windows[key] = window = _Window(time.monotonic() + self._period)
+        window.used += 1
         return 0
 
 
@@ -152,7 +157,7 @@ class AddressRateLimit:
         self._exempt = exempt
         self._requests = Allowance(STRANGER_REQUESTS)
         self._failures = Allowance(STRANGER_FAILURES)
-        self._known: OrderedDict[bytes, None] = OrderedDict()
+        self._known: FIFOCache[bytes, None] = FIFOCache(REMEMBERED)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429."""
@@ -171,8 +176,6 @@ class AddressRateLimit:
             self._failures.take(address)
         elif outcome == "known" and bearer:
             self._known[bearer] = None
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
         return None
 
     async def _watch(self, scope: Scope, receive: Receive, send: Send) -> str:

@@ -1,6 +1,6 @@
 """From a proven caller to a Scope: the only place that makes one."""
 
-from collections import OrderedDict
+from cachetools import FIFOCache
 
 from mcp_server.identity.tokens import Caller
 from storage.engine.database import Database, Scope
@@ -18,15 +18,13 @@ class Callers:
     def __init__(self, database: Database, default_timezone: str | None = None) -> None:
         self._database = database
         self._default_timezone = default_timezone
-        self._known: OrderedDict[tuple[str | None, ...], None] = OrderedDict()
+        self._mirrored: FIFOCache[tuple[str | None, ...], None] = FIFOCache(REMEMBERED)
 
     async def scope(self, caller: Caller) -> Scope:
         """The rows of this caller."""
         scope = self._database.scope(caller.user_id, caller.client)
-        said = (caller.user_id, caller.email, caller.name, caller.timezone)
-        if said not in self._known:
+        profile = (caller.user_id, caller.email, caller.name, caller.timezone)
+        if profile not in self._mirrored:
             await users.remember(scope, caller.email, caller.name, caller.timezone, self._default_timezone)
-            self._known[said] = None
-            if len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
+            self._mirrored[profile] = None
         return scope

@@ -6,14 +6,14 @@ docs/security.md lists every case.
 
 import hashlib
 import json
-import math
 import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Protocol, TypeVar, cast
+from typing import Annotated, Literal, Protocol, cast
 
 import jwt
+from cachetools import LRUCache, TTLCache
 from jwt.utils import base64url_decode
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
@@ -46,7 +46,6 @@ at most the 30 s that a withdrawn token may work (docs/security.md)."""
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PERSONAL = re.compile(r"tdp_[A-Za-z0-9_-]{20,200}")
 _JWS = jwt.PyJWS()
-_Value = TypeVar("_Value")
 
 
 class InvalidToken(Exception):
@@ -150,7 +149,6 @@ class Verifier:
         self.authorization_server = settings.issuer or dashboard_url
         self._find_personal_token = find_personal_token
         self._clock = clock
-        self._ticks = ticks
         self._issuers: dict[str, Keys] = {}
         self._local_issuer: str | None = None
         if settings.issuer and settings.jwks_url:
@@ -164,8 +162,8 @@ class Verifier:
         self._audiences: dict[str, Audience] = {}
         for base in addresses(settings):
             self._audiences |= {f"{base}/mcp": "mcp", f"{base}/api": "api"}
-        self._readings: dict[str, _Reading] = {}
-        self._personal: dict[str, tuple[float, Caller]] = {}
+        self._readings: LRUCache[str, _Reading] = LRUCache(CACHE_ENTRIES)
+        self._personal: TTLCache[str, Caller] = TTLCache(CACHE_ENTRIES, PERSONAL_CACHE_SECONDS, ticks)
 
     async def verify(self, token: str, audience: Audience) -> Caller:
         """The bearer of `token`, if it opens this door.
@@ -188,7 +186,7 @@ class Verifier:
         if key != reading.verified_with:
             self._readings.pop(token, None)
             _check_signature(token, key)
-            _remember(self._readings, token, replace(reading, verified_with=key))
+            self._readings[token] = replace(reading, verified_with=key)
         return reading.caller
 
     async def ready(self) -> bool:
@@ -243,13 +241,12 @@ class Verifier:
         if self._find_personal_token is None or not _PERSONAL.fullmatch(token):
             raise InvalidToken("The personal access token is not known")
         digest = hashlib.sha256(token.encode()).hexdigest()
-        until, caller = self._personal.get(digest, (-math.inf, None))
-        if caller is None or self._ticks() >= until:
-            self._personal.pop(digest, None)
+        caller = self._personal.get(digest)
+        if caller is None:
             caller = await self._find_personal_token(digest)
             if caller is None:
                 raise InvalidToken("The personal access token is not known, or was withdrawn")
-            _remember(self._personal, digest, (self._ticks() + PERSONAL_CACHE_SECONDS, caller))
+            self._personal[digest] = caller
         if self._clock() >= caller.expires_at:
             raise InvalidToken("The personal access token has expired")
         return caller
@@ -314,9 +311,3 @@ def _describe(claims: _Claims, audience: Audience, *, built_in: bool) -> Caller:
 def _timezone(value: object) -> str | None:
     """The claim `zoneinfo` (OpenID Connect Core 1.0 section 5.1), if there is such a zone."""
     return value if isinstance(value, str) and is_timezone(value) else None
-
-
-def _remember(cache: dict[str, _Value], key: str, value: _Value) -> None:
-    if len(cache) >= CACHE_ENTRIES:
-        del cache[next(iter(cache))]
-    cache[key] = value

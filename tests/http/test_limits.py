@@ -276,16 +276,17 @@ async def test_an_address_of_ipv4_is_the_same_however_it_is_written(house: Runni
 
 
 async def test_of_many_addresses_those_seen_longest_ago_are_forgotten(
-    house: RunningServer, monkeypatch: pytest.MonkeyPatch
+    house: RunningServer, database_url: str, direct_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(rate_limit, "REMEMBERED", 1)
+    async with standing(house.settings, database_url, direct_url) as forgetful:
 
-    async def try_at(address: str) -> int:
-        async with house.client(authorization="Bearer bad", x_forwarded_for=address) as client:
-            return (await client.get(STATISTICS)).status_code
+        async def try_at(address: str) -> int:
+            async with forgetful.client(authorization="Bearer bad", x_forwarded_for=address) as client:
+                return (await client.get(STATISTICS)).status_code
 
-    assert [await try_at("203.0.113.3") for _ in range(21)] == [401] * 20 + [429]
-    assert [await try_at(address) for address in ("203.0.113.4", "203.0.113.3")] == [401, 401]
+        assert [await try_at("203.0.113.3") for _ in range(21)] == [401] * 20 + [429]
+        assert [await try_at(address) for address in ("203.0.113.4", "203.0.113.3")] == [401, 401]
 
 
 async def test_sockets_with_bad_tokens_count_as_tries(house: RunningServer) -> None:
