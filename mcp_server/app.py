@@ -27,8 +27,8 @@ from mcp_server.http.probes import Health
 from mcp_server.http.rate_limit import AddressRateLimit, CallerRateLimit, Quota
 from mcp_server.http.request_body import MAX_BODY_BYTES
 from mcp_server.http.resource_metadata import metadata_routes
-from mcp_server.identity.callers import Callers
-from mcp_server.identity.tokens import Caller, Verifier, client_key
+from mcp_server.identity.callers import Caller, Callers, client_key
+from mcp_server.identity.tokens import Verifier
 from mcp_server.protocol.server import build_mcp_server
 from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.settings import Settings
@@ -77,7 +77,7 @@ async def open_services(
         callers = Callers(database, settings.timezone)
         verifier = Verifier(settings, dashboard_url, find_personal_token)
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
-            subscriptions = Subscriptions(feed, lambda token: verifier.verify(token, "mcp"))
+            subscriptions = Subscriptions(feed, verifier)
             server = build_mcp_server(settings, callers, local, subscriptions)
             yield Services(database, verifier, callers, feed, subscriptions, server)
             await subscriptions.close()

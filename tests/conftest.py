@@ -18,8 +18,7 @@ import pytest
 from mcp import Client
 from mcp.types import CallToolResult, TextContent
 
-from mcp_server.identity.callers import Callers
-from mcp_server.identity.tokens import Caller
+from mcp_server.identity.callers import Caller, Callers
 from mcp_server.protocol.server import build_mcp_server
 from mcp_server.settings import Settings
 from storage.embedded_postgres import supervisor

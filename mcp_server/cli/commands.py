@@ -20,9 +20,10 @@ from mcp_server.cli.startup_banner import welcome
 from mcp_server.http import uvicorn_server
 from mcp_server.http.authentication import caller_of_environment
 from mcp_server.http.telemetry import configure_logs, start_tracing
+from mcp_server.identity.callers import Caller
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.identity.local_owner import read_local_owner
-from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.identity.tokens import Verifier
 from mcp_server.protocol.stdio import speak
 from mcp_server.settings import Settings, SettingsError, read_settings
 from storage import demo

@@ -6,7 +6,6 @@ import os
 import secrets
 import subprocess
 import sys
-import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -16,6 +15,7 @@ from time import monotonic
 import httpx2
 
 from mcp_server.identity.local_owner import first_account_is_owner, read_local_owner
+from mcp_server.identity.secret_files import read_or_create
 from mcp_server.settings import Settings, SettingsError
 
 logger = logging.getLogger(__name__)
@@ -123,13 +123,6 @@ def _open_secret(folder: Path) -> str:
     """What the dashboard signs its cookies with: made on first use, kept for this machine's user alone."""
     path = folder / "dashboard.secret"
     try:
-        if not path.exists():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile("w", dir=folder, prefix=".secret-") as draft:  # opened with 0600
-                draft.write(secrets.token_hex(32))
-                draft.flush()
-                with suppress(FileExistsError):
-                    os.link(draft.name, path)
-        return path.read_text("utf-8")
+        return read_or_create(path, lambda: secrets.token_hex(32).encode()).decode()
     except OSError as error:
         raise SettingsError(f"TASKDECK_DATA_DIR: {path}: {error.strerror}") from error

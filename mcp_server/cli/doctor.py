@@ -13,8 +13,9 @@ from rich.table import Column, Table
 
 from mcp_server.cli import dashboard_process
 from mcp_server.http import uvicorn_server
+from mcp_server.identity.access_tokens import InvalidToken
 from mcp_server.identity.jwks import KeysUnavailable
-from mcp_server.identity.tokens import InvalidToken, Verifier
+from mcp_server.identity.tokens import Verifier
 from mcp_server.settings import Settings, SettingsError
 from storage.embedded_postgres import supervisor
 from storage.embedded_postgres.cluster import Cluster

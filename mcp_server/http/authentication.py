@@ -13,11 +13,13 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.http.refusals import Refusal
 from mcp_server.http.resource_metadata import METADATA
+from mcp_server.identity.access_tokens import InvalidToken
 from mcp_server.identity.addresses import address_for
+from mcp_server.identity.callers import Caller
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import SCOPES, Audience
 from mcp_server.identity.local_owner import read_local_owner
-from mcp_server.identity.tokens import Caller, InvalidToken, Verifier
+from mcp_server.identity.tokens import Verifier
 from mcp_server.settings import Settings, SettingsError
 from storage.schema.errors import Unavailable
 
@@ -62,7 +64,7 @@ class Authentication:
         return await self._app(scope, receive, send)
 
     async def _authenticate(self, scope: Scope, audience: Audience) -> None:
-        token = _find_bearer(scope)
+        token = find_bearer(scope)
         if token is None and scope["type"] == "websocket":
             return
         caller = await self._identify(token, audience)
@@ -136,8 +138,12 @@ async def caller_of_environment(verifier: Verifier) -> Caller:
     )
 
 
-def _find_bearer(scope: Scope) -> str | None:
-    """The token in the Authorization header, the only place where one may be (RFC 6750 section 2.1)."""
+def find_bearer(scope: Scope) -> str | None:
+    """The token in the Authorization header, the only place where one may be (RFC 6750 section 2.1).
+
+    Raises:
+        Refusal: 401; there are several tokens, or one in the address.
+    """
     if "access_token" in parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True):
         raise Refusal(
             401, "invalid_token", "A token in an address is never accepted, for addresses are logged", scope=_ALL

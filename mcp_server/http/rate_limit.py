@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_server.http.refusals import Refusal
-from mcp_server.identity.tokens import Caller
+from mcp_server.identity.callers import Caller
 from storage.engine import rate_limit
 from storage.engine.database import Database
 from storage.engine.rate_limit import Waits

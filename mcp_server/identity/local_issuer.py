@@ -2,7 +2,6 @@
 
 import os
 import re
-import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,16 +15,17 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from mcp_server.identity.jwks import Key
+from mcp_server.identity.secret_files import read_or_create
 from mcp_server.settings import Settings, SettingsError
 from storage.people.timezones import find_timezone
+from storage.schema.request_models import USER_ID
 
 Audience = Literal["mcp", "api"]
-"""The two doors. A token for one does not open the other."""
+"""The MCP endpoint and the dashboard API. A token for one is refused by the other (RFC 8707 section 2)."""
 SCOPES = ("mcp:read", "mcp:write")
-SUBJECT = r"^[A-Za-z0-9_.:@|-]{1,128}$"
 MAX_LIFETIME_SECONDS = 86_400
 EMAIL_LENGTH, NAME_LENGTH = (3, 320), (1, 200)
-"""Characters, at least and at most."""
+"""Characters: minimum and maximum."""
 
 
 class LocalIssuer:
@@ -65,20 +65,20 @@ class LocalIssuer:
         ttl: int = 3600,
         audience: Audience = "mcp",
     ) -> str:
-        """A signed token for `user`, good for `ttl` seconds at one door.
+        """A signed token for `user`, valid for `ttl` seconds and one audience.
 
         Raises:
             ValueError: an argument that the verifier would refuse; the text names it. InvalidInput: no such time zone.
         """
         granted = tuple(scopes)
-        if not re.fullmatch(SUBJECT[1:-1], user):
+        if not re.fullmatch(USER_ID, user):
             raise ValueError("user: 1 to 128 letters, digits and _ . : @ | - are allowed")
         if not 0 < ttl <= MAX_LIFETIME_SECONDS:
             raise ValueError("ttl: a token lives between one second and 24 hours")
         if not set(granted) <= set(SCOPES):
             raise ValueError(f"scope: choose from {' '.join(SCOPES)}")
-        for what, said, (least, most) in (("email", email, EMAIL_LENGTH), ("name", name, NAME_LENGTH)):
-            if said is not None and plain(said, least, most) is None:
+        for what, value, (least, most) in (("email", email, EMAIL_LENGTH), ("name", name, NAME_LENGTH)):
+            if value is not None and displayable(value, least, most) is None:
                 raise ValueError(f"{what}: {least} to {most} characters without control characters are allowed")
         now = int(time.time())
         claims = {
@@ -98,8 +98,8 @@ class LocalIssuer:
         return jwt.encode(claims, self._private, "EdDSA", headers={"typ": "at+jwt"})
 
 
-def plain(value: object, least: int, most: int) -> str | None:
-    """Text of so many characters that can be stored and shown, else nothing: no reason to keep somebody out."""
+def displayable(value: object, least: int, most: int) -> str | None:
+    """The value if it is text of this length that can be stored and shown, else None."""
     if not isinstance(value, str) or not least <= len(value) <= most:
         return None
     return None if any(category(char) in ("Cc", "Cs") for char in value) else value
@@ -113,11 +113,10 @@ def open_local_key(folder: Path) -> Ed25519PrivateKey:
     """
     path = folder / "issuer.key"
     try:
-        if not path.exists():
-            _make_local_key(path)
+        pem = read_or_create(path, _create_pem)
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise SettingsError(f"{path} is open to other users of this machine: run chmod 600 on it")
-        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+        key = serialization.load_pem_private_key(pem, password=None)
     except OSError as error:
         raise SettingsError(f"TASKDECK_DATA_DIR: {path}: {error.strerror}") from error
     except (ValueError, TypeError, UnsupportedAlgorithm) as error:
@@ -127,20 +126,7 @@ def open_local_key(folder: Path) -> Ed25519PrivateKey:
     return key
 
 
-def _make_local_key(path: Path) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    pem = Ed25519PrivateKey.generate().private_bytes(
+def _create_pem() -> bytes:
+    return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    handle, draft = tempfile.mkstemp(prefix=".issuer-", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        # Unlike a rename, a link never replaces: whoever comes second takes the key of the first.
-        os.link(draft, path)
-    except FileExistsError:
-        return
-    finally:
-        os.unlink(draft)

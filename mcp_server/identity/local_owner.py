@@ -10,8 +10,8 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from mcp_server.identity.addresses import LOOPBACK_NAMES
-from mcp_server.identity.local_issuer import SUBJECT
 from mcp_server.settings import Settings, SettingsError
+from storage.schema.request_models import USER_ID
 
 DEFAULT_ID = "local"
 
@@ -29,7 +29,7 @@ def read_local_owner(settings: Settings) -> str:
         return DEFAULT_ID
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"TASKDECK_DATA_DIR: {path} cannot be read: {error}") from error
-    if not re.fullmatch(SUBJECT[1:-1], user_id):
+    if not re.fullmatch(USER_ID, user_id):
         raise SettingsError(f"{path} holds no user id: delete it and run taskdeck claim-local")
     return user_id
 

@@ -1,139 +1,67 @@
-"""Tokens: what one must look like, and who its bearer is.
-
-A JSON Web Token is checked by RFC 7519, RFC 8725 (best practice) and RFC 9068 (access tokens), and stricter:
-docs/security.md lists every case.
-"""
+"""Verification of tokens: trusted issuers, audiences, times, keys, and personal access tokens."""
 
 import hashlib
-import json
 import re
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import Annotated, Literal, Protocol, cast
+from typing import Protocol
 
-import jwt
 from cachetools import LRUCache, TTLCache
-from jwt.utils import base64url_decode
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError
 
-from mcp_server.identity.addresses import addresses
-from mcp_server.identity.jwks import Key, KeySet
-from mcp_server.identity.local_issuer import (
-    EMAIL_LENGTH,
-    MAX_LIFETIME_SECONDS,
-    NAME_LENGTH,
-    SUBJECT,
-    Audience,
-    LocalIssuer,
-    plain,
+from mcp_server.identity.access_tokens import (
+    Claims,
+    Header,
+    InvalidToken,
+    check_signature,
+    describe_caller,
+    parse_token,
 )
+from mcp_server.identity.addresses import addresses
+from mcp_server.identity.callers import Caller
+from mcp_server.identity.jwks import Key, KeySet, KeysUnavailable
+from mcp_server.identity.local_issuer import Audience, LocalIssuer
 from mcp_server.settings import Settings
-from storage.people.timezones import is_timezone
+from storage.schema.errors import Unavailable
 
-MAX_TOKEN_BYTES = 8192
-MAX_KID_LENGTH = 128
-MAX_CLIENT_LENGTH = 320
 LEEWAY_SECONDS = 30
+"""Clocks of issuer and server may differ by this much (RFC 7519 section 4.1.4)."""
 CACHE_ENTRIES = 1024
 PERSONAL_PREFIX = "tdp_"
 PERSONAL_CACHE_SECONDS = 15.0
-"""How long a personal token that was found good is believed."""
+"""How long a valid personal token is accepted without asking the database again."""
 RECHECK_SECONDS = 10.0
-"""How often a connection that stays open looks at its token again. With PERSONAL_CACHE_SECONDS, and some time to ask,
-at most the 30 s that a withdrawn token may work (docs/security.md)."""
+"""How often the token of an open connection is checked again. Together with PERSONAL_CACHE_SECONDS and the time of a
+query this stays below the 30 s within which a withdrawn token must stop working (docs/security.md)."""
 
-_COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 _PERSONAL = re.compile(r"tdp_[A-Za-z0-9_-]{20,200}")
-_JWS = jwt.PyJWS()
-
-
-class InvalidToken(Exception):
-    """The token does not let its bearer in. The text says why, and repeats nothing of the token."""
-
-
-UNNAMED_CLIENTS = frozenset({"stdio", "taskdeck"})
-"""Names that stand for no program in particular: the local user of stdio, and whoever holds a `taskdeck token`."""
-
-
-@dataclass(frozen=True)
-class Caller:
-    """Who asks, as far as a token says.
-
-    `expires_at` is in Unix seconds (infinite: never); `timezone` is an IANA name; `client` is the program
-    that the token was given to; `audience` is the door that it opens; a person is (`issuer`, `user_id`).
-    `client_key` tells the clients of one person apart: see `client_key`.
-    """
-
-    user_id: str
-    email: str | None
-    name: str | None
-    timezone: str | None
-    scopes: frozenset[str]
-    client: str | None
-    expires_at: float
-    audience: Audience
-    issuer: str
-    client_key: str
 
 
 class Keys(Protocol):
-    """Where an issuer's public keys come from."""
+    """A source of an issuer's public keys."""
 
     async def find(self, kid: str | None, /) -> Key | None: ...  # noqa: D102
     async def ready(self) -> bool: ...  # noqa: D102
 
 
-def _shorten(typ: object) -> object:
-    """A media type as RFC 7515 section 4.1.9 has it: the letters' case means nothing, nor does `application/`."""
-    return typ.lower().removeprefix("application/") if isinstance(typ, str) else typ
-
-
-class _Header(BaseModel):
-    model_config = ConfigDict(strict=True)
-
-    typ: Annotated[Literal["jwt", "at+jwt"], BeforeValidator(_shorten)] = "jwt"
-    kid: Annotated[str, Field(max_length=MAX_KID_LENGTH)] = ""
-
-
-class _Claims(BaseModel):
-    """`strict` keeps "1" and true from being numbers. Claims that only decorate are read leniently later."""
-
-    model_config = ConfigDict(strict=True)
-
-    iss: str
-    sub: Annotated[str, Field(pattern=SUBJECT)]
-    aud: str | list[str]
-    exp: FiniteFloat
-    iat: FiniteFloat
-    nbf: FiniteFloat = 0
-    scope: str = ""
-    client_id: object = None
-    azp: object = None
-    sid: object = None
-    jti: object = None
-    email: object = None
-    name: object = None
-    zoneinfo: object = None
-
-
 @dataclass(frozen=True)
 class _Reading:
-    """A token taken apart, and the key that its signature was found good with."""
+    """A parsed token, and the key that its signature was checked with."""
 
-    header: _Header
-    claims: _Claims
+    header: Header
+    claims: Claims
     caller: Caller
     verified_with: Key | None = None
 
 
 class Verifier:
-    """Decides who the bearer of a token is.
+    """Finds out who the bearer of a token is.
 
-    Trusts TASKDECK_ISSUER alone if it is set, else the built-in issuer and the dashboard's, if one runs.
-    `find_personal_token` gets the hex SHA-256 of a personal access token and gives its owner, or None.
-    `clock` is the wall clock (Unix seconds), `ticks` one that never goes back (seconds). Build the verifier
-    once the port is known.
+    Trusts TASKDECK_ISSUER alone if it is set, otherwise the built-in issuer and the dashboard's, if one runs.
+    `find_personal_token` gets the hex SHA-256 of a personal access token and returns its owner, or None.
+    `clock` is the wall clock (Unix seconds), `ticks` a monotonic clock (seconds). Build the verifier once the port is
+    known.
     """
 
     def __init__(
@@ -166,15 +94,15 @@ class Verifier:
         self._personal: TTLCache[str, Caller] = TTLCache(CACHE_ENTRIES, PERSONAL_CACHE_SECONDS, ticks)
 
     async def verify(self, token: str, audience: Audience) -> Caller:
-        """The bearer of `token`, if it opens this door.
+        """The bearer of `token`, if it is valid for this audience.
 
         Raises:
-            InvalidToken: it does not.
-            KeysUnavailable: nobody can tell now, for the issuer's keys cannot be fetched.
+            InvalidToken: it is not.
+            KeysUnavailable, Unavailable: the issuer's keys, or the database, cannot be reached.
         """
         if token.startswith(PERSONAL_PREFIX):
             return replace(await self._verify_personal(token), audience=audience)
-        # A known token skips parsing and signature only: times, audience and key are looked at each time.
+        # The cache only saves parsing and the signature check: times, audience and key are checked each time.
         reading = self._readings.get(token) or self._read(token)
         self._check_times(reading.claims)
         if reading.caller.audience != audience:
@@ -185,42 +113,40 @@ class Verifier:
             raise InvalidToken("The token is signed with an unknown key")
         if key != reading.verified_with:
             self._readings.pop(token, None)
-            _check_signature(token, key)
+            check_signature(token, key)
             self._readings[token] = replace(reading, verified_with=key)
         return reading.caller
 
+    async def recheck(self, token: str, audience: Audience) -> None:
+        """Check the token of an open connection again.
+
+        Raises:
+            InvalidToken: it no longer lets its bearer in. An outage of keys or database ends no connection.
+        """
+        with suppress(KeysUnavailable, Unavailable):
+            await self.verify(token, audience)
+
     async def ready(self) -> bool:
-        """Whether the keys of at least one trusted issuer are at hand; fetches them if not."""
+        """Whether the keys of at least one trusted issuer are known; fetches them if they are not."""
         for keys in self._issuers.values():
             if await keys.ready():
                 return True
         return False
 
     def _read(self, token: str) -> _Reading:
-        """Take a token apart and check all that needs neither a clock nor a key."""
-        if len(token) > MAX_TOKEN_BYTES:
-            raise InvalidToken("The token is too long")
-        if not _COMPACT.fullmatch(token):
-            raise InvalidToken("This is not a JSON Web Token")
-        try:
-            header, claims = (_parse(segment) for segment in token.split(".")[:2])
-            if "crit" in header:
-                raise InvalidToken("The token uses an extension that is not supported")
-            head, body = _Header.model_validate(header), _Claims.model_validate(claims)
-        except (ValidationError, ValueError, RecursionError) as error:
-            raise InvalidToken("The token is malformed, or lacks a required claim") from error
-        if body.iss not in self._issuers:
+        """Parse a token, and check everything that needs neither a clock nor a key."""
+        header, claims = parse_token(token)
+        if claims.iss not in self._issuers:
             raise InvalidToken("The token comes from an issuer that is not trusted here")
-        if body.exp - body.iat > MAX_LIFETIME_SECONDS:
-            raise InvalidToken("The token lives longer than 24 hours")
-        return _Reading(head, body, _describe(body, self._door(body), built_in=body.iss == self._local_issuer))
+        built_in = claims.iss == self._local_issuer
+        return _Reading(header, claims, describe_caller(claims, self._find_audience(claims), built_in=built_in))
 
-    def _door(self, claims: _Claims) -> Audience:
-        """The one door that the token opens.
+    def _find_audience(self, claims: Claims) -> Audience:
+        """The one audience of ours that the token names.
 
-        A list is refused, for any of its audiences could replay the token here (RFC 8725 section 3.9), save
-        one shape: our door and the userinfo endpoint of the issuer itself, which OpenID providers add for the
-        scope `openid`, and which gives the issuer nothing that it did not have.
+        A list is refused, because any of its audiences could replay the token here (RFC 8725 section 3.9). One shape is
+        accepted: our audience and the issuer's own userinfo endpoint, which OpenID providers add for the scope
+        `openid`, and which gives the issuer nothing that it did not have.
         """
         named = [claims.aud] if isinstance(claims.aud, str) else claims.aud
         ours = [aud for aud in named if aud in self._audiences]
@@ -230,7 +156,7 @@ class Verifier:
             raise InvalidToken("The token is for another audience")
         return self._audiences[ours[0]]
 
-    def _check_times(self, claims: _Claims) -> None:
+    def _check_times(self, claims: Claims) -> None:
         now = self._clock()
         if now > claims.exp + LEEWAY_SECONDS:
             raise InvalidToken("The token has expired")
@@ -240,6 +166,7 @@ class Verifier:
     async def _verify_personal(self, token: str) -> Caller:
         if self._find_personal_token is None or not _PERSONAL.fullmatch(token):
             raise InvalidToken("The personal access token is not known")
+        # Only the hash of a personal token is stored, so a copy of the database opens no account.
         digest = hashlib.sha256(token.encode()).hexdigest()
         caller = self._personal.get(digest)
         if caller is None:
@@ -250,64 +177,3 @@ class Verifier:
         if self._clock() >= caller.expires_at:
             raise InvalidToken("The personal access token has expired")
         return caller
-
-
-def _parse(segment: str) -> dict[str, object]:
-    """One JSON object. Names that come twice are refused (RFC 8725 section 2.4), as are NaN and Infinity."""
-
-    def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
-        if len(dict(pairs)) != len(pairs):
-            raise ValueError("a name comes twice")
-        return dict(pairs)
-
-    def refuse(constant: str) -> object:
-        raise ValueError(constant)
-
-    text = base64url_decode(segment).decode()
-    parsed: object = json.loads(text, object_pairs_hook=build, parse_constant=refuse)
-    if not isinstance(parsed, dict):
-        raise ValueError("not an object")
-    return cast("dict[str, object]", parsed)
-
-
-def _check_signature(token: str, key: Key) -> None:
-    try:
-        # The key says which algorithm, never the token (RFC 8725 section 3.1).
-        _JWS.decode_complete(token, key.public, algorithms=[key.algorithm])
-    except jwt.PyJWTError as error:
-        raise InvalidToken("The signature is wrong") from error
-
-
-def client_key(name: str) -> str:
-    """A client's name as a key of fixed length, whatever it is made of. Keys of different persons may be equal."""
-    return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:32]
-
-
-def _name_client(claims: _Claims, audience: Audience, *, built_in: bool) -> str:
-    """What stays the same when a client renews its token: its id, or the session of the dashboard (`sid`).
-
-    The built-in issuer gives all its tokens the same client id and renews none: there each token is a client. Tokens
-    of an issuer that names no client are one client for each audience.
-    """
-    names = (claims.jti if built_in else None, claims.client_id, claims.azp, claims.sid)
-    return next((name for name in names if isinstance(name, str) and name), audience)
-
-
-def _describe(claims: _Claims, audience: Audience, *, built_in: bool) -> Caller:
-    return Caller(
-        user_id=claims.sub,
-        email=plain(claims.email, *EMAIL_LENGTH),
-        name=plain(claims.name, *NAME_LENGTH),
-        timezone=_timezone(claims.zoneinfo),
-        scopes=frozenset(claims.scope.split(" ")) - {""},
-        client=plain(claims.client_id, 1, MAX_CLIENT_LENGTH) or plain(claims.azp, 1, MAX_CLIENT_LENGTH),
-        expires_at=claims.exp,
-        audience=audience,
-        issuer=claims.iss,
-        client_key=client_key(_name_client(claims, audience, built_in=built_in)),
-    )
-
-
-def _timezone(value: object) -> str | None:
-    """The claim `zoneinfo` (OpenID Connect Core 1.0 section 5.1), if there is such a zone."""
-    return value if isinstance(value, str) and is_timezone(value) else None

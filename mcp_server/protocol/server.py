@@ -43,8 +43,7 @@ from mcp.types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_server.http.telemetry import trace_messages
-from mcp_server.identity.callers import Callers
-from mcp_server.identity.tokens import UNNAMED_CLIENTS, Caller
+from mcp_server.identity.callers import UNNAMED_CLIENTS, Caller, Callers
 from mcp_server.protocol import prompts, recording, resources
 from mcp_server.protocol.params import explain_params
 from mcp_server.protocol.subscriptions import Subscriptions, distinct

@@ -7,8 +7,7 @@ so news that wait for a slow reader are kept once per resource and never pile up
 
 import asyncio
 import time
-from collections import Counter
-from collections.abc import Awaitable, Callable, Generator, Iterable
+from collections.abc import Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -29,18 +28,19 @@ from mcp.types import (
     SubscriptionsListenResult,
 )
 
-from mcp_server.identity.jwks import KeysUnavailable
-from mcp_server.identity.tokens import RECHECK_SECONDS, Caller, InvalidToken
+from mcp_server.http.authentication import find_bearer
+from mcp_server.http.connection_limit import ConnectionLimit, LimitReached
+from mcp_server.identity.access_tokens import InvalidToken
+from mcp_server.identity.callers import Caller
+from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
 from mcp_server.protocol.resources import STATISTICS
 from storage.events.feed import Change, ConversationChange, Feed, Resync, SubtaskChange, TaskChange
-from storage.schema.errors import Unavailable
 
 MAX_STREAMS = 1000
 MAX_STREAMS_A_USER = 20
 MAX_URIS = 100
 
 Context = ServerRequestContext[Any, Any]
-Verify = Callable[[str], Awaitable[object]]
 
 
 class _Stream:
@@ -100,13 +100,13 @@ def distinct(wanted: SubscriptionFilter) -> frozenset[str]:
 
 
 class Subscriptions:
-    """The open streams of this process. `verify` says whether a token still holds."""
+    """The open streams of this process."""
 
-    def __init__(self, feed: Feed, verify: Verify) -> None:
+    def __init__(self, feed: Feed, verifier: Verifier) -> None:
         self._feed = feed
-        self._verify = verify
+        self._verifier = verifier
         self._streams: set[_Stream] = set()
-        self._open: Counter[str] = Counter()
+        self._limit = ConnectionLimit(MAX_STREAMS_A_USER, MAX_STREAMS)
         self._standing: tuple[_Stream, asyncio.Task[None]] | None = None
         self._closing = False
 
@@ -127,7 +127,7 @@ class Subscriptions:
             await ctx.session.send_notification(
                 SubscriptionsAcknowledgedNotification(params=acknowledged), related_request_id=ctx.request_id
             )
-            while not stream.closed and await self._holds(ctx):
+            while not stream.closed and await self._is_valid(ctx):
                 checked = time.monotonic()
                 while (left := checked + RECHECK_SECONDS - time.monotonic()) > 0 and not stream.closed:
                     events = await stream.wait(min(left, caller.expires_at - time.time()))
@@ -176,29 +176,24 @@ class Subscriptions:
     def _opened(self, stream: _Stream, caller: Caller) -> Generator[_Stream]:
         if self._closing:
             raise MCPError(INVALID_PARAMS, "The server is stopping: connect again in a few seconds.")
-        if len(self._streams) >= MAX_STREAMS or self._open[caller.user_id] >= MAX_STREAMS_A_USER:
-            raise MCPError(INVALID_PARAMS, "Too many subscriptions are open: end one first.")
-        self._streams.add(stream)
-        self._open[caller.user_id] += 1
-        unsubscribe = self._feed.subscribe(stream.take)
         try:
-            yield stream
-        finally:
-            unsubscribe()
-            self._streams.discard(stream)
-            self._open[caller.user_id] -= 1
-            if not self._open[caller.user_id]:
-                del self._open[caller.user_id]
+            with self._limit.hold(caller.user_id):
+                self._streams.add(stream)
+                unsubscribe = self._feed.subscribe(stream.take)
+                try:
+                    yield stream
+                finally:
+                    unsubscribe()
+                    self._streams.discard(stream)
+        except LimitReached as error:
+            raise MCPError(INVALID_PARAMS, "Too many subscriptions are open: end one first.") from error
 
-    async def _holds(self, ctx: Context) -> bool:
-        """Whether the token of the request still lets its bearer in; what cannot be told ends nothing."""
+    async def _is_valid(self, ctx: Context) -> bool:
+        """Whether the token of the request still lets its bearer in. Over stdio there is none."""
         if ctx.request is None:
             return True
-        token = ctx.request.headers.get("authorization", "").partition(" ")[2].strip()
         try:
-            await self._verify(token)
+            await self._verifier.recheck(find_bearer(ctx.request.scope) or "", "mcp")
         except InvalidToken:
             return False
-        except (KeysUnavailable, Unavailable):
-            pass
         return True

@@ -11,7 +11,7 @@ from mcp.types import (
     InputRequiredResult,
 )
 
-from mcp_server.identity.tokens import Caller
+from mcp_server.identity.callers import Caller
 from storage.engine.database import Scope
 from storage.schema.errors import NotAllowed
 

@@ -23,6 +23,7 @@ from sqlalchemy.sql.expression import SelectBase, UpdateBase
 from storage.engine.dsn import cleaned
 from storage.engine.retry import SEVERED, Transient, Unprepared, explained, unidentified
 from storage.schema.errors import Unavailable
+from storage.schema.request_models import USER_ID
 
 if TYPE_CHECKING:
     from sqlalchemy.sql.compiler import SQLCompiler
@@ -34,7 +35,6 @@ Row = asyncpg.Record
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[Row]
 
-_USER_ID = re.compile(r"[A-Za-z0-9_.:@|-]{1,128}")
 _DIALECT = asyncpg_dialect.dialect()
 
 ACQUIRE_SECONDS = 1.0
@@ -235,7 +235,7 @@ class Database:
         Raises:
             ValueError: the id has characters that an identity provider does not give out.
         """
-        if not _USER_ID.fullmatch(user_id):
+        if not re.fullmatch(USER_ID, user_id):
             raise ValueError("user id")
         return Scope(self, user_id, client)
 

@@ -18,6 +18,8 @@ Permission = Literal["view", "edit"]
 TeamRole = Literal["owner", "admin", "member", "viewer"]
 MessageRole = Literal["user", "assistant", "system", "tool"]
 
+USER_ID = r"[A-Za-z0-9_.:@|-]{1,128}"
+"""The pattern of a user id, which is the `sub` of a token."""
 MAX_ID = 2**63 - 1
 MAX_CALL_ID = 200
 """Characters of the id that a chat API gives to a tool call."""

@@ -25,8 +25,9 @@ from mcp_server.http.authentication import Authentication, caller_of_environment
 from mcp_server.http.host_guard import HostGuard
 from mcp_server.http.mcp_requests import McpRequests
 from mcp_server.http.resource_metadata import metadata_routes
+from mcp_server.identity.callers import Caller
 from mcp_server.identity.local_issuer import Audience, LocalIssuer
-from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.identity.tokens import Verifier
 from mcp_server.settings import Settings, SettingsError
 from storage.schema.errors import Unavailable
 from tests.support.token_factory import (

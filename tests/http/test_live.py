@@ -203,11 +203,15 @@ def test_a_withdrawn_token_is_found_out_within_thirty_seconds() -> None:
 
 
 async def test_a_withdrawn_personal_token_ends_its_socket(
-    house: RunningServer, alice: Person, direct_url: str, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, database_url: str, direct_url: str, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(live_socket, "RECHECK_SECONDS", 0.05)
     monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
-    async with personal_token(direct_url, alice.user_id) as (token, withdraw), house.open_socket() as connection:
+    async with (
+        standing(settings, database_url, direct_url) as server,
+        personal_token(direct_url, alice.user_id) as (token, withdraw),
+        server.open_socket() as connection,
+    ):
         listener = Listener(connection)
         await listener.say(type="authenticate", token=token)
         assert await listener.hear() == {"type": "ready"}

@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mcp_server.identity.callers import Callers
+from mcp_server.identity.callers import Caller, Callers
 from mcp_server.identity.local_issuer import LocalIssuer
-from mcp_server.identity.tokens import Caller, Verifier
+from mcp_server.identity.tokens import Verifier
 from tests.conftest import Person
 from tests.support.processes import typed
 from tests.support.token_factory import (

@@ -262,9 +262,13 @@ async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
         await ending(stream)
 
 
-@pytest.mark.parametrize("limit", ["MAX_STREAMS", "MAX_STREAMS_A_USER"])
-async def test_streams_are_limited(services: Services, monkeypatch: pytest.MonkeyPatch, limit: str):
-    monkeypatch.setattr(module, limit, 2)
+@pytest.fixture(params=["MAX_STREAMS", "MAX_STREAMS_A_USER"])
+def two_streams(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, request.param, 2)
+
+
+@pytest.mark.usefixtures("two_streams")
+async def test_streams_are_limited(services: Services):
     async with Client(services.server) as client, client.listen(), client.listen():
         with pytest.raises(MCPError, match="Too many subscriptions"):
             async with client.listen():

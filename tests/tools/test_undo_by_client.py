@@ -7,8 +7,7 @@ import pytest
 from mcp import Client
 from mcp.types import Implementation
 
-from mcp_server.identity.callers import Callers
-from mcp_server.identity.tokens import Caller
+from mcp_server.identity.callers import Caller, Callers
 from mcp_server.protocol.server import build_mcp_server
 from storage.schema.errors import NotFound
 from storage.schema.request_models import NewTask
