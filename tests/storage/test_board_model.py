@@ -16,7 +16,7 @@ from tests.support import board_views
 from tests.support.backdating import Backdating, backdating
 from tests.support.board_machine import EDITS, NEVER_GIVEN, Draw, Work
 from tests.support.board_model import By
-from tests.support.board_strategies import CLIENTS, FILTERS, ROLES, WORDS, spelled
+from tests.support.board_strategies import CLIENTS, ROLES, SORTS, WORDS, filters, spelled
 from tests.support.board_views import now
 from tests.support.crowd import Crowds, gathering, live
 from tests.support.permission_model import OK, no_task, no_team
@@ -80,8 +80,9 @@ class Shown(Work):
     def check(self, user: str) -> None:
         by = By(user, CLIENTS[0])
         self.compare_numbers(by, None, 1 + self.turn % (DAYS + 2))
-        rows, totals = self.all_pages(by, "list_tasks", "tasks", status="all", limit=100, detail="full")
-        expected = board_views.list_tasks(self.board, user, {"status": "all"})
+        wanted = {"status": "all", "sort": SORTS[self.turn % 4], "limit": (3, 100)[self.turn % 3 > 0]}
+        rows, totals = self.all_pages(by, "list_tasks", "tasks", **wanted, detail="full")
+        expected = board_views.list_tasks(self.board, user, wanted)
         assert [with_moments(row) for row in rows] == [board_views.full(self.board, user, n) for n in expected]
         assert totals == {len(expected)}
 
@@ -128,10 +129,10 @@ class Shown(Work):
             cursor = {"cursor": page["next_cursor"]}
 
     def list_tasks(self, by: By, draw: Draw) -> None:
-        team = self.pick(draw, list(self.board.teams)) if draw(st.booleans()) else None
-        parent = self.pick_task(draw, by) if not draw(st.integers(0, 3)) else None
+        team = self.pick(draw, list(self.board.teams)) if not draw(st.integers(0, 4)) else None
+        parent = self.pick_task(draw, by) if not draw(st.integers(0, 8)) else None
         where = {name: n for name, n in (("team_id", team), ("parent_id", parent)) if n is not None}
-        wanted = {"limit": 100} | spelled(draw(FILTERS)) | where
+        wanted = spelled(draw(filters())) | where
         if team is not None and self.board.role(by.user, team) is None:
             self.attempt(by, "list_tasks", no_team(team), **wanted)
             return
