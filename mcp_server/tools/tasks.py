@@ -114,6 +114,9 @@ class OneTask(StrictModel):
     task_id: Id
 
 
+_IDS = ("task_id", "task_ids")
+
+
 class DeleteTask(StrictModel):
     """Arguments of delete_task."""
 
@@ -126,10 +129,8 @@ class DeleteTask(StrictModel):
     @model_validator(mode="before")
     @classmethod
     def _ignore_nulls(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Leave out null ids where no others are given: to be told of them would lead to the next refusal."""
-        ids = {name: data[name] for name in ("task_id", "task_ids") if name in data}
-        nothing = all(isinstance(value, Null) for value in ids.values())
-        return {name: value for name, value in data.items() if name not in ids or not nothing}
+        """Drop null ids. Elsewhere null could mean "clear", and is refused; here it only means "not this one"."""
+        return {name: value for name, value in data.items() if name not in _IDS or not isinstance(value, Null)}
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:
