@@ -30,7 +30,7 @@ from storage.embedded_postgres import supervisor
 from storage.embedded_postgres.cluster import SUPERUSER, Cluster
 from storage.engine import migrations
 from storage.engine.database import Database, Scope
-from storage.schema.request_models import NewTask
+from storage.schema.request_models import NewTask, TaskFilter
 from storage.tasks import listing, statistics, tasks
 
 RATE_LIMIT = 1_000_000
@@ -53,7 +53,7 @@ TOOLS = {
     # What stands in front of the storage, alone.
     "whoami": Measure(lambda _: {}, lambda _scope, _task: asyncio.sleep(0)),
     "add_task": Measure(lambda _: TASK, lambda scope, _: tasks.add(scope, NewTask(**TASK))),
-    "list_tasks": Measure(lambda _: {}, lambda scope, _: listing.find(scope, listing.Filter(), 20)),
+    "list_tasks": Measure(lambda _: {}, lambda scope, _: listing.find(scope, TaskFilter(), 20)),
     "complete_task": Measure(lambda task: {"task_id": task}, tasks.complete),
     "get_statistics": Measure(lambda _: {}, lambda scope, _: statistics.overview(scope)),
 }

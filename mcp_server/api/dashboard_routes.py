@@ -22,7 +22,7 @@ from mcp_server.identity.callers import Callers
 from storage.engine.database import Scope
 from storage.people import teams, users
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
-from storage.schema.request_models import MAX_ID, Line, StrictModel
+from storage.schema.request_models import MAX_DAYS, MAX_ID, MAX_PAGE_ROWS, Line, StrictModel, TaskFilter
 from storage.schema.response_models import DashboardSnapshot, DayCount, TaskBrief, TeamBrief, Totals
 from storage.tasks import dashboard, listing, statistics
 
@@ -51,13 +51,17 @@ class TeamQuery(StrictModel):
 class DaysQuery(TeamQuery):
     """TeamQuery tasks, and how many days back."""
 
-    days: Annotated[int, within(1, 366)] = Field(14, ge=1, le=366, description="How many days, today included")
+    days: Annotated[int, within(1, MAX_DAYS)] = Field(
+        14, ge=1, le=MAX_DAYS, description="How many days, today included"
+    )
 
 
 class LimitQuery(TeamQuery):
     """TeamQuery tasks, and how many of them."""
 
-    limit: Annotated[int, within(1, 100)] = Field(8, ge=1, le=100, description="How many tasks at most")
+    limit: Annotated[int, within(1, MAX_PAGE_ROWS)] = Field(
+        8, ge=1, le=MAX_PAGE_ROWS, description="How many tasks at most"
+    )
 
 
 class SnapshotQuery(DaysQuery, LimitQuery):
@@ -175,7 +179,7 @@ async def get_trend(request: Request, query: Annotated[DaysQuery, Query()]) -> R
 @router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
 async def get_tasks(request: Request, query: Annotated[LimitQuery, Query()]) -> Response:
     """The newest tasks that the caller may see, completed ones as well."""
-    wanted = listing.Filter(status="all", team_id=query.team_id)
+    wanted = TaskFilter(status="all", team_id=query.team_id)
     page = await listing.find(await _scope(request), wanted, query.limit)
     return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
 

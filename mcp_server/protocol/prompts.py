@@ -20,24 +20,24 @@ from pydantic import TypeAdapter, ValidationError
 from mcp_server.tools.calls import Call
 from mcp_server.tools.registry import TOOLS, as_text
 from storage.conversations import conversations
-from storage.people import teams, users
+from storage.people import users
 from storage.people.timezones import rules_of
 from storage.schema.errors import InvalidInput, NotFound
-from storage.schema.request_models import Id
+from storage.schema.request_models import Id, Tag, TaskFilter
 from storage.schema.response_models import TaskPage
+from storage.search import completions
 from storage.tasks import listing, statistics
-from storage.tasks.listing import Filter
+from storage.tasks.listing import CompletedFilter
 
 MOST_TASKS = 40
 MOST_TOKENS = 8000
 """How much of a conversation is given back to a model."""
-MOST_VALUES = 100
+MAX_VALUES = 100
 """Of a completion; the protocol's limit."""
-MOST_READ = 500
-"""How many tasks or conversations a completion looks at; with more of them, its total is unknown."""
 
 _NAME = re.compile(r"[a-z_]+")
 _ID: TypeAdapter[int] = TypeAdapter(Id)
+_TAG_NAME: TypeAdapter[str] = TypeAdapter(Tag)
 _TEAM = PromptArgument(name="team_id", title="Team", description="Only this team's tasks")
 _TAG = PromptArgument(name="tag", title="Tag", description="Only tasks with this tag")
 _CONVERSATION = PromptArgument(name="conversation_id", title="Conversation", required=True)
@@ -88,44 +88,22 @@ async def get(call: Call, tools: Set[str], name: str, arguments: dict[str, str])
     return GetPromptResult(description=text.wire.description, messages=[PromptMessage(role="user", content=content)])
 
 
-async def complete(call: Call, argument: str, begun: str) -> Completion:
-    """Values for an argument of a prompt or a resource template: the caller's own, by what was typed so far.
-
-    Ids are also found by the words of what they stand for. Anything else gets no values.
-    """
-    typed = begun.strip().casefold()
-    more = False
-    match argument:
-        case "tag":
-            tags = await listing.tags(call.scope)
-            values = [tag for tag in tags if tag.casefold().startswith(typed)]
-            more = len(tags) == listing.MOST_TAGS
-        case "team_id":
-            values = [str(t.id) for t in await teams.find_all(call.scope) if _fits(typed, t.id, t.name)]
-        case "conversation_id":
-            recent = await conversations.find(call.scope, limit=MOST_READ)
-            values = [str(c.id) for c in recent.conversations if _fits(typed, c.id, c.title or "")]
-            more = recent.next_cursor is not None
-        case "task_id":
-            latest = await listing.find(call.scope, Filter(sort="updated"), MOST_READ)
-            values = [str(t.id) for t in latest.tasks if _fits(typed, t.id, t.title)]
-            more = latest.next_cursor is not None
-        case _:
-            values = []
-    total = None if more else len(values)
-    return Completion(values=values[:MOST_VALUES], total=total, has_more=more or len(values) > MOST_VALUES)
-
-
-def _fits(typed: str, number: int, words: str) -> bool:
-    return str(number).startswith(typed) or typed in words.casefold()
+async def complete(call: Call, argument: str, typed: str) -> Completion:
+    """Values for an argument of a prompt or a resource template: the caller's own, by what was typed so far."""
+    found = await completions.complete(call.scope, argument, typed)
+    more = not found.complete
+    total = None if more else len(found.values)
+    return Completion(values=found.values[:MAX_VALUES], total=total, has_more=more or len(found.values) > MAX_VALUES)
 
 
 async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
     now = await _now(call)
-    team_id, tag = _id(given, "team_id"), given.get("tag")
+    team_id, tag = _id(given, "team_id"), _tag(given)
     tomorrow = (now + timedelta(days=1)).date().isoformat()
-    due = await listing.find(call.scope, Filter(sort="due", due_before=tomorrow, team_id=team_id, tag=tag), MOST_TASKS)
-    others = await listing.find(call.scope, Filter(sort="priority", team_id=team_id, tag=tag), MOST_TASKS)
+    due = await listing.find(
+        call.scope, TaskFilter(sort="due", due_before=tomorrow, team_id=team_id, tag=tag), MOST_TASKS
+    )
+    others = await listing.find(call.scope, TaskFilter(sort="priority", team_id=team_id, tag=tag), MOST_TASKS)
     seen = {task.id for task in due.tasks}
     return _with_data(
         f"Plan my day with me. It is {now:%A, %Y-%m-%d %H:%M} ({now.tzname()}). Start with what is overdue or due "
@@ -139,9 +117,9 @@ async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
 async def _weekly_review(call: Call, given: dict[str, str]) -> str:
     now, team_id = await _now(call), _id(given, "team_id")
     numbers = await statistics.overview(call.scope, team_id, 7)
-    week = Filter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
+    week = CompletedFilter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
     done = await listing.find(call.scope, week, MOST_TASKS, whole=True)
-    left = await listing.find(call.scope, Filter(team_id=team_id, sort="due"), MOST_TASKS)
+    left = await listing.find(call.scope, TaskFilter(team_id=team_id, sort="due"), MOST_TASKS)
     whose = "the team" if team_id is not None else "my own tasks (the lists also have what others share with me)"
     return _with_data(
         f"Review my week with me. It is {now:%A, %Y-%m-%d} ({now.tzname()}). Say what got done, what is late or stuck, "
@@ -176,6 +154,13 @@ def _id(given: dict[str, str], name: str) -> int | None:
         return _ID.validate_python(int(given[name])) if name in given else None
     except (ValueError, ValidationError) as error:
         raise InvalidInput(f"{name} must be a number such as 42.") from error
+
+
+def _tag(given: dict[str, str]) -> str | None:
+    try:
+        return _TAG_NAME.validate_python(given["tag"]) if "tag" in given else None
+    except ValidationError as error:
+        raise InvalidInput("tag must be text of 50 characters at most, such as orders.") from error
 
 
 def _shown(what: str, page: TaskPage) -> str:

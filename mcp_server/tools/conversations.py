@@ -8,7 +8,18 @@ from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
 from storage.conversations import conversations, message_search
 from storage.schema import token_budget
-from storage.schema.request_models import Count, Cursor, Id, Key, Line, NewMessage, StrictModel
+from storage.schema.request_models import (
+    ConversationTitle,
+    Count,
+    Cursor,
+    Id,
+    Key,
+    NewMessage,
+    Ordinal,
+    PageSize,
+    Query,
+    StrictModel,
+)
 from storage.schema.response_models import (
     ConversationDeleted,
     ConversationList,
@@ -18,15 +29,13 @@ from storage.schema.response_models import (
     MessagesAppended,
 )
 
-Limit = Annotated[Count, Field(ge=1, le=100)]
-Query = Annotated[Line, Field(max_length=500)]
 Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]
 
 
 class StartConversation(StrictModel):
     """Arguments of start_conversation."""
 
-    title: Annotated[Line, Field(max_length=200)] | None = None
+    title: ConversationTitle | None = None
     messages: Messages = Field(default_factory=list[NewMessage])
     idempotency_key: Key | None = None
 
@@ -43,7 +52,7 @@ class ListConversations(StrictModel):
     """Arguments of list_conversations."""
 
     search: Query | None = None
-    limit: Limit = 20
+    limit: PageSize = 20
     cursor: Cursor | None = None
 
 
@@ -51,8 +60,8 @@ class GetConversation(StrictModel):
     """Arguments of get_conversation."""
 
     conversation_id: Id
-    limit: Limit = 50
-    before_sequence: Annotated[Count, Field(ge=1, le=2**31 - 1)] | None = Field(None, description="For older messages")
+    limit: PageSize = 50
+    before_sequence: Ordinal | None = Field(None, description="For older messages")
     max_tokens: Annotated[Count, Field(ge=100, le=20_000)] = 4000
 
 
@@ -60,7 +69,7 @@ class SearchMessages(StrictModel):
     """Arguments of search_messages."""
 
     query: Query = Field(description='Whole words; "a phrase", or, -not')
-    limit: Limit = 20
+    limit: PageSize = 20
     cursor: Cursor | None = None
 
 

@@ -1,6 +1,5 @@
 """search and fetch in the shape that ChatGPT connectors and deep research expect, over tasks and conversations."""
 
-import re
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -10,12 +9,10 @@ from storage.conversations import conversations
 from storage.engine.database import Scope
 from storage.schema import token_budget
 from storage.schema.errors import NotFound
-from storage.schema.request_models import MAX_ID, Line, StrictModel, only
+from storage.schema.request_models import MAX_ID, Line, Query, StrictModel, only
 from storage.schema.response_models import ResponseModel
-from storage.tasks import history, listing
-from storage.tasks.listing import Filter
-
-_TERM = re.compile(r'-?"[^"]*\w[^"]*"|[^\s"]*\w[^\s"]*')
+from storage.search import matches
+from storage.tasks import history
 
 MOST = 10
 """How many of each kind are found."""
@@ -26,7 +23,7 @@ TITLE_TOKENS = 130
 class Search(StrictModel):
     """Arguments of search."""
 
-    query: Annotated[Line, Field(max_length=500)]
+    query: Query
 
 
 class Fetch(StrictModel):
@@ -64,30 +61,17 @@ class Document(ResponseModel):
 @tool("search", "Search", reads=True)
 async def search(call: Call, args: Search) -> Results:
     """Find tasks and conversations by their words: those with all of them, else those with any. Read one with fetch."""
-    found = await _find(call.scope, args.query)
-    if not found and (wider := _widen(args.query)):
-        found = await _find(call.scope, wider)
-    return Results(results=found)
+    found = await matches.search(call.scope, args.query, MOST)
+    return Results(
+        results=[
+            *(_found("task", task.id, _shorten(task.title)) for task in found.tasks),
+            *(_found("conversation", chat.id, _shorten(_title(chat.id, chat.title))) for chat in found.conversations),
+        ]
+    )
 
 
-def _widen(query: str) -> str:
-    """A query for any of the words and phrases, each still without what is unwanted; empty if it would be the same."""
-    terms = [term for term in _TERM.findall(query) if term.lower() != "or"]
-    unwanted = [term for term in terms if term.startswith("-")]
-    wanted = [term for term in terms if not term.startswith("-")]
-    return " or ".join(" ".join([term, *unwanted]) for term in wanted) if len(wanted) > 1 else ""
-
-
-async def _find(scope: Scope, words: str) -> list[Found]:
-    tasks = await listing.find(scope, Filter(status="all", search=words), MOST)
-    chats = await conversations.find(scope, words, MOST)
-    return [
-        *(_found("task", task.id, token_budget.shorten(task.title, TITLE_TOKENS)) for task in tasks.tasks),
-        *(
-            _found("conversation", chat.id, token_budget.shorten(_title(chat.id, chat.title), TITLE_TOKENS))
-            for chat in chats.conversations
-        ),
-    ]
+def _shorten(title: str) -> str:
+    return token_budget.shorten(title, TITLE_TOKENS)
 
 
 def _found(kind: str, number: int, title: str) -> Found:

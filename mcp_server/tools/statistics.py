@@ -1,11 +1,9 @@
 """The numbers."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage.schema.request_models import Count, Id, StrictModel
+from storage.schema.request_models import Days, Id, StrictModel
 from storage.schema.response_models import Overview
 from storage.tasks import statistics
 
@@ -14,7 +12,7 @@ class GetStatistics(StrictModel):
     """Arguments of get_statistics."""
 
     team_id: Id | None = Field(None, description="A team's numbers instead of one's own")
-    days: Annotated[Count, Field(ge=1, le=366)] = 14
+    days: Days = 14
 
 
 VIEW = "ui://taskdeck/statistics.html"

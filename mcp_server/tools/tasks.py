@@ -3,7 +3,7 @@
 from typing import Annotated, Any, Literal, Self
 from unicodedata import category
 
-from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator, model_validator
+from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, model_validator
 
 from mcp_server.tools.refusals import MOST, Null, explain, no_nulls
 from mcp_server.tools.registry import TOOLS, Call, tool
@@ -14,14 +14,13 @@ from storage.schema.request_models import (
     Cursor,
     Id,
     Key,
-    Line,
-    Moment,
     NewTask,
-    Priority,
+    Ordinal,
+    PageSize,
     Status,
     StrictModel,
-    Tag,
     TaskFields,
+    TaskFilter,
 )
 from storage.schema.response_models import (
     ResponseModel,
@@ -36,7 +35,6 @@ from storage.schema.response_models import (
 )
 from storage.tasks import deletion, history, listing, tasks
 from storage.tasks import undo as undoing
-from storage.tasks.listing import Filter, ListedScope, ListedStatus, Sort
 
 MOST_UNASKED = 5
 """How many tasks are deleted at once without asking."""
@@ -45,18 +43,9 @@ MOST_SHOWN = 60
 
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»\uff02〝〞'), "'")
 
+_NEW_TASK: TypeAdapter[NewTask] = TypeAdapter(Annotated[NewTask, no_nulls(NewTask)])
+
 Clearable = Literal["description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence"]
-
-
-def _keep(value: object, check: ValidatorFunctionWrapHandler) -> object:
-    try:
-        return check(value)
-    except ValidationError as error:
-        return error
-
-
-ValidatedSeparately = WrapValidator(_keep)
-"""What is wrong with one is found in its place, for the others may be fine."""
 
 
 class AddTask(NewTask):
@@ -68,8 +57,9 @@ class AddTask(NewTask):
 class AddTasks(StrictModel):
     """Arguments of add_tasks."""
 
+    # Each is validated by itself in add_tasks, because with atomic=false the others may be fine.
     tasks: Annotated[
-        list[Annotated[NewTask, no_nulls(NewTask), ValidatedSeparately]], Field(min_length=1, max_length=50)
+        list[Annotated[object, WithJsonSchema(NewTask.model_json_schema())]], Field(min_length=1, max_length=50)
     ]
     atomic: bool = Field(True, description="All or none")
     idempotency_key: Key | None = None
@@ -90,21 +80,11 @@ class AddedTasks(ResponseModel):
     results: list[Added]
 
 
-class ListTasks(StrictModel):
+class ListTasks(TaskFilter):
     """Arguments of list_tasks."""
 
-    status: ListedStatus = Field("pending", description="pending = not completed")
-    scope: ListedScope = Field("all", description="mine = what I own")
-    team_id: Id | None = None
-    parent_id: Id | None = Field(None, description="Its direct subtasks")
-    search: Annotated[Line, Field(max_length=500)] | None = Field(None, description='Whole words; "a phrase", or, -not')
-    tag: Tag | None = None
-    priority: Priority | None = None
-    due_before: Moment | None = Field(None, description="Exclusive; a date is the user's day")
-    due_after: Moment | None = Field(None, description="Inclusive")
-    sort: Sort = "created"
     detail: Literal["brief", "full"] = "brief"
-    limit: Annotated[Count, Field(ge=1, le=100)] = 20
+    limit: PageSize = 20
     cursor: Cursor | None = None
 
 
@@ -145,9 +125,7 @@ class UpdateTask(TaskFields):
     task_id: Id
     status: Status | None = None
     clear: list[Clearable] = Field(default_factory=list[Clearable], description="Fields to empty")
-    expected_version: Annotated[Count, Field(ge=1, le=2**31 - 1)] | None = Field(
-        None, description="Refuse if the task is at another version"
-    )
+    expected_version: Ordinal | None = Field(None, description="Refuse if the task is at another version")
 
 
 class Undo(StrictModel):
@@ -168,7 +146,7 @@ async def add_task(call: Call, args: AddTask) -> TaskView:
 @tool("tasks", "Add several tasks")
 async def add_tasks(call: Call, args: AddTasks) -> AddedTasks:
     """Add up to 50 tasks, 1 MiB at most, in one call. With atomic=false each result tells what became of that task."""
-    items = [_invalid_task(task, f"tasks.{index}." if args.atomic else "") for index, task in enumerate(args.tasks)]
+    items = [_validate(task, f"tasks.{index}." if args.atomic else "") for index, task in enumerate(args.tasks)]
     wrong = [item for item in items if isinstance(item, InvalidInput)]
     if wrong and args.atomic:
         raise InvalidInput(" ".join([*map(str, wrong[:MOST]), "Nothing was added."]))
@@ -183,11 +161,12 @@ async def add_tasks(call: Call, args: AddTasks) -> AddedTasks:
     )
 
 
-def _invalid_task(task: NewTask | ValidationError, at: str) -> NewTask | InvalidInput:
-    if isinstance(task, NewTask):
-        return task
-    schema = TOOLS["add_tasks"].wire.input_schema["properties"]["tasks"]["items"]
-    return InvalidInput(explain(task, "add_tasks", schema, at))
+def _validate(task: object, path: str) -> NewTask | InvalidInput:
+    try:
+        return _NEW_TASK.validate_python(task)
+    except ValidationError as error:
+        schema = TOOLS["add_tasks"].wire.input_schema["properties"]["tasks"]["items"]
+        return InvalidInput(explain(error, "add_tasks", schema, path))
 
 
 @tool("tasks", "List tasks", reads=True)
@@ -198,7 +177,7 @@ async def list_tasks(call: Call, args: ListTasks) -> TaskPage:
     """
     return await listing.find(
         call.scope,
-        Filter(**args.model_dump(include={*Filter.model_fields})),
+        args,
         args.limit,
         args.cursor,
         whole=args.detail == "full",

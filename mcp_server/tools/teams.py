@@ -1,13 +1,11 @@
 """Tools on teams and sharing: who else sees a task."""
 
-from typing import Annotated
-
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, NoArguments, tool
 from storage.people import teams
 from storage.schema import token_budget
-from storage.schema.request_models import Id, Line, Permission, Person, StrictModel, TeamRole
+from storage.schema.request_models import Id, Permission, Person, StrictModel, TeamName, TeamRole
 from storage.schema.response_models import TaskShares, TeamList, TeamView
 from storage.tasks import sharing
 
@@ -15,7 +13,7 @@ from storage.tasks import sharing
 class CreateTeam(StrictModel):
     """Arguments of create_team."""
 
-    name: Annotated[Line, Field(max_length=100)]
+    name: TeamName
 
 
 class AddTeamMember(StrictModel):

@@ -17,10 +17,16 @@ Access = Literal["owner", "edit", "view"]
 Permission = Literal["view", "edit"]
 TeamRole = Literal["owner", "admin", "member", "viewer"]
 MessageRole = Literal["user", "assistant", "system", "tool"]
+Sort = Literal["created", "due", "priority", "updated"]
+ListedStatus = Literal["pending", "in_progress", "completed", "all"]
+ListedScope = Literal["mine", "shared", "team", "all"]
 
 USER_ID = r"[A-Za-z0-9_.:@|-]{1,128}"
 """The pattern of a user id, which is the `sub` of a token."""
 MAX_ID = 2**63 - 1
+MAX_PAGE_ROWS = 100
+MAX_DAYS = 366
+"""Of statistics: a year."""
 MAX_CALL_ID = 200
 """Characters of the id that a chat API gives to a tool call."""
 NO_DATE = "not a date that can be read: write 2026-03-01, or 2026-03-01T17:00:00+01:00"
@@ -93,6 +99,11 @@ Text = Annotated[str, AfterValidator(_storable)]
 Line = Annotated[Text, AfterValidator(_meant)]
 Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
 Count = Annotated[int, BeforeValidator(_whole)]
+PageSize = Annotated[Count, Field(ge=1, le=MAX_PAGE_ROWS)]
+Days = Annotated[Count, Field(ge=1, le=MAX_DAYS)]
+# PostgreSQL's integer, of which versions and sequence numbers are.
+Ordinal = Annotated[Count, Field(ge=1, le=2**31 - 1)]
+Query = Annotated[Line, Field(max_length=500)]
 Title = Annotated[Line, Field(max_length=500)]
 Tag = Annotated[Line, Field(max_length=50)]
 Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
@@ -130,6 +141,21 @@ class NewTask(TaskFields):
     """A task to add."""
 
     title: Title  # pyright: ignore[reportIncompatibleVariableOverride, reportGeneralTypeIssues]: required here, optional in a change
+
+
+class TaskFilter(StrictModel):
+    """Which tasks, in which order."""
+
+    status: ListedStatus = Field(default="pending", description="pending = not completed")
+    scope: ListedScope = Field(default="all", description="mine = what I own")
+    team_id: Id | None = None
+    parent_id: Id | None = Field(default=None, description="Its direct subtasks")
+    search: Query | None = Field(default=None, description='Whole words; "a phrase", or, -not')
+    tag: Tag | None = None
+    priority: Priority | None = None
+    due_before: Moment | None = Field(default=None, description="Exclusive; a date is the user's day")
+    due_after: Moment | None = Field(default=None, description="Inclusive")
+    sort: Sort = "created"
 
 
 class NewMessage(StrictModel):

@@ -5,6 +5,7 @@ from typing import cast
 from storage.engine.database import Scope
 from storage.engine.retry import retry_transient
 from storage.people import teams, users
+from storage.schema.request_models import TaskFilter
 from storage.schema.response_models import DashboardSnapshot, TaskBrief
 from storage.tasks import listing, statistics
 
@@ -22,7 +23,7 @@ async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, lim
         InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
     """
     async with scope.transaction(snapshot=True) as transaction:
-        page = await listing.read(transaction, listing.Filter(status="all", team_id=team_id), limit)
+        page = await listing.read(transaction, TaskFilter(status="all", team_id=team_id), limit)
         totals, trend = await statistics.read(transaction, team_id, days)
         shown, team_count = await teams.read_brief(transaction, MOST_TEAMS, team_id)
         timezone = await users.timezone_of(transaction, scope.user_id)

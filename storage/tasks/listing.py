@@ -7,9 +7,8 @@ every row of each (docs/research.md, "Policies and lists").
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
-from pydantic import BaseModel
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
@@ -33,15 +32,11 @@ from storage.engine.database import Row, Scope, Statement, Transaction, compiled
 from storage.engine.retry import retry_transient
 from storage.people import users
 from storage.schema import token_budget
-from storage.schema.request_models import Priority
+from storage.schema.request_models import ListedScope, ListedStatus, Moment, Sort, TaskFilter
 from storage.schema.response_models import TaskPage
 from storage.schema.tables import Task
 from storage.tasks import days, due_dates
 from storage.tasks.columns import BRIEF, WHOLE, brief, find_one, view
-
-Sort = Literal["created", "due", "priority", "updated"]
-ListedStatus = Literal["pending", "in_progress", "completed", "all"]
-ListedScope = Literal["mine", "shared", "team", "all"]
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """Where an undated task sorts among the dated ones: after them all."""
@@ -49,23 +44,10 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 MOST_TAGS = 1000
 
 
-class Filter(BaseModel):
-    """Which tasks, in which order. Moments are as callers write them: "after" is inclusive, "before" exclusive.
+class CompletedFilter(TaskFilter):
+    """A filter that also asks when tasks were completed; no tool offers that."""
 
-    A date is a day in the caller's time zone.
-    """
-
-    status: ListedStatus = "pending"
-    scope: ListedScope = "all"
-    team_id: int | None = None
-    parent_id: int | None = None
-    search: str | None = None
-    tag: str | None = None
-    priority: Priority | None = None
-    due_before: str | None = None
-    due_after: str | None = None
-    completed_after: str | None = None
-    sort: Sort = "created"
+    completed_after: Moment | None = None
 
 
 class _Shape(NamedTuple):
@@ -101,7 +83,7 @@ _KEYS: dict[Sort, _Key] = {
 @retry_transient
 async def find(
     scope: Scope,
-    wanted: Filter,
+    wanted: TaskFilter,
     limit: int = 20,
     cursor: str | None = None,
     *,
@@ -121,7 +103,7 @@ async def find(
 
 async def read(
     transaction: Transaction,
-    wanted: Filter,
+    wanted: TaskFilter,
     limit: int,
     cursor: str | None = None,
     *,
@@ -130,7 +112,8 @@ async def read(
 ) -> TaskPage:
     """As `find`, in a transaction of its caller's."""
     values = _values(wanted)
-    listing = f"tasks {wanted.model_dump_json()}"
+    # A cursor belongs to one listing. Tools pass their arguments as the filter, which hold the cursor itself.
+    listing = f"tasks {wanted.model_dump_json(include={*CompletedFilter.model_fields})}"
     if cursor is not None:
         values["after_key"], values["after_id"] = pagination.read(cursor, listing, _KEYS[wanted.sort].python, int)
     given = frozenset(name for name in values if not name.startswith("after_"))
@@ -174,13 +157,13 @@ def _without_extras(row: Row) -> Any:  # noqa: ANN401
     return {name: value for name, value in row.items() if name not in ("total", "sort_key")}
 
 
-def _values(wanted: Filter) -> dict[str, Any]:
+def _values(wanted: TaskFilter) -> dict[str, Any]:
     plain = {"team_id", "parent_id", "search", "tag", "priority"}
     values: dict[str, Any] = wanted.model_dump(include=plain, exclude_none=True)
     for name in ("due_before", "due_after", "completed_after"):
-        said = getattr(wanted, name)
-        if said is not None:
-            bound = due_dates.parse_due(said, name)
+        moment = getattr(wanted, name, None)
+        if moment is not None:
+            bound = due_dates.parse_due(moment, name)
             # A date is a day of the caller's calendar, which only the database knows.
             values[f"{name}_day" if bound.is_date else name] = bound.at
     return values

@@ -138,6 +138,7 @@ async def test_a_prompt_that_cannot_be_is_refused_in_words(alice: Person, bob: P
     assert "No conversation" in await refusal(alice, "continue_conversation", conversation_id=str(theirs))
     assert await refusal(alice, "continue_conversation") == "conversation_id is required."
     assert "must be a number" in await refusal(alice, "continue_conversation", conversation_id="seven")
+    assert "tag must be text of 50 characters at most" in await refusal(alice, "plan_my_day", tag="x" * 51)
     assert "has no argument user_id" in await refusal(alice, "plan_my_day", user_id=bob.user_id)
     assert "no prompt 'nope'" in await refusal(alice, "nope")
 

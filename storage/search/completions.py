@@ -1,0 +1,50 @@
+"""Values to complete an argument with: the caller's own tags, teams, conversations and tasks."""
+
+from dataclasses import dataclass
+
+from storage.conversations import conversations
+from storage.engine.database import Scope
+from storage.people import teams
+from storage.schema.request_models import TaskFilter
+from storage.tasks import listing
+
+MAX_ROWS = 500
+"""How many tasks or conversations are searched, the ones updated last."""
+
+
+@dataclass(frozen=True)
+class Completions:
+    """Matching values, the most useful first. `complete` is false if rows beyond `MAX_ROWS` were not searched."""
+
+    values: list[str]
+    complete: bool = True
+
+
+async def complete(scope: Scope, argument: str, typed: str) -> Completions:
+    """Values for the argument of this name that start with `typed`; none for arguments that name nothing stored.
+
+    Ids are also found by words of the title or name.
+    """
+    typed = typed.strip().casefold()
+    match argument:
+        case "tag":
+            tags = await listing.tags(scope)
+            matching = [tag for tag in tags if tag.casefold().startswith(typed)]
+            return Completions(matching, len(tags) < listing.MOST_TAGS)
+        case "team_id":
+            found = [(team.id, team.name) for team in await teams.find_all(scope)]
+            return Completions(_matching(typed, found))
+        case "conversation_id":
+            recent = await conversations.find(scope, limit=MAX_ROWS)
+            titles = [(one.id, one.title or "") for one in recent.conversations]
+            return Completions(_matching(typed, titles), recent.next_cursor is None)
+        case "task_id":
+            latest = await listing.find(scope, TaskFilter(sort="updated"), MAX_ROWS)
+            titles = [(task.id, task.title) for task in latest.tasks]
+            return Completions(_matching(typed, titles), latest.next_cursor is None)
+        case _:
+            return Completions([])
+
+
+def _matching(typed: str, named: list[tuple[int, str]]) -> list[str]:
+    return [str(number) for number, name in named if str(number).startswith(typed) or typed in name.casefold()]

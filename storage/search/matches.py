@@ -1,0 +1,52 @@
+"""Search by words over tasks and conversations together."""
+
+import re
+from dataclasses import dataclass
+
+from storage.conversations import conversations
+from storage.engine.database import Scope
+from storage.engine.retry import retry_transient
+from storage.schema.request_models import TaskFilter
+from storage.schema.response_models import ConversationView, TaskBrief, TaskView
+from storage.tasks import listing
+
+_TERM = re.compile(r'-?"[^"]*\w[^"]*"|[^\s"]*\w[^\s"]*')
+
+
+@dataclass(frozen=True)
+class Matches:
+    """What a search found, the newest of each kind first."""
+
+    tasks: list[TaskBrief | TaskView]
+    conversations: list[ConversationView]
+
+
+@retry_transient
+async def search(scope: Scope, query: str, limit: int) -> Matches:
+    """Find visible tasks and own conversations, `limit` of each at most.
+
+    They contain all words of `query` (websearch syntax), or any of them if nothing contains all.
+    """
+    async with scope.transaction() as transaction:
+        joined = scope.within(transaction)
+        found = await _find(joined, query, limit)
+        if not (found.tasks or found.conversations) and (wider := _widen(query)):
+            found = await _find(joined, wider, limit)
+        return found
+
+
+async def _find(scope: Scope, query: str, limit: int) -> Matches:
+    # A widened query may be longer than callers may write.
+    wanted = TaskFilter.model_construct(status="all", search=query)
+    tasks = await listing.find(scope, wanted, limit)
+    chats = await conversations.find(scope, query, limit)
+    return Matches(tasks.tasks, chats.conversations)
+
+
+def _widen(query: str) -> str:
+    """A query for any of the words and phrases, each still without what is excluded; empty if it would be the same."""
+    terms = [term for term in _TERM.findall(query) if term.lower() != "or"]
+    excluded = [term for term in terms if term.startswith("-")]
+    wanted = [term for term in terms if not term.startswith("-")]
+    # websearch_to_tsquery binds "and" tighter than "or", so each alternative repeats what is excluded.
+    return " or ".join(" ".join([term, *excluded]) for term in wanted) if len(wanted) > 1 else ""
