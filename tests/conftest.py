@@ -1,4 +1,4 @@
-"""One real PostgreSQL for the whole run, one database migrated as a plain role, new people for every test."""
+"""Shared fixtures: one real PostgreSQL per run, a database migrated by an unprivileged role, new users per test."""
 
 import asyncio
 import os
@@ -29,21 +29,21 @@ from tests.support.postgres import debian, own_folder, pooled
 
 POOLED = os.environ.get("TASKDECK_TEST_POOLER") == "1"
 
-# A run in the background begins with SIGINT ignored, one under nohup with SIGHUP, and so would what tests signal.
+# Background jobs start with SIGINT ignored and nohup ignores SIGHUP; processes that tests signal would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @dataclass(frozen=True)
 class Cluster:
-    """A PostgreSQL, and a role in it that is no superuser and may create roles: Neon's case."""
+    """A PostgreSQL server and its role `owner`, which may create roles but is no superuser, as on Neon."""
 
     url: str
     password: str
 
     @classmethod
     async def at(cls, url: str) -> "Cluster":
-        """A PostgreSQL by its administrator's address; the role gets a new password."""
+        """Use the PostgreSQL at a superuser's URL; the role `owner` gets a new password."""
         made = cls(url, secrets.token_hex(8))
         connection = await asyncpg.connect(url)
         verb = "ALTER" if await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = 'owner'") else "CREATE"
@@ -52,20 +52,20 @@ class Cluster:
         return made
 
     def address(self, database: str, role: str | None = None) -> str:
-        """Where a role finds a database; the administrator's way in without a role."""
+        """The URL of a database for a role; without a role, for the superuser."""
         parts = urlsplit(self.url)
         login = f"{role}:{self.password}@" if role else f"{parts.netloc.rpartition('@')[0]}@"
         return f"postgresql://{login}/{database}?{parts.query}"
 
     async def create(self, database: str, template: str = "template0") -> str:
-        """Make a database of the role's; nobody may be in the template. Gives the role's address."""
+        """Create a database owned by `owner` and return its URL. The template must have no connections."""
         connection = await asyncpg.connect(self.url)
         await connection.execute(f"CREATE DATABASE {database} OWNER owner TEMPLATE {template}")
         await connection.close()
         return self.address(database, "owner")
 
     async def drop(self, database: str) -> None:
-        """Forget a database, whoever is in it."""
+        """Drop a database, with the connections to it."""
         connection = await asyncpg.connect(self.url)
         await connection.execute(f"DROP DATABASE {database} WITH (FORCE)")
         await connection.close()
@@ -84,7 +84,7 @@ async def running_cluster() -> AsyncGenerator[Cluster]:
 
 @pytest.fixture(scope="session")
 async def cluster() -> AsyncGenerator[Cluster]:
-    """A PostgreSQL for this run, or one that several runs use (TASKDECK_TEST_CLUSTER: its administrator's address)."""
+    """A PostgreSQL for this run, or the one at TASKDECK_TEST_CLUSTER (a superuser's URL), shared by several runs."""
     if url := os.environ.get("TASKDECK_TEST_CLUSTER"):
         yield await Cluster.at(url)
         return
@@ -94,17 +94,17 @@ async def cluster() -> AsyncGenerator[Cluster]:
 
 @pytest.fixture(scope="session")
 async def direct_url(cluster: Cluster) -> str:
-    """The migrated database that the tests share."""
+    """The URL of the migrated database that the tests share, without a pooler."""
     return await cluster.create("tests", "blank")
 
 
-Way = Callable[[str], str]
-"""How requests get to the database at an address: another address of it."""
+RequestUrl = Callable[[str], str]
+"""Maps the URL of a database to the URL that requests use: the same, or through the pooler."""
 
 
 @pytest.fixture(scope="session")
-async def way(cluster: Cluster) -> AsyncGenerator[Way]:
-    """Straight on, or through a pooler in transaction mode (TASKDECK_TEST_POOLER=1)."""
+async def request_url(cluster: Cluster) -> AsyncGenerator[RequestUrl]:
+    """The identity, or URLs of PgBouncer in transaction mode if TASKDECK_TEST_POOLER=1."""
     if not POOLED:
         yield lambda address: address
         return
@@ -113,21 +113,21 @@ async def way(cluster: Cluster) -> AsyncGenerator[Way]:
 
 
 @pytest.fixture(scope="session")
-async def database_url(direct_url: str, way: Way) -> str:
-    """Where requests to the shared database go."""
-    return way(direct_url)
+async def database_url(direct_url: str, request_url: RequestUrl) -> str:
+    """The URL that requests use for the shared database."""
+    return request_url(direct_url)
 
 
 @pytest.fixture(scope="session", autouse=POOLED)
-def homes(cluster: Cluster, way: Way) -> Generator[None]:
-    """Give every taskdeck that a test starts a database behind the pooler: one for each data folder."""
+def homes(cluster: Cluster, request_url: RequestUrl) -> Generator[None]:
+    """Give each data folder of a started taskdeck process a database behind the pooler."""
 
     @cache
     def find(data_dir: Path) -> dict[str, str]:
-        with ThreadPoolExecutor() as aside:  # whoever asks is no coroutine
+        with ThreadPoolExecutor() as executor:  # callers are synchronous functions inside a running event loop
             name = f"home_{secrets.token_hex(8)}"
-            direct = aside.submit(asyncio.run, cluster.create(name, "blank")).result()
-        return {"DATABASE_URL": way(direct), "DATABASE_URL_UNPOOLED": direct}
+            direct = executor.submit(asyncio.run, cluster.create(name, "blank")).result()
+        return {"DATABASE_URL": request_url(direct), "DATABASE_URL_UNPOOLED": direct}
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(processes, "find_database", find)
@@ -142,7 +142,7 @@ async def database(database_url: str) -> AsyncGenerator[Database]:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """The defaults, whatever the environment of the run says."""
+    """Default settings, independent of environment variables."""
     return Settings.model_construct(None, **{**_defaults(), "data_dir": tmp_path, "port": 8000})
 
 
@@ -154,12 +154,12 @@ def _defaults() -> dict[str, Any]:
 
 
 class Refused(Exception):
-    """A tool said no; the text is what the model reads."""
+    """A tool call failed; the text is what the model reads."""
 
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody with an MCP client of their own."""
+    """A user with an MCP client."""
 
     user_id: str
     email: str
@@ -188,16 +188,20 @@ class Person:
         return self.database.scope(self.user_id, "pytest")
 
     def client(self) -> Client:
-        """A client in memory, speaking the newest revision, to a server of its own."""
+        """An in-memory client of the newest protocol revision, connected to its own server."""
         return Client(build_mcp_server(self.settings, Callers(self.database), self.caller))
 
     async def ask(self, tool: str, meta: Any = None, /, **arguments: Any) -> CallToolResult:
-        """The whole result of a call."""
+        """Call a tool and return the whole result."""
         async with self.client() as client:
             return await client.call_tool(tool, arguments, meta=meta)
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """The structured result of a call that succeeds."""
+        """Call a tool and return its structured result.
+
+        Raises:
+            Refused: the result is an error.
+        """
         result = await self.ask(tool, **arguments)
         content = result.content[0]
         assert isinstance(content, TextContent)
@@ -207,7 +211,7 @@ class Person:
         return result.structured_content
 
     async def refusal(self, tool: str, **arguments: Any) -> str:
-        """What a call that is refused says."""
+        """Call a tool that must fail, and return its error text."""
         with pytest.raises(Refused) as refused:
             await self.call(tool, **arguments)
         return str(refused.value)
@@ -215,7 +219,7 @@ class Person:
 
 @pytest.fixture
 async def person(database: Database, settings: Settings) -> Callable[[str], Person]:
-    """Make people who are known to the database and were in no other test."""
+    """Make users with unique ids, unknown to the database until their first call."""
 
     def make(name: str) -> Person:
         user_id = f"{name}-{secrets.token_hex(4)}"
@@ -239,8 +243,8 @@ async def carol(person: Callable[[str], Person]) -> Person:
     return await introduce(person("carol"))
 
 
-async def introduce(somebody: Person) -> Person:
-    """Make the database know somebody, as their first request does."""
-    await somebody.call("whoami")
-    await Callers(somebody.database).scope(somebody.caller)
-    return somebody
+async def introduce(user: Person) -> Person:
+    """Store a user's profile, as their first request does."""
+    await user.call("whoami")
+    await Callers(user.database).scope(user.caller)
+    return user

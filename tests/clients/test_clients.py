@@ -11,19 +11,21 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from tests.clients.families import FAMILIES, Browse, ClientProcess
-from tests.conftest import Cluster, Way
-from tests.support.browser import Deck, Visitor, opening_windows, running_deck
+from tests.conftest import Cluster, RequestUrl
+from tests.support.browser import Taskdeck, Visitor, opening_windows, running_taskdeck
 
 pytest_plugins = ("tests.support.browser",)
 
 
 @pytest.fixture(scope="module")
-async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
+async def taskdeck(
+    cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Taskdeck]:
     """A stack whose access tokens live for two seconds, and for the thirty more that clocks may differ."""
     url = await cluster.create("clients", "blank")
     folder = tmp_path_factory.mktemp("clients")
-    async with running_deck(url, way, folder, TASKDECK_ACCESS_TOKEN_SECONDS="2") as deck:
-        yield deck
+    async with running_taskdeck(url, request_url, folder, TASKDECK_ACCESS_TOKEN_SECONDS="2") as taskdeck:
+        yield taskdeck
 
 
 @dataclass
@@ -43,16 +45,18 @@ class Connect(Protocol):
 
 
 @pytest.fixture(scope="module")
-async def connect(chromium: Browser, deck: Deck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Connect]:
+async def connect(
+    chromium: Browser, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Connect]:
     known: dict[str, Connected] = {}
-    async with opening_windows(chromium, deck) as visit, AsyncExitStack() as processes:
+    async with opening_windows(chromium, taskdeck) as visit, AsyncExitStack() as processes:
 
         async def connect(family: str) -> Connected:
             if family not in known:
                 user = await visit()
                 await user.context.clear_cookies()
                 client = await processes.enter_async_context(
-                    FAMILIES[family](f"{deck.mcp}/mcp", signing_in(user), tmp_path_factory.mktemp("client"))
+                    FAMILIES[family](f"{taskdeck.mcp}/mcp", signing_in(user), tmp_path_factory.mktemp("client"))
                 )
                 await client.connect()
                 known[family] = Connected(client, user)
@@ -65,7 +69,7 @@ def signing_in(user: Visitor) -> Browse:
     """What the user of a client does when it opens a page: sign in, and allow what it asks for."""
 
     # Of the page that mcp-remote shows at the end.
-    user.forgive("favicon", "404", "Scripts may close only")
+    user.expect_page_errors("favicon", "404", "Scripts may close only")
 
     async def browse(url: str) -> None:
         await user.page.goto(url)
@@ -79,7 +83,7 @@ def signing_in(user: Visitor) -> Browse:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_a_client_signs_in_from_a_bare_401(connect: Connect, fresh_limits: None, family: str):
+async def test_client_signs_in_from_a_bare_401(connect: Connect, fresh_limits: None, family: str):
     connected = await connect(family)
     client = connected.client
     assert {"add_task", "list_tasks", "whoami"} <= set(await client.tools())
@@ -91,12 +95,12 @@ async def test_a_client_signs_in_from_a_bare_401(connect: Connect, fresh_limits:
 
 @pytest.mark.parametrize("family", FAMILIES)
 @pytest.mark.parametrize("time", ["first", "second"])
-async def test_a_client_goes_on_without_a_browser_after_its_access_token_has_ended(
-    connect: Connect, deck: Deck, fresh_limits: None, family: str, time: str
+async def test_client_continues_without_a_browser_after_its_access_token_expires(
+    connect: Connect, taskdeck: Taskdeck, fresh_limits: None, family: str, time: str
 ):
     client = (await connect(family)).client
     before = await client.tokens()
-    await wait_until_refused(deck, before["access_token"])
+    await wait_until_refused(taskdeck, before["access_token"])
     assert (await client.call("list_tasks"))["total_count"] >= 0
     after = await client.tokens()
     assert after["access_token"] != before["access_token"]
@@ -106,14 +110,14 @@ async def test_a_client_goes_on_without_a_browser_after_its_access_token_has_end
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-async def test_a_narrower_refresh_is_followed_by_a_full_one(
-    connect: Connect, deck: Deck, fresh_limits: None, family: str
+async def test_narrower_refresh_is_followed_by_a_full_one(
+    connect: Connect, taskdeck: Taskdeck, fresh_limits: None, family: str
 ):
     client = (await connect(family)).client
     await client.refresh("mcp:read")
     narrow = await client.tokens()
     assert narrow["scope"] == "mcp:read"
-    assert (await deck.call_raw(narrow["access_token"], "add_task", title="Forbidden")).status_code == 403
+    assert (await taskdeck.call_raw(narrow["access_token"], "add_task", title="Forbidden")).status_code == 403
     await client.refresh("mcp:read mcp:write offline_access")
     full = await client.tokens()
     assert set(full["scope"].split()) == {"mcp:read", "mcp:write", "offline_access"}
@@ -122,8 +126,8 @@ async def test_a_narrower_refresh_is_followed_by_a_full_one(
     assert len(client.shown) == 1
 
 
-async def wait_until_refused(deck: Deck, token: str) -> None:
+async def wait_until_refused(taskdeck: Taskdeck, token: str) -> None:
     """Wait until the server refuses the token."""
     async with asyncio.timeout(60):
-        while (await deck.call_raw(token, "whoami")).status_code != 401:  # noqa: ASYNC110 - no event tells of it
+        while (await taskdeck.call_raw(token, "whoami")).status_code != 401:  # noqa: ASYNC110 - no event tells of it
             await asyncio.sleep(0.5)

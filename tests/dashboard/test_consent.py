@@ -10,7 +10,7 @@ async def add(person: Person, *titles: str) -> list[int]:
     return [row["task"]["id"] for row in results]
 
 
-async def test_what_is_deleted_already_takes_no_consent_however_many(alice: Person) -> None:
+async def test_deleting_already_deleted_tasks_needs_no_consent(alice: Person) -> None:
     chosen = await add(alice, *"abcdefgh")
     first = await alice.call("delete_task", task_ids=chosen, confirm=True)
     for arguments in ({}, {"confirm": True}):
@@ -20,7 +20,7 @@ async def test_what_is_deleted_already_takes_no_consent_however_many(alice: Pers
     assert "Delete 6 tasks" in await alice.refusal("delete_task", task_ids=chosen)
 
 
-async def test_nobody_is_asked_about_what_never_was(alice: Person, bob: Person) -> None:
+async def test_unknown_ids_need_no_consent(alice: Person, bob: Person) -> None:
     (theirs,) = await add(bob, "Bob's")
     sentence = await alice.refusal("delete_task", task_ids=[*await add(alice, *"abcdef"), theirs])
     assert sentence == f"No task {theirs}. Use list_tasks to find its id. Nothing was deleted."
@@ -37,7 +37,7 @@ async def test_nobody_is_asked_about_what_never_was(alice: Person, bob: Person) 
         ("\u202e", '""'),
     ],
 )
-async def test_a_title_cannot_step_out_of_its_quotes(alice: Person, title: str, shown: str) -> None:
+async def test_title_cannot_break_out_of_its_quotes(alice: Person, title: str, shown: str) -> None:
     chosen = await add(alice, title, *"bcdef")
     sentence = await alice.refusal("delete_task", task_ids=chosen)
     assert sentence.startswith(f'Delete 6 tasks: {shown}, "b", "c", "d", "e", "f"? Ask the user')

@@ -12,8 +12,8 @@ from playwright.async_api import expect
 from mcp_server.http import uvicorn_server
 from mcp_server.cli.dashboard_process import Dashboard
 from mcp_server.settings import Settings
-from tests.support.browser import PASSWORD, Deck, Visit, agent, until
-from tests.conftest import Cluster, Way
+from tests.support.browser import PASSWORD, Taskdeck, Visit, agent, until
+from tests.conftest import Cluster, RequestUrl
 from tests.support.backdating import backdating
 from tests.support.processes import Server, serving, structured
 
@@ -22,7 +22,7 @@ pytest_plugins = ("tests.support.browser",)
 Serve = Callable[[], AbstractAsyncContextManager[Server]]
 
 
-async def test_signing_up_leads_to_a_page_that_says_how_to_connect(visit: Visit):
+async def test_sign_up_leads_to_a_page_that_explains_how_to_connect(visit: Visit):
     ada = await visit(known=False)
     await ada.open("/")
     await ada.page.get_by_role("link", name="Create an account").click()
@@ -32,14 +32,14 @@ async def test_signing_up_leads_to_a_page_that_says_how_to_connect(visit: Visit)
     await ada.page.get_by_role("button", name="Create account").click()
     await ada.sees(total=0, pending=0, completed=0, shared=0)
     await expect(ada.page.get_by_role("heading", name="Connect an AI client")).to_be_visible()
-    await expect(ada.page.get_by_text(f"claude mcp add --transport http taskdeck {ada.deck.mcp}/mcp")).to_be_visible()
+    await expect(ada.page.get_by_text(f"claude mcp add --transport http taskdeck {ada.taskdeck.mcp}/mcp")).to_be_visible()
 
 
-async def test_cards_move_while_an_agent_works(visit: Visit):
+async def test_cards_update_while_an_agent_works(visit: Visit):
     ada = await visit()
     await ada.open_live()
     await ada.page.evaluate("window.loadedOnce = true")
-    async with ada.deck.client(ada.user_id) as agent:
+    async with ada.taskdeck.client(ada.user_id) as agent:
         first = await agent.call_tool("add_task", {"title": "Water the plants"})
         await ada.sees(total=1, pending=1, completed=0)
         await expect(ada.page.get_by_text("Water the plants")).to_be_visible()
@@ -53,7 +53,7 @@ async def test_cards_move_while_an_agent_works(visit: Visit):
     assert await ada.page.evaluate("window.loadedOnce") is True
 
 
-async def test_people_see_their_own_tasks_and_what_is_shared_with_them(visit: Visit):
+async def test_people_see_their_own_and_shared_tasks(visit: Visit):
     ada, bob = await visit("Ada"), await visit("Bob")
     await ada.open_live()
     await bob.open_live()
@@ -71,7 +71,7 @@ async def test_people_see_their_own_tasks_and_what_is_shared_with_them(visit: Vi
     await expect(ada.page.get_by_text("Write the minutes")).to_have_count(0)
 
 
-async def test_a_team_has_numbers_of_its_own(visit: Visit):
+async def test_team_has_its_own_numbers(visit: Visit):
     ada = await visit()
     team = await ada.call("create_team", name="Garden club")
     for title in ("Cut the hedge", "Buy seeds"):
@@ -94,10 +94,10 @@ async def test_a_team_has_numbers_of_its_own(visit: Visit):
     await expect(ada.page.get_by_role("heading", name="You are not in this team")).to_be_visible()
     await ada.page.get_by_role("button", name="Show my tasks").click()
     await ada.sees(total=4)
-    ada.forgive("404")
+    ada.expect_page_errors("404")
 
 
-async def test_cards_say_what_happened_today(visit: Visit, cluster: Cluster):
+async def test_cards_show_the_change_of_today(visit: Visit, cluster: Cluster):
     """Nothing is said of a change since yesterday, which nobody counted: deleted and reopened tasks would be in it."""
     ada = await visit()
     titles = ("Old", "Old and done today", "Done yesterday", "New", "Deleted")
@@ -131,33 +131,33 @@ async def test_signing_out_ends_page_route_and_socket(visit: Visit):
     await expect(ada.page).to_have_url(re.compile("/sign-in"))
     await expect(ada.page.get_by_role("heading", name="Sign in")).to_be_visible()
     await expect(ada.page.get_by_text("Renew the passport")).to_have_count(0)
-    refused = await ada.context.request.get(f"{ada.deck.dashboard}/api/auth/token")
+    refused = await ada.context.request.get(f"{ada.taskdeck.dashboard}/api/auth/token")
     assert refused.status == 401
 
 
 @asynccontextmanager
-async def halves(url: str, way: Way, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
-    """The dashboard, and a way to start the server that it shows the numbers of: two processes that fail apart."""
+async def halves(url: str, request_url: RequestUrl, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
+    """The dashboard, and a request_url to start the server that it shows the numbers of: two processes that fail apart."""
     with uvicorn_server.listen("127.0.0.1", 0) as one, uvicorn_server.listen("127.0.0.1", 0) as other:
         port, dashboard = one.getsockname()[1], f"http://127.0.0.1:{other.getsockname()[1]}"
     trust = {"TASKDECK_ISSUER": dashboard, "TASKDECK_JWKS_URL": f"{dashboard}/api/auth/jwks"}
     trust |= {"TASKDECK_ALLOWED_ORIGINS": dashboard, "TASKDECK_PORT": str(port)}
-    trust |= {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url}
+    trust |= {"DATABASE_URL": request_url(url), "DATABASE_URL_UNPOOLED": url}
 
     def serve() -> AbstractAsyncContextManager[Server]:
         return serving(settings.data_dir, **trust)
 
-    async with Dashboard(settings.with_port(port), way(url), dashboard).running():
+    async with Dashboard(settings.with_port(port), request_url(url), dashboard).running():
         yield dashboard, serve
 
 
-async def test_numbers_stay_while_the_server_is_away_and_move_when_it_is_back(
-    visit: Visit, cluster: Cluster, way: Way, settings: Settings
+async def test_numbers_stay_during_an_outage_and_update_afterwards(
+    visit: Visit, cluster: Cluster, request_url: RequestUrl, settings: Settings
 ):
     url = await cluster.create("outage", "blank")
-    async with halves(url, way, settings) as (dashboard, serve):
+    async with halves(url, request_url, settings) as (dashboard, serve):
         async with serve() as server:
-            ada = await visit(at=Deck(server, dashboard, url))
+            ada = await visit(at=Taskdeck(server, dashboard, url))
             secret = await ada.make_token()
             async with agent(server.address, secret) as client:
                 await structured(client, "add_task", title="Water the plants")
@@ -168,7 +168,7 @@ async def test_numbers_stay_while_the_server_is_away_and_move_when_it_is_back(
         await ada.is_connected("polling", "offline")
         await ada.is_connected("offline")
         await ada.sees(total=1)
-        ada.forgive("Failed to load resource", "WebSocket connection")
+        ada.expect_page_errors("Failed to load resource", "WebSocket connection")
         async with serve() as server:
             await ada.is_connected("live")
             async with agent(server.address, secret) as client:
@@ -177,7 +177,7 @@ async def test_numbers_stay_while_the_server_is_away_and_move_when_it_is_back(
             assert await ada.page.evaluate("window.loadedOnce") is True
 
 
-async def test_titles_are_text_whatever_they_say(visit: Visit):
+async def test_titles_are_rendered_as_text(visit: Visit):
     ada = await visit()
     await ada.open_live()
     for start in range(0, len(HOSTILE), 8):
@@ -193,14 +193,14 @@ async def test_titles_are_text_whatever_they_say(visit: Visit):
     assert await ada.page.evaluate("window.pwned") is None
 
 
-async def test_a_page_runs_no_script_but_its_own(visit: Visit):
+async def test_content_security_policy_blocks_injected_scripts(visit: Visit):
     ada = await visit()
     await ada.open_live()
     await ada.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", HOSTILE[1])
-    await until(lambda: any("Content Security Policy" in said for said in ada.complaints))
+    await until(lambda: any("Content Security Policy" in said for said in ada.page_errors))
     assert await ada.page.evaluate("window.pwned") is None
-    ada.forgive("Content Security Policy", "Failed to load resource")
-    answer = await ada.context.request.get(f"{ada.deck.dashboard}/dashboard")
+    ada.expect_page_errors("Content Security Policy", "Failed to load resource")
+    answer = await ada.context.request.get(f"{ada.taskdeck.dashboard}/dashboard")
     policy = answer.headers["content-security-policy"].split("; ")
     assert {"frame-ancestors 'none'", "form-action 'self'", "base-uri 'none'", "object-src 'none'"} <= set(policy)
 
@@ -240,7 +240,7 @@ HOSTILE = [
 ]
 
 
-async def test_the_keyboard_is_enough(visit: Visit):
+async def test_dashboard_works_with_the_keyboard_alone(visit: Visit):
     ada = await visit()
     await ada.open_live()
     press, focused = ada.page.keyboard.press, ada.page.locator(":focus")
@@ -268,14 +268,14 @@ async def test_the_keyboard_is_enough(visit: Visit):
     await expect(focused).to_have_role("tab")
 
 
-async def test_nothing_moves_for_who_wants_no_motion(visit: Visit):
+async def test_reduced_motion_disables_animations(visit: Visit):
     for motion, moving in (("no-preference", True), ("reduce", False)):
         ada = await visit(reduced_motion=motion)
         await ada.open_live()
         assert await ada.page.evaluate("document.getAnimations().length > 0") is moving
 
 
-async def test_the_first_paint_needs_no_script(visit: Visit):
+async def test_first_paint_needs_no_script(visit: Visit):
     ada = await visit(java_script_enabled=False)
     await ada.call("add_task", title="Water the plants")
     await ada.open()
@@ -283,7 +283,7 @@ async def test_the_first_paint_needs_no_script(visit: Visit):
     await expect(ada.page.get_by_text("Water the plants")).to_be_visible()
 
 
-async def test_the_largest_paint_comes_from_the_server_and_scripts_stay_small(visit: Visit):
+async def test_largest_paint_is_server_rendered_and_scripts_stay_small(visit: Visit):
     ada = await visit()
     await ada.call("add_task", title="Water the plants")
     await ada.open_live()
@@ -293,7 +293,7 @@ async def test_the_largest_paint_comes_from_the_server_and_scripts_stay_small(vi
     assert sum(scripts) <= 250_000
     largest = await ada.page.evaluate(LARGEST_PAINT)
     assert largest
-    served = await (await ada.context.request.get(f"{ada.deck.dashboard}/dashboard")).text()
+    served = await (await ada.context.request.get(f"{ada.taskdeck.dashboard}/dashboard")).text()
     assert largest in re.sub("<!--.*?-->|<script.*?</script>", "", served, flags=re.DOTALL)
 
 
@@ -308,11 +308,11 @@ LARGEST_PAINT = """
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_every_page_can_be_used_by_everybody(visit: Visit, scheme: str):
+async def test_pages_are_accessible(visit: Visit, scheme: str):
     ada = await visit(color_scheme=scheme, reduced_motion="reduce")
     await ada.open_live()
     found = await ada.violations()
-    async with ada.deck.client(ada.user_id) as client:
+    async with ada.taskdeck.client(ada.user_id) as client:
         await structured(client, "create_team", name="Garden club")
         task = await structured(client, "add_task", title="Water the plants", due="2020-01-01", priority="urgent")
         await structured(client, "add_task", title="Call the bank", tags=["money"], due="2099-01-01")
@@ -328,7 +328,7 @@ async def test_every_page_can_be_used_by_everybody(visit: Visit, scheme: str):
     for path in ("/clients", "/nowhere", "/error?error=invalid_client"):
         await ada.open(path)
         found += await ada.violations()
-    ada.forgive("404")
+    ada.expect_page_errors("404")
     await ada.context.clear_cookies()
     for path in ("/sign-in?reason=ended", "/sign-up"):
         await ada.open(path)

@@ -17,7 +17,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull,
 from playwright.async_api import expect
 from pydantic import AnyUrl
 
-from tests.support.browser import SCOPES, Callback, Deck, Visit, Visitor, agent, register, request_to
+from tests.support.browser import SCOPES, Callback, Taskdeck, Visit, Visitor, agent, register, request_to
 from tests.support.processes import structured
 
 pytest_plugins = ("tests.support.browser",)
@@ -30,9 +30,9 @@ async def callback() -> AsyncGenerator[Callback]:
 
 
 @pytest.fixture(scope="module")
-async def known_client(deck: Deck, callback: Callback) -> OAuthClientInformationFull:
+async def known_client(taskdeck: Taskdeck, callback: Callback) -> OAuthClientInformationFull:
     """A client that has registered once, for registrations are limited to a few in a minute."""
-    return OAuthClientInformationFull.model_validate(await register(deck, callback, "Test client"))
+    return OAuthClientInformationFull.model_validate(await register(taskdeck, callback, "Test client"))
 
 
 @dataclass
@@ -94,10 +94,10 @@ async def connecting(address: str, person: Visitor, callback: Callback, memory: 
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
-async def test_a_client_gets_from_a_bare_401_to_a_task_on_the_dashboard(visit: Visit, callback: Callback, name: str):
+async def test_client_gets_from_a_bare_401_to_a_task_on_the_dashboard(visit: Visit, callback: Callback, name: str):
     ada = await visit()
     await ada.context.clear_cookies()
-    address = ada.deck.mcp.replace("127.0.0.1", name)
+    address = ada.taskdeck.mcp.replace("127.0.0.1", name)
     memory = Memory()
     async with connecting(address, ada, callback, memory) as client:
         assert (await structured(client, "whoami"))["email"] == ada.email
@@ -110,20 +110,20 @@ async def test_a_client_gets_from_a_bare_401_to_a_task_on_the_dashboard(visit: V
     await expect(ada.page.get_by_text("Water the plants")).to_be_visible()
 
 
-async def test_what_the_user_forbids_the_client_cannot_do(
+async def test_client_cannot_use_scopes_that_the_user_declined(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada = await visit()
     tokens = await connect(ada, callback, known_client, may_write=False)
     assert "mcp:write" not in tokens["scope"].split()
-    async with agent(ada.deck.mcp, tokens["access_token"]) as client:
+    async with agent(ada.taskdeck.mcp, tokens["access_token"]) as client:
         assert (await structured(client, "list_tasks"))["total_count"] == 0
-    answer = await ada.deck.call_raw(tokens["access_token"], "add_task", title="Water the plants")
+    answer = await ada.taskdeck.call_raw(tokens["access_token"], "add_task", title="Water the plants")
     assert answer.status_code == 403
     assert "insufficient_scope" in answer.headers["www-authenticate"]
 
 
-async def test_a_client_that_is_refused_gets_no_code(
+async def test_denied_client_gets_no_code(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada = await visit()
@@ -134,36 +134,36 @@ async def test_a_client_that_is_refused_gets_no_code(
     await expect(ada.page.get_by_text("No client is connected yet.")).to_be_visible()
 
 
-async def test_the_consent_page_can_be_used_by_everybody(
+async def test_consent_page_is_accessible(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
     for scheme in ("light", "dark"):
         ada = await visit(color_scheme=scheme, reduced_motion="reduce")
-        await ada.page.goto(request_to(ada.deck, callback, known_client.client_id or "", **proof))
+        await ada.page.goto(request_to(ada.taskdeck, callback, known_client.client_id or "", **proof))
         await expect(ada.page.get_by_label("Allow changes")).to_be_visible()
         assert await ada.violations() == []
 
 
-async def test_consent_cannot_be_given_before_the_page_can_send_it(
+async def test_consent_is_disabled_until_the_page_is_hydrated(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     """The browser would send the form by itself, without the request."""
     ada = await visit(java_script_enabled=False)
     proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
-    await ada.page.goto(request_to(ada.deck, callback, known_client.client_id or "", **proof))
+    await ada.page.goto(request_to(ada.taskdeck, callback, known_client.client_id or "", **proof))
     for button in ("Allow", "Don\u2019t allow"):
         await expect(ada.page.get_by_role("button", name=button, exact=True)).to_be_disabled()
 
 
-async def test_tokens_are_renewed_until_the_client_is_disconnected(
+async def test_tokens_are_refreshed_until_the_client_is_disconnected(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada, bob = await visit(), await visit("Bob")
     first, bobs = await connect(ada, callback, known_client), await connect(bob, callback, known_client)
-    second = await exchange(ada.deck, known_client, refresh_token=first["refresh_token"])
+    second = await exchange(ada.taskdeck, known_client, refresh_token=first["refresh_token"])
     assert second["refresh_token"] != first["refresh_token"]
-    async with agent(ada.deck.mcp, second["access_token"]) as client:
+    async with agent(ada.taskdeck.mcp, second["access_token"]) as client:
         assert (await structured(client, "whoami"))["email"] == ada.email
     claims = jwt.decode(second["access_token"], options={"verify_signature": False})
     assert claims["exp"] - claims["iat"] <= 900
@@ -172,73 +172,73 @@ async def test_tokens_are_renewed_until_the_client_is_disconnected(
     await ada.page.get_by_role("button", name="Disconnect Test client").click()
     await ada.page.get_by_role("alertdialog").get_by_role("button", name="Disconnect").click()
     await expect(ada.page.get_by_text("No client is connected yet.")).to_be_visible()
-    refused = await exchange(ada.deck, known_client, refresh_token=second["refresh_token"])
+    refused = await exchange(ada.taskdeck, known_client, refresh_token=second["refresh_token"])
     assert refused["error"] == "invalid_grant"
-    assert "access_token" in await exchange(bob.deck, known_client, refresh_token=bobs["refresh_token"])
+    assert "access_token" in await exchange(bob.taskdeck, known_client, refresh_token=bobs["refresh_token"])
 
 
-async def test_a_renewal_that_is_used_twice_ends_the_connection(
+async def test_reused_refresh_token_ends_the_connection(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada = await visit()
     first = await connect(ada, callback, known_client)
-    second = await exchange(ada.deck, known_client, refresh_token=first["refresh_token"])
+    second = await exchange(ada.taskdeck, known_client, refresh_token=first["refresh_token"])
     # Who lost the answer may ask again for half a minute; a thief comes later.
-    again = await exchange(ada.deck, known_client, refresh_token=first["refresh_token"])
+    again = await exchange(ada.taskdeck, known_client, refresh_token=first["refresh_token"])
     assert again["refresh_token"] == second["refresh_token"]
     later = """
     UPDATE auth."oauthRefreshToken" SET "rotationReplayExpiresAt" = "rotationReplayExpiresAt" - interval '31 seconds'
     WHERE "userId" = $1
     """
-    await ada.deck.sql(later, ada.user_id)
+    await ada.taskdeck.sql(later, ada.user_id)
     for tokens in (first, second):
-        refused = await exchange(ada.deck, known_client, refresh_token=tokens["refresh_token"])
+        refused = await exchange(ada.taskdeck, known_client, refresh_token=tokens["refresh_token"])
         assert refused["error"] == "invalid_grant"
 
 
-async def test_a_token_opens_the_door_it_was_made_for_alone(
+async def test_token_works_only_at_its_audience(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
     ada = await visit()
     tokens = await connect(ada, callback, known_client)
     for_mcp = tokens["access_token"]
-    for_api = (await (await ada.context.request.get(f"{ada.deck.dashboard}/api/auth/token")).json())["token"]
-    assert (await ada.deck.call_raw(for_mcp, "whoami")).status_code == 200
-    assert (await ada.deck.call_raw(for_api, "whoami")).status_code == 401
-    assert (await ada.deck.statistics(for_api)).status_code == 200
-    assert (await ada.deck.statistics(for_mcp)).status_code == 401
+    for_api = (await (await ada.context.request.get(f"{ada.taskdeck.dashboard}/api/auth/token")).json())["token"]
+    assert (await ada.taskdeck.call_raw(for_mcp, "whoami")).status_code == 200
+    assert (await ada.taskdeck.call_raw(for_api, "whoami")).status_code == 401
+    assert (await ada.taskdeck.statistics(for_api)).status_code == 200
+    assert (await ada.taskdeck.statistics(for_mcp)).status_code == 401
 
 
-async def test_a_code_needs_a_proof_key(visit: Visit, callback: Callback, known_client: OAuthClientInformationFull):
+async def test_authorization_requires_pkce(visit: Visit, callback: Callback, known_client: OAuthClientInformationFull):
     ada = await visit()
-    await ada.page.goto(request_to(ada.deck, callback, known_client.client_id or ""))
+    await ada.page.goto(request_to(ada.taskdeck, callback, known_client.client_id or ""))
     answer = await asyncio.wait_for(callback.answers.get(), 30)
     assert answer["error"] == "invalid_request"
     answer = await ask(ada, callback, known_client, "Allow")
-    stolen = await exchange(ada.deck, known_client, code=answer["code"], code_verifier="0" * 43)
+    stolen = await exchange(ada.taskdeck, known_client, code=answer["code"], code_verifier="0" * 43)
     assert stolen["error_description"] == "code verification failed"
 
 
-async def test_an_unknown_client_is_explained_on_a_page(visit: Visit, callback: Callback):
+async def test_unknown_client_gets_an_explanatory_page(visit: Visit, callback: Callback):
     ada = await visit()
-    await ada.page.goto(request_to(ada.deck, callback, "nobody", code_challenge="c" * 43, code_challenge_method="S256"))
+    await ada.page.goto(request_to(ada.taskdeck, callback, "nobody", code_challenge="c" * 43, code_challenge_method="S256"))
     await expect(ada.page.get_by_role("heading", name="Taskdeck does not know this client")).to_be_visible()
     await expect(ada.page.get_by_text("connect it again")).to_be_visible()
     assert callback.answers.empty()
 
 
-async def test_a_client_document_is_not_fetched_from_inside_the_network(visit: Visit, callback: Callback):
+async def test_client_metadata_document_is_not_fetched_from_private_addresses(visit: Visit, callback: Callback):
     ada = await visit()
-    async with httpx2.AsyncClient(base_url=ada.deck.dashboard, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=ada.taskdeck.dashboard, trust_env=False) as http:
         metadata = (await http.get("/.well-known/oauth-authorization-server")).json()
     assert metadata["client_id_metadata_document_supported"] is True
     document = callback.address.replace("http:", "https:").replace("/callback", "/client.json")
-    before = callback.knocks
+    before = callback.requests
     challenge = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
     for name in ("127.0.0.1", socket.gethostname()):
-        await ada.page.goto(request_to(ada.deck, callback, document.replace("127.0.0.1", name), **challenge))
+        await ada.page.goto(request_to(ada.taskdeck, callback, document.replace("127.0.0.1", name), **challenge))
         await expect(ada.page.get_by_text("connect it again")).to_be_visible()
-        assert callback.knocks == before
+        assert callback.requests == before
 
 
 async def ask(
@@ -252,7 +252,7 @@ async def ask(
 ) -> dict[str, str]:
     """Open an authorization request in a browser that is signed in, and answer it; what the client is told."""
     proof = {"code_challenge": challenge, "code_challenge_method": "S256"}
-    await person.page.goto(request_to(person.deck, callback, client.client_id or "", **proof))
+    await person.page.goto(request_to(person.taskdeck, callback, client.client_id or "", **proof))
     await person.page.get_by_label("Allow changes").set_checked(may_write)
     await person.page.get_by_role("button", name=button, exact=True).click()
     await expect(person.page.get_by_text("Back again.")).to_be_visible()
@@ -265,14 +265,14 @@ async def connect(
     """The tokens of a client that the user allows to act, which proves that it is the one that asked (RFC 7636)."""
     proof = PKCEParameters.generate()
     answer = await ask(person, callback, client, "Allow", challenge=proof.code_challenge, may_write=may_write)
-    return await exchange(person.deck, client, code=answer["code"], code_verifier=proof.code_verifier)
+    return await exchange(person.taskdeck, client, code=answer["code"], code_verifier=proof.code_verifier)
 
 
-async def exchange(deck: Deck, client: OAuthClientInformationFull, **grant: str) -> dict[str, Any]:
+async def exchange(taskdeck: Taskdeck, client: OAuthClientInformationFull, **grant: str) -> dict[str, Any]:
     """What the token endpoint says to a code or a refresh token."""
     kind = "refresh_token" if "refresh_token" in grant else "authorization_code"
-    form = {"grant_type": kind, "client_id": client.client_id or "", "resource": f"{deck.mcp}/mcp"} | grant
+    form = {"grant_type": kind, "client_id": client.client_id or "", "resource": f"{taskdeck.mcp}/mcp"} | grant
     if kind == "authorization_code":
         form["redirect_uri"] = str((client.redirect_uris or [""])[0])
-    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, trust_env=False) as http:
         return (await http.post("/api/auth/oauth2/token", data=form)).json()

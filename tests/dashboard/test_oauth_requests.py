@@ -8,15 +8,15 @@ import httpx2
 import jwt
 import pytest
 
-from tests.support.browser import Deck
+from tests.support.browser import Taskdeck
 from tests.support.oauth_account import OAuthAccount
 
 pytest_plugins = ("tests.support.browser",)
 
 
 @pytest.fixture
-async def ada(deck: Deck, fresh_limits: None) -> AsyncGenerator[OAuthAccount]:
-    async with OAuthAccount.signed_up(deck, f"ada-{secrets.token_hex(4)}@example.com") as account:
+async def ada(taskdeck: Taskdeck, fresh_limits: None) -> AsyncGenerator[OAuthAccount]:
+    async with OAuthAccount.signed_up(taskdeck, f"ada-{secrets.token_hex(4)}@example.com") as account:
         yield account
 
 
@@ -29,8 +29,8 @@ SPELLINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("spelling", SPELLINGS)
-async def test_a_resource_is_the_same_however_scheme_and_host_are_spelled(ada: OAuthAccount, spelling: str):
-    resource = SPELLINGS[spelling](f"{ada.deck.mcp}/mcp")
+async def test_resource_is_compared_with_normalized_scheme_and_host(ada: OAuthAccount, spelling: str):
+    resource = SPELLINGS[spelling](f"{ada.taskdeck.mcp}/mcp")
     client = await ada.register()
     answer = await ada.authorize(client, resource=resource)
     assert "error" not in answer, answer
@@ -39,8 +39,8 @@ async def test_a_resource_is_the_same_however_scheme_and_host_are_spelled(ada: O
     renewed = (await ada.refresh(client, tokens["refresh_token"], resource=resource)).json()
     for token in (tokens, renewed):
         audience = jwt.decode(token["access_token"], options={"verify_signature": False})["aud"]
-        assert audience == (resource or f"{ada.deck.mcp}/mcp").lower()
-        assert (await ada.deck.call_raw(token["access_token"], "whoami")).status_code == 200
+        assert audience == (resource or f"{ada.taskdeck.mcp}/mcp").lower()
+        assert (await ada.taskdeck.call_raw(token["access_token"], "whoami")).status_code == 200
 
 
 OTHERS = {
@@ -56,9 +56,9 @@ MALFORMED = {"a fragment": "{mcp}/mcp#", "no address": "mcp"}
 
 
 @pytest.mark.parametrize("other", OTHERS | MALFORMED)
-async def test_another_resource_is_refused(ada: OAuthAccount, other: str):
+async def test_unknown_resource_is_rejected(ada: OAuthAccount, other: str):
     template = (OTHERS | MALFORMED)[other]
-    resource = template.format(mcp=ada.deck.mcp, host=ada.deck.mcp.removeprefix("http://"))
+    resource = template.format(mcp=ada.taskdeck.mcp, host=ada.taskdeck.mcp.removeprefix("http://"))
     error = "invalid_target" if other in OTHERS else "invalid_request"
     client = await ada.register()
     assert (await ada.authorize(client, resource=resource))["error"] == error
@@ -67,7 +67,7 @@ async def test_another_resource_is_refused(ada: OAuthAccount, other: str):
     assert (refused.status_code, refused.json()["error"]) == (400, error)
 
 
-async def test_scopes_that_do_not_exist_are_left_out_beside_those_that_do(ada: OAuthAccount):
+async def test_unknown_scopes_are_dropped_beside_known_ones(ada: OAuthAccount):
     client = await ada.register()
     tokens = await ada.connect(client, scope="openid profile mcp:read")
     assert set(tokens["scope"].split()) == {"mcp:read", "offline_access"}
@@ -86,7 +86,7 @@ LIMITED: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("path", LIMITED)
-async def test_whoever_asks_too_often_is_told_how_long_to_wait(ada: OAuthAccount, path: str):
+async def test_rate_limited_request_is_told_how_long_to_wait(ada: OAuthAccount, path: str):
     """RFC 9110 section 10.2.3, and the library's own name for it."""
     response = await until_refused(ada, path)
     seconds = response.headers["retry-after"]
@@ -101,7 +101,7 @@ async def until_refused(ada: OAuthAccount, path: str) -> httpx2.Response:
     method = "POST" if LIMITED[path] else "GET"
     full = """UPDATE auth."rateLimit" SET count = 100000 WHERE key LIKE '%' || $1"""
     await ada.http.request(method, f"/api/auth/{path}", **LIMITED[path])
-    await ada.deck.sql(full, f"/{path}")
+    await ada.taskdeck.sql(full, f"/{path}")
     response = await ada.http.request(method, f"/api/auth/{path}", **LIMITED[path])
     assert response.status_code == 429, response.text
     return response

@@ -7,19 +7,19 @@ from playwright.async_api import Request, expect
 
 from mcp_server.app import open_app
 from mcp_server.settings import Settings
-from tests.support.browser import Deck, Visit, agent
+from tests.support.browser import Taskdeck, Visit, agent
 from tests.support.processes import structured
 
 pytest_plugins = ("tests.support.browser",)
 
 
-async def test_a_token_is_shown_once_and_opens_both_doors(visit: Visit):
+async def test_token_is_shown_once_and_works_for_mcp_and_api(visit: Visit):
     ada = await visit()
     secret = await ada.make_token("Build server")
-    async with agent(ada.deck.mcp, secret) as client:
+    async with agent(ada.taskdeck.mcp, secret) as client:
         assert (await structured(client, "whoami"))["email"] == ada.email
         await structured(client, "add_task", title="Water the plants")
-    assert (await ada.deck.statistics(secret)).json()["total_tasks"] == 1
+    assert (await ada.taskdeck.statistics(secret)).json()["total_tasks"] == 1
     await ada.open("/tokens")
     listed = ada.page.get_by_role("region", name="Your tokens")
     await expect(listed.get_by_text("Build server", exact=True)).to_be_visible()
@@ -28,17 +28,17 @@ async def test_a_token_is_shown_once_and_opens_both_doors(visit: Visit):
     assert secret not in await ada.page.content()
 
 
-async def test_a_token_that_may_only_read_cannot_change(visit: Visit):
+async def test_read_only_token_cannot_change_tasks(visit: Visit):
     ada = await visit()
     secret = await ada.make_token("Reader", access="Only read")
     await expect(ada.page.get_by_role("region", name="Your tokens").get_by_text("never used")).to_be_visible()
-    assert (await ada.deck.call_raw(secret, "list_tasks")).status_code == 200
-    refused = await ada.deck.call_raw(secret, "add_task", title="Water the plants")
+    assert (await ada.taskdeck.call_raw(secret, "list_tasks")).status_code == 200
+    refused = await ada.taskdeck.call_raw(secret, "add_task", title="Water the plants")
     assert refused.status_code == 403
     assert "insufficient_scope" in refused.headers["www-authenticate"]
 
 
-async def test_a_withdrawn_token_is_dead(visit: Visit, settings: Settings):
+async def test_revoked_token_stops_working(visit: Visit, settings: Settings):
     ada = await visit()
     secret, other = await ada.make_token("Old laptop"), await ada.make_token("New laptop")
     await ada.page.get_by_role("button", name="Revoke Old laptop").click()
@@ -46,27 +46,27 @@ async def test_a_withdrawn_token_is_dead(visit: Visit, settings: Settings):
     await expect(
         ada.page.get_by_role("region", name="Your tokens").get_by_text("Old laptop", exact=True)
     ).to_have_count(0)
-    assert await forgetful_answers(ada.deck, settings, secret, other) == [401, 200]
+    assert await forgetful_answers(ada.taskdeck, settings, secret, other) == [401, 200]
 
 
-async def test_an_expired_token_is_dead_and_said_to_be(visit: Visit, settings: Settings):
+async def test_expired_token_stops_working_and_is_marked_expired(visit: Visit, settings: Settings):
     ada = await visit()
     old, new = (f"tdp_{secrets.token_urlsafe(32)}" for _ in range(2))
     for secret, name, left in ((old, "Old laptop", "-1 day"), (new, "New laptop", "1 day")):
-        await ada.deck.sql(
+        await ada.taskdeck.sql(
             "SELECT taskdeck_pat_create($1, $2, $3, $4, encode(sha256($5), 'hex'), '', 'mcp:read', now() + $6::text::"
             "interval)",
             *(ada.user_id, ada.email, ada.name, name, secret.encode(), left),
         )
-    assert await forgetful_answers(ada.deck, settings, old, new) == [401, 200]
+    assert await forgetful_answers(ada.taskdeck, settings, old, new) == [401, 200]
     await ada.open("/tokens")
     await expect(ada.page.get_by_role("listitem").filter(has_text="Old laptop")).to_contain_text("expired")
     await expect(ada.page.get_by_role("listitem").filter(has_text="New laptop")).to_contain_text("expires")
 
 
-async def forgetful_answers(deck: Deck, settings: Settings, *tokens: str) -> list[int]:
+async def forgetful_answers(taskdeck: Taskdeck, settings: Settings, *tokens: str) -> list[int]:
     """The statuses that a server says which has not seen the tokens: one that has forgets them in half a minute."""
-    async with open_app(settings, deck.database_url) as app:
+    async with open_app(settings, taskdeck.database_url) as app:
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url=settings.address) as http:
             return [
@@ -75,7 +75,7 @@ async def forgetful_answers(deck: Deck, settings: Settings, *tokens: str) -> lis
             ]
 
 
-async def test_tokens_are_made_for_nobody_without_a_session(visit: Visit):
+async def test_creating_tokens_requires_a_session(visit: Visit):
     ada = await visit()
     sent: list[Request] = []
     ada.page.on("request", lambda request: sent.append(request) if request.method == "POST" else None)
@@ -85,7 +85,7 @@ async def test_tokens_are_made_for_nobody_without_a_session(visit: Visit):
     assert "tdp_" in await again(real, headers)
     for cookie in ("", "better-auth.session_token=made.up", "better-auth.session_token=a.b; theme=dark"):
         assert "tdp_" not in await again(real, headers | {"cookie": cookie})
-    [count] = await ada.deck.sql("SELECT count(*) FROM taskdeck_pat_list($1)", ada.user_id)
+    [count] = await ada.taskdeck.sql("SELECT count(*) FROM taskdeck_pat_list($1)", ada.user_id)
     assert count["count"] == 2
 
 

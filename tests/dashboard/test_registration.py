@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from tests.support.browser import Deck
+from tests.support.browser import Taskdeck
 
 pytest_plugins = ("tests.support.browser",)
 
@@ -19,8 +19,8 @@ MINIMAL = {"redirect_uris": ["http://127.0.0.1:9/callback"], "token_endpoint_aut
 
 
 @pytest.fixture
-async def dashboard(deck: Deck, fresh_limits: None) -> AsyncGenerator[httpx2.AsyncClient]:
-    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False) as http:
+async def dashboard(taskdeck: Taskdeck, fresh_limits: None) -> AsyncGenerator[httpx2.AsyncClient]:
+    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, trust_env=False) as http:
         yield http
 
 
@@ -29,7 +29,7 @@ async def register(dashboard: httpx2.AsyncClient, **metadata: Any) -> httpx2.Res
 
 
 @pytest.mark.parametrize("known", BODIES, ids=[known["client"] for known in BODIES])
-async def test_the_registration_of_a_known_client(deck: Deck, dashboard: httpx2.AsyncClient, known: dict[str, Any]):
+async def test_registration_of_known_clients(taskdeck: Taskdeck, dashboard: httpx2.AsyncClient, known: dict[str, Any]):
     response = await dashboard.post("/api/auth/oauth2/register", json=known["body"])
     assert response.status_code == 201, response.text
     assert response.headers["cache-control"] == "no-store"
@@ -42,7 +42,7 @@ async def test_the_registration_of_a_known_client(deck: Deck, dashboard: httpx2.
     assert not answer.pop("disabled")
     assert not answer.pop("dpop_bound_access_tokens")
     assert answer.pop("scope") == "mcp:read mcp:write offline_access"
-    assert answer.pop("resources") == [f"{deck.mcp}/mcp", f"{deck.mcp.replace('127.0.0.1', 'localhost')}/mcp"]
+    assert answer.pop("resources") == [f"{taskdeck.mcp}/mcp", f"{taskdeck.mcp.replace('127.0.0.1', 'localhost')}/mcp"]
     assert answer == known["answer"]
 
 
@@ -147,7 +147,7 @@ SURPLUS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("case", SURPLUS)
-async def test_what_is_not_supported_is_left_out(dashboard: httpx2.AsyncClient, case: str):
+async def test_unsupported_metadata_is_dropped(dashboard: httpx2.AsyncClient, case: str):
     sent, expected = SURPLUS[case]
     response = await register(dashboard, **sent)
     assert response.status_code == 201, response.text
@@ -173,7 +173,7 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("case", UNUSABLE)
-async def test_a_client_is_refused_when_nothing_usable_is_left(dashboard: httpx2.AsyncClient, case: str):
+async def test_registration_without_usable_metadata_is_rejected(dashboard: httpx2.AsyncClient, case: str):
     sent, error, advice = UNUSABLE[case]
     response = await register(dashboard, **sent)
     assert (response.status_code, response.json()["error"]) == (400, error)
@@ -182,19 +182,19 @@ async def test_a_client_is_refused_when_nothing_usable_is_left(dashboard: httpx2
 
 
 @pytest.mark.parametrize("body", ["", "[]", "null", "{", '"x"'])
-async def test_a_body_that_is_no_object_is_refused(dashboard: httpx2.AsyncClient, body: str):
+async def test_registration_body_that_is_not_an_object_is_rejected(dashboard: httpx2.AsyncClient, body: str):
     headers = {"content-type": "application/json"}
     response = await dashboard.post("/api/auth/oauth2/register", content=body, headers=headers)
     assert (response.status_code, response.json()["error"]) == (400, "invalid_client_metadata")
 
 
-async def test_media_types_have_no_case(dashboard: httpx2.AsyncClient):
+async def test_media_type_is_case_insensitive(dashboard: httpx2.AsyncClient):
     headers = {"content-type": "Application/JSON; Charset=UTF-8"}
     response = await dashboard.post("/api/auth/oauth2/register", content=json.dumps(MINIMAL), headers=headers)
     assert response.status_code == 201
 
 
-async def test_too_many_registrations_are_told_how_long_to_wait(dashboard: httpx2.AsyncClient):
+async def test_rate_limited_registration_is_told_how_long_to_wait(dashboard: httpx2.AsyncClient):
     responses = [await register(dashboard) for _ in range(6)]
     assert [response.status_code for response in responses] == [201] * 5 + [429]
     seconds = responses[-1].headers["retry-after"]

@@ -9,7 +9,7 @@ from playwright.async_api import ViewportSize, expect
 
 from storage import demo
 from storage.engine.database import Database
-from tests.support.browser import PHONE, Callback, Deck, Visit, Visitor, agent, register, request_to
+from tests.support.browser import PHONE, Callback, Taskdeck, Visit, Visitor, agent, register, request_to
 from tests.support.processes import structured
 
 pytest_plugins = ("tests.support.browser",)
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def test_pictures_fit_into_the_documentation(visit: Visit, deck: Deck, folder: Path):
+async def test_screenshots_fit_the_documentation(visit: Visit, taskdeck: Taskdeck, folder: Path):
     ada = await visit("Ada Lovelace", known=False, viewport=DESK, reduced_motion="reduce")
     ada.email = "ada@example.com"
     await ada.sign_up()
@@ -45,11 +45,11 @@ async def test_pictures_fit_into_the_documentation(visit: Visit, deck: Deck, fol
     await ada.open("/clients")
     await take(ada, folder, "clients")
     await ada.make_token("Release script", access="Only read")
-    async with agent(deck.mcp, await ada.make_token("Build server")) as client:
+    async with agent(taskdeck.mcp, await ada.make_token("Build server")) as client:
         await structured(client, "whoami")
     await ada.open("/tokens")
     await take(ada, folder, "tokens")
-    async with Database.open(deck.database_url) as database:
+    async with Database.open(taskdeck.database_url) as database:
         await demo.fill(database, 320, 8, me=ada.email, done=lambda _: None)
     for name, look in LOOKS.items():
         window = await visit(known=False, reduced_motion="reduce", **look)
@@ -62,9 +62,9 @@ async def test_pictures_fit_into_the_documentation(visit: Visit, deck: Deck, fol
 
 async def connect(ada: Visitor, callback: Callback, name: str, folder: Path | None = None) -> None:
     """Allow a client what it asks for."""
-    client = await register(ada.deck, callback, name)
+    client = await register(ada.taskdeck, callback, name)
     proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
-    await ada.page.goto(request_to(ada.deck, callback, client["client_id"], **proof))
+    await ada.page.goto(request_to(ada.taskdeck, callback, client["client_id"], **proof))
     if folder:
         await take(ada, folder, "consent")
     await ada.page.get_by_role("button", name="Allow", exact=True).click()

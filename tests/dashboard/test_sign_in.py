@@ -15,14 +15,14 @@ from playwright.async_api import expect
 from mcp_server.http import uvicorn_server
 from mcp_server.cli.dashboard_process import SERVER, Dashboard
 from mcp_server.settings import Settings
-from tests.support.browser import Deck, Visit
-from tests.conftest import Cluster, Way
-from tests.support.running_server import Wire
+from tests.support.browser import Taskdeck, Visit
+from tests.conftest import Cluster, RequestUrl
+from tests.support.running_server import DatabaseProxy
 
 pytest_plugins = ("tests.support.browser",)
 
 
-async def test_a_wrong_password_is_explained(visit: Visit):
+async def test_wrong_password_is_explained(visit: Visit):
     ada = await visit()
     await ada.context.clear_cookies()
     await ada.open("/tokens")
@@ -35,12 +35,12 @@ async def test_a_wrong_password_is_explained(visit: Visit):
             "The e-mail or the password is not right. Check both and try again."
         )
     assert answers[0] == answers[1], "nobody learns who has an account"
-    ada.forgive("401")
+    ada.expect_page_errors("401")
     await ada.type_credentials()
     await expect(ada.page.get_by_role("heading", name="Personal access tokens")).to_be_visible()
 
 
-async def test_an_e_mail_has_one_account(visit: Visit):
+async def test_email_address_has_one_account(visit: Visit):
     ada = await visit()
     await ada.context.clear_cookies()
     await ada.open("/sign-up")
@@ -49,14 +49,14 @@ async def test_an_e_mail_has_one_account(visit: Visit):
     await ada.page.get_by_label("Password").fill("another password")
     await ada.page.get_by_role("button", name="Create account").click()
     await expect(ada.page.get_by_text("There is an account with this e-mail already. Sign in instead.")).to_be_visible()
-    ada.forgive("422")
+    ada.expect_page_errors("422")
 
 
-async def test_an_expired_session_asks_to_sign_in_again(visit: Visit):
+async def test_expired_session_leads_to_sign_in(visit: Visit):
     ada = await visit()
     await ada.open_live()
     long_ago = """UPDATE auth.session SET "expiresAt" = now() - interval '1 day' WHERE "userId" = $1"""
-    await ada.deck.sql(long_ago, ada.user_id)
+    await ada.taskdeck.sql(long_ago, ada.user_id)
     await ada.page.reload()
     await expect(ada.page.get_by_text("Your session has ended. Sign in again to go on.")).to_be_visible()
     await ada.type_credentials()
@@ -64,7 +64,7 @@ async def test_an_expired_session_asks_to_sign_in_again(visit: Visit):
 
 
 @pytest.mark.parametrize(("page", "button"), [("sign-in", "Sign in"), ("sign-up", "Create account")])
-async def test_a_form_cannot_be_sent_before_its_scripts_run(visit: Visit, page: str, button: str):
+async def test_form_cannot_be_submitted_before_hydration(visit: Visit, page: str, button: str):
     """The browser would send it by itself, with the password in the address."""
     ada = await visit(known=False, java_script_enabled=False)
     await ada.open(f"/{page}")
@@ -72,36 +72,36 @@ async def test_a_form_cannot_be_sent_before_its_scripts_run(visit: Visit, page: 
 
 
 @pytest.fixture(scope="module")
-async def line(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Wire]:
+async def line(cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[DatabaseProxy]:
     """A line to a database of its own, which can be cut."""
-    async with Wire(way(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("line")) as wire:
-        yield wire
+    async with DatabaseProxy(request_url(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("line")) as proxy:
+        yield proxy
 
 
 @pytest.fixture(scope="module")
-async def alone(line: Wire, deck: Deck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
+async def alone(line: DatabaseProxy, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Taskdeck]:
     """A dashboard at the end of that line, with the usual limits, and no server behind it."""
     built = build(line, tmp_path_factory.mktemp("alone"))
     async with built.running():
-        yield replace(deck, dashboard=built.url)
+        yield replace(taskdeck, dashboard=built.url)
 
 
-def build(line: Wire, folder: Path) -> Dashboard:
+def build(line: DatabaseProxy, folder: Path) -> Dashboard:
     settings = Settings.model_validate({"TASKDECK_DATA_DIR": str(folder), "port": 1})
     with uvicorn_server.listen("127.0.0.1", 0) as free:
         return Dashboard(settings, line.url, f"http://127.0.0.1:{free.getsockname()[1]}")
 
 
-async def test_a_dashboard_that_is_asked_before_its_database_is_there_needs_no_restart(
-    cluster: Cluster, way: Way, tmp_path: Path
+async def test_dashboard_started_before_its_database_recovers(
+    cluster: Cluster, request_url: RequestUrl, tmp_path: Path
 ):
-    async with Wire(way(await cluster.create("late", "blank")), tmp_path) as line:
+    async with DatabaseProxy(request_url(await cluster.create("late", "blank")), tmp_path) as line:
         await line.cut()
         built = build(line, tmp_path)
 
         async def be_late() -> None:
             await reaches(built, 500)
-            await line.fix()
+            await line.restore()
 
         coming = asyncio.create_task(be_late())
         async with built.running():
@@ -119,7 +119,7 @@ async def reaches(built: Dashboard, status: int) -> None:
                 answered = (await http.get(f"{built.url}/api/auth/jwks")).status_code
 
 
-async def test_a_database_that_is_away_is_explained_until_it_is_back(visit: Visit, alone: Deck, line: Wire):
+async def test_unreachable_database_is_explained_until_it_is_back(visit: Visit, alone: Taskdeck, line: DatabaseProxy):
     ada, bob = await visit(at=alone), await visit("Bob", known=False, at=alone)
     await ada.open("/clients")
     await bob.open("/sign-in")
@@ -131,23 +131,23 @@ async def test_a_database_that_is_away_is_explained_until_it_is_back(visit: Visi
     await expect(bob.page.get_by_text("The server cannot reach its database right now.")).to_be_visible()
     await bob.page.goto(f"{alone.dashboard}/api/auth/oauth2/authorize?client_id=x&response_type=code")
     await expect(bob.page.get_by_role("heading", name="The server cannot do this right now")).to_be_visible()
-    await line.fix()
+    await line.restore()
     await ada.page.get_by_role("button", name="Try again").click()
     await expect(ada.page.get_by_role("heading", name="Connected clients")).to_be_visible()
     for visitor in (ada, bob):
-        visitor.forgive("^error: (?!.*Content Security Policy)")
+        visitor.expect_page_errors("^error: (?!.*Content Security Policy)")
 
 
-async def test_numbers_that_cannot_be_read_are_explained(visit: Visit, alone: Deck):
+async def test_unreadable_statistics_are_explained(visit: Visit, alone: Taskdeck):
     ada = await visit(at=alone)
     await ada.open()
     await expect(ada.page.get_by_role("heading", name="The numbers cannot be read right now")).to_be_visible()
     await expect(ada.page.get_by_role("button", name="Try again now")).to_be_visible()
     await ada.is_connected("offline")
-    ada.forgive("Failed to load resource", "WebSocket connection")
+    ada.expect_page_errors("Failed to load resource", "WebSocket connection")
 
 
-async def test_guessing_passwords_is_slowed_down(visit: Visit, alone: Deck):
+async def test_password_guessing_is_rate_limited(visit: Visit, alone: Taskdeck):
     ada = await visit(known=False, at=alone)
     await ada.open("/sign-in")
     for _ in range(5):
@@ -158,7 +158,7 @@ async def test_guessing_passwords_is_slowed_down(visit: Visit, alone: Deck):
         if (await answering.value).status == 429:
             break
     await expect(ada.page.get_by_text("Too many attempts. Wait ten seconds and try again.")).to_be_visible()
-    ada.forgive("401", "429")
+    ada.expect_page_errors("401", "429")
 
 
 DISGUISES = {
@@ -188,9 +188,9 @@ SPELLINGS = (
 
 
 @pytest.mark.parametrize("disguise", DISGUISES)
-async def test_no_page_is_shown_to_strangers(deck: Deck, disguise: str):
+async def test_pages_require_a_session(taskdeck: Taskdeck, disguise: str):
     build = (SERVER.parent / ".next/BUILD_ID").read_text("utf-8")
-    async with httpx2.AsyncClient(base_url=deck.dashboard, headers=DISGUISES[disguise], trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, headers=DISGUISES[disguise], trust_env=False) as http:
         for path, secret in PROTECTED.items():
             for spelling in SPELLINGS:
                 answer = await http.get(spelling.format(path=path, build=build))
@@ -198,20 +198,20 @@ async def test_no_page_is_shown_to_strangers(deck: Deck, disguise: str):
                 assert secret not in answer.text, spelling
 
 
-async def test_the_pages_are_shown_to_those_who_are_signed_in(visit: Visit):
+async def test_signed_in_users_see_the_pages(visit: Visit):
     ada = await visit()
     for path, secret in PROTECTED.items():
         for headers in ({}, {"rsc": "1"}):
-            answer = await ada.context.request.get(ada.deck.dashboard + path, headers=headers)
+            answer = await ada.context.request.get(ada.taskdeck.dashboard + path, headers=headers)
             assert secret in await answer.text()
 
 
-async def test_the_numbers_want_a_token_and_not_a_cookie(visit: Visit):
+async def test_statistics_require_a_token_not_a_cookie(visit: Visit):
     ada = await visit()
     for path in ("statistics", "trend", "tasks", "teams"):
-        answer = await ada.context.request.get(f"{ada.deck.dashboard}/api/dashboard/{path}")
+        answer = await ada.context.request.get(f"{ada.taskdeck.dashboard}/api/dashboard/{path}")
         assert answer.status == 401
-    async with httpx2.AsyncClient(base_url=ada.deck.dashboard, trust_env=False) as http:
+    async with httpx2.AsyncClient(base_url=ada.taskdeck.dashboard, trust_env=False) as http:
         assert (await http.get("/api/auth/token")).status_code == 401
 
 
@@ -224,30 +224,30 @@ ELSEWHERE = (
 )
 
 
-async def test_signing_in_leads_nowhere_else(visit: Visit):
+async def test_sign_in_redirects_only_to_own_pages(visit: Visit):
     ada = await visit()
     for wanted, leads in ({"/tokens?a=b": "/tokens?a=b"} | dict.fromkeys(ELSEWHERE, "/dashboard")).items():
-        address = f"{ada.deck.dashboard}/sign-in?{urlencode({'next': wanted})}"
+        address = f"{ada.taskdeck.dashboard}/sign-in?{urlencode({'next': wanted})}"
         answer = await ada.context.request.get(address, max_redirects=0)
         assert answer.headers["location"] == leads, wanted
 
 
-async def test_pages_of_other_origins_act_in_nobodys_name(visit: Visit):
+async def test_cross_origin_requests_are_rejected(visit: Visit):
     ada = await visit()
     for origin in ("https://evil.example", "null"):
         answer = await ada.context.request.post(
-            f"{ada.deck.dashboard}/api/auth/sign-out", data={}, headers={"Origin": origin}
+            f"{ada.taskdeck.dashboard}/api/auth/sign-out", data={}, headers={"Origin": origin}
         )
         assert answer.status == 403
     for path, allowed in {"token": None, "get-session": None, "jwks": "*"}.items():
         answer = await ada.context.request.get(
-            f"{ada.deck.dashboard}/api/auth/{path}", headers={"Origin": "https://evil.example"}
+            f"{ada.taskdeck.dashboard}/api/auth/{path}", headers={"Origin": "https://evil.example"}
         )
         assert answer.headers.get("access-control-allow-origin") == allowed
         assert "access-control-allow-credentials" not in answer.headers
 
 
-async def test_a_client_comes_back_to_a_page_an_editor_or_this_computer(alone: Deck):
+async def test_redirect_uri_may_be_https_loopback_or_a_custom_scheme(alone: Taskdeck):
     async with httpx2.AsyncClient(base_url=alone.dashboard, trust_env=False) as http:
         for address, status in {
             "cursor://anysphere.cursor-mcp/oauth/callback": 201,
@@ -259,12 +259,12 @@ async def test_a_client_comes_back_to_a_page_an_editor_or_this_computer(alone: D
             assert (await http.post("/api/auth/oauth2/register", json=wish)).status_code == status, address
 
 
-def test_what_signs_the_cookies_is_for_this_user_alone(deck: Deck):
-    secret = deck.server.data_dir / "dashboard.secret"
+def test_cookie_secret_is_readable_by_its_owner_only(taskdeck: Taskdeck):
+    secret = taskdeck.server.data_dir / "dashboard.secret"
     assert (secret.stat().st_mode | secret.parent.stat().st_mode) & 0o077 == 0
 
 
-async def test_nobody_makes_keys_for_others(deck: Deck):
-    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False, headers={"origin": deck.dashboard}) as http:
+async def test_auth_plugins_expose_no_key_creation(taskdeck: Taskdeck):
+    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, trust_env=False, headers={"origin": taskdeck.dashboard}) as http:
         for path in ("/api/auth/api-key/create", "/api/auth/sign-jwt", "/api/auth/admin/oauth2/create-client"):
             assert (await http.post(path, json={"userId": "somebody"})).status_code in (401, 404), path

@@ -21,7 +21,7 @@ async def sign_up_by_the_form(visitor: Visitor) -> None:
     await visitor.page.get_by_label("Password").fill(PASSWORD)
     await visitor.page.get_by_role("button", name="Create account").click()
     await visitor.sees(total=0)
-    session = await visitor.context.request.get(f"{visitor.deck.dashboard}/api/auth/get-session")
+    session = await visitor.context.request.get(f"{visitor.taskdeck.dashboard}/api/auth/get-session")
     visitor.user_id = (await session.json())["user"]["id"]
 
 
@@ -32,19 +32,19 @@ async def save(visitor: Visitor, zone: str) -> None:
     await expect(visitor.page.get_by_text("Saved. Your days are in")).to_be_visible()
 
 
-async def test_the_browser_s_time_zone_is_the_default_of_a_new_account_for_every_client(visit: Visit):
+async def test_browser_time_zone_is_the_default_of_a_new_account(visit: Visit):
     ada = await visit(known=False, timezone_id=KIRITIMATI)
     await sign_up_by_the_form(ada)
     assert (await ada.call("whoami"))["timezone"] == KIRITIMATI
     secret = await ada.make_token()
-    async with agent(ada.deck.mcp, secret) as client:
+    async with agent(ada.taskdeck.mcp, secret) as client:
         assert (await structured(client, "whoami"))["timezone"] == KIRITIMATI
         before = datetime.now(ZoneInfo(KIRITIMATI)).date()
         (day,) = (await structured(client, "get_statistics", days=1))["trend"]
         assert before.isoformat() <= day["date"] <= datetime.now(ZoneInfo(KIRITIMATI)).date().isoformat()
 
 
-async def test_an_account_made_without_a_browser_or_with_an_odd_time_zone_has_none(visit: Visit):
+async def test_account_without_a_valid_browser_time_zone_has_none(visit: Visit):
     ada = await visit()
     assert "timezone" not in await ada.call("whoami")
     odd = {"email": f"odd-{ada.email}", "password": PASSWORD, "name": "Odd", "timezone": "Mars/Olympus"}
@@ -52,7 +52,7 @@ async def test_an_account_made_without_a_browser_or_with_an_odd_time_zone_has_no
     assert made["user"].get("timezone") is None
 
 
-async def test_a_time_zone_set_on_the_page_holds_for_every_client_and_no_browser_changes_it(visit: Visit):
+async def test_time_zone_set_on_the_page_applies_to_every_client(visit: Visit):
     ada = await visit(known=False, timezone_id="Europe/Berlin")
     await sign_up_by_the_form(ada)
     for zone in (KIRITIMATI, PAGO_PAGO):
@@ -76,7 +76,7 @@ async def test_a_time_zone_set_on_the_page_holds_for_every_client_and_no_browser
     assert (await ada.call("whoami"))["timezone"] == "Europe/Berlin"
 
 
-async def test_the_settings_are_found_from_every_page(visit: Visit):
+async def test_settings_are_linked_from_every_page(visit: Visit):
     ada = await visit()
     await ada.open("/clients")
     await ada.page.get_by_role("button", name="Account and appearance").click()
@@ -86,7 +86,7 @@ async def test_the_settings_are_found_from_every_page(visit: Visit):
     await expect(ada.page.get_by_role("button", name="Sign out")).to_be_hidden()
 
 
-async def test_due_dates_are_shown_in_the_person_s_time_zone_not_the_browser_s(visit: Visit):
+async def test_due_dates_use_the_persons_time_zone_not_the_browsers(visit: Visit):
     ada = await visit(timezone_id="America/Los_Angeles")
     await ada.call("set_timezone", timezone=KIRITIMATI)
     zone = ZoneInfo(KIRITIMATI)

@@ -28,10 +28,10 @@ async def requests_of(page: Page) -> list[float]:
     return [start for _, start in found]
 
 
-async def test_fifty_quick_changes_are_few_requests_and_the_last_one_is_shown(visit: Visit) -> None:
+async def test_fifty_quick_changes_cause_few_requests(visit: Visit) -> None:
     ada = await visit()
     await ada.open_live()
-    async with ada.deck.client(ada.user_id) as client:
+    async with ada.taskdeck.client(ada.user_id) as client:
         added = [await structured(client, "add_task", title=f"Task {number}") for number in range(50)]
         await structured(client, "complete_task", task_id=added[-1]["id"])
     await ada.sees(total=50, pending=49, completed=1)
@@ -56,14 +56,14 @@ async def use_up(cluster: Cluster, visitor: Visitor, seconds: int) -> None:
     assert changed == "UPDATE 1"
 
 
-async def test_a_page_that_is_refused_says_so_and_recovers(visit: Visit, cluster: Cluster, tmp_path: Path) -> None:
+async def test_refused_page_says_so_and_recovers(visit: Visit, cluster: Cluster, tmp_path: Path) -> None:
     ada = await visit()
-    ada.forgive("429")
+    ada.expect_page_errors("429")
     await ada.call("add_task", title="Before")
     await ada.open_live()
     await ada.sees(total=1)
     # An agent is another client, with requests of its own.
-    async with ada.deck.client(ada.user_id) as agent:
+    async with ada.taskdeck.client(ada.user_id) as agent:
         await use_up(cluster, ada, 10)
         await structured(agent, "add_task", title="After")
     await ada.is_connected("refused")
@@ -76,9 +76,9 @@ async def test_a_page_that_is_refused_says_so_and_recovers(visit: Visit, cluster
     await ada.sees(total=2)
 
 
-async def test_a_sixth_window_says_why_it_is_not_live(visit: Visit) -> None:
+async def test_sixth_window_says_why_it_is_not_live(visit: Visit) -> None:
     ada = await visit()
-    windows = [Visitor(ada.deck, await ada.context.new_page(), "Ada", ada.email, ada.user_id) for _ in range(5)]
+    windows = [Visitor(ada.taskdeck, await ada.context.new_page(), "Ada", ada.email, ada.user_id) for _ in range(5)]
     for window in windows:
         await window.open_live()
     await ada.open()
@@ -88,9 +88,9 @@ async def test_a_sixth_window_says_why_it_is_not_live(visit: Visit) -> None:
     await ada.is_connected("live")
 
 
-async def test_who_leaves_a_team_sees_no_more_of_it(visit: Visit) -> None:
+async def test_leaving_a_team_hides_its_tasks(visit: Visit) -> None:
     ada, bob = await visit("Ada"), await visit("Bob")
-    ada.forgive("404")
+    ada.expect_page_errors("404")
     team = await bob.call("create_team", name="Garden club")
     await ada.open("/clients")
     await ada.call("whoami")
@@ -104,11 +104,11 @@ async def test_who_leaves_a_team_sees_no_more_of_it(visit: Visit) -> None:
 
 
 async def session_of(visitor: Visitor) -> str:
-    answer = await visitor.context.request.get(f"{visitor.deck.dashboard}/api/auth/token")
+    answer = await visitor.context.request.get(f"{visitor.taskdeck.dashboard}/api/auth/token")
     payload = (await answer.json())["token"].split(".")[1]
     return json.loads(base64.urlsafe_b64decode(payload + "=="))["sid"]
 
 
-async def test_the_windows_of_one_browser_are_one_client(visit: Visit) -> None:
+async def test_windows_of_one_browser_are_one_client(visit: Visit) -> None:
     ada, bob = await visit("Ada"), await visit("Bob")
     assert await session_of(ada) == await session_of(ada) != await session_of(bob)

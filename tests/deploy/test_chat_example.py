@@ -19,7 +19,7 @@ from starlette.routing import Route
 from mcp_server.http import uvicorn_server
 from mcp_server.settings import Settings
 from tests.conftest import Person
-from tests.support.running_server import RunningServer, standing
+from tests.support.running_server import RunningServer, running_server
 
 EXAMPLE = Path(__file__).parents[2] / "examples/chat.py"
 
@@ -51,16 +51,16 @@ async def model() -> AsyncGenerator[Model]:
 
 
 @pytest.fixture
-async def house(tmp_path: Path, database_url: str, direct_url: str) -> AsyncGenerator[RunningServer]:
-    async with standing(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as built:
+async def server(tmp_path: Path, database_url: str, direct_url: str) -> AsyncGenerator[RunningServer]:
+    async with running_server(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as built:
         yield built
 
 
-async def chat(house: RunningServer, model: Model, person: Person, *words: str, go_on: int | None = None) -> list[str]:
+async def chat(server: RunningServer, model: Model, person: Person, *words: str, go_on: int | None = None) -> list[str]:
     """Run the example on these lines; what it printed."""
     environment = os.environ | {
-        "TASKDECK_URL": f"{house.url}/mcp",
-        "TASKDECK_TOKEN": house.token(person.user_id, "mcp"),
+        "TASKDECK_URL": f"{server.url}/mcp",
+        "TASKDECK_TOKEN": server.token(person.user_id, "mcp"),
         "OPENAI_BASE_URL": model.url,
         "OPENAI_API_KEY": "none",
     }
@@ -87,9 +87,9 @@ async def kept(person: Person, conversation_id: int) -> list[tuple[str, str]]:
     return [(message["role"], message["content"]) for message in page["messages"]]
 
 
-async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: RunningServer, model: Model, alice: Person):
+async def test_messages_are_kept_across_a_restart(server: RunningServer, model: Model, alice: Person):
     model.script = [calls(add_task={"title": "Buy milk"}, complete_task={"task_id": 10**12}), says("Added.")]
-    first, answer = await chat(house, model, alice, "Remind me to buy milk")
+    first, answer = await chat(server, model, alice, "Remind me to buy milk")
     number = int(first.removeprefix("Conversation "))
     assert answer == "Added."
     (task,) = (await alice.call("list_tasks"))["tasks"]
@@ -104,31 +104,31 @@ async def test_every_message_is_kept_and_a_restart_forgets_nothing(house: Runnin
     assert [message.get("tool_call_id") for message in page["messages"]] == [None, None, "call_0", "call_1", None]
 
     model.script = [says("Milk.")]
-    assert await chat(house, model, alice, "What was it?", go_on=number) == [first, "Milk."]
+    assert await chat(server, model, alice, "What was it?", go_on=number) == [first, "Milk."]
     told = model.heard[-1]
     assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
     assert [message.get("tool_call_id") for message in told[3:5]] == ["call_0", "call_1"]
     assert len(await kept(alice, number)) == 7
 
 
-async def test_a_chat_that_broke_off_goes_on(house: RunningServer, model: Model, alice: Person):
+async def test_interrupted_chat_continues(server: RunningServer, model: Model, alice: Person):
     """The model fails after a tool was called; and once a call was kept without its answer."""
     model.script = [calls(add_task={"title": "Buy milk"})]
-    (first,) = await chat(house, model, alice, "Remind me to buy milk")
+    (first,) = await chat(server, model, alice, "Remind me to buy milk")
     number = int(first.removeprefix("Conversation "))
     lost = [{"role": "assistant", "content": "", "tool_calls": calls(list_tasks={})["tool_calls"]}]
     await alice.call("append_messages", conversation_id=number, messages=lost)
     model.script = [says("It is on your list.")]
-    assert await chat(house, model, alice, "Well?", go_on=number) == [first, "It is on your list."]
+    assert await chat(server, model, alice, "Well?", go_on=number) == [first, "It is on your list."]
     told = model.heard[-1]
     assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "assistant", "tool", "user"]
     assert "interrupted" in told[5]["content"]
 
 
-async def test_somebody_elses_conversation_is_not_gone_on_with(
-    house: RunningServer, model: Model, alice: Person, bob: Person
+async def test_conversation_of_another_user_cannot_be_continued(
+    server: RunningServer, model: Model, alice: Person, bob: Person
 ):
     theirs = (await bob.call("start_conversation"))["id"]
-    assert await chat(house, model, alice, "Hello", go_on=theirs) == []
+    assert await chat(server, model, alice, "Hello", go_on=theirs) == []
     assert await kept(bob, theirs) == []
     assert model.heard == []

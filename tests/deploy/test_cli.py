@@ -33,9 +33,9 @@ from tests.support.processes import (
     children,
     postgres_processes,
     run,
+    run_in_process,
     serving,
     structured,
-    typed,
     until,
 )
 
@@ -50,14 +50,14 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-async def house(data_dir: Path) -> AsyncGenerator[Server]:
+async def server(data_dir: Path) -> AsyncGenerator[Server]:
     """Everything up, as by `make run`; the last test that uses it ends it."""
     async with serving(data_dir, "up") as running:
         yield running
 
 
-def dashboard_url(house: Server) -> str:
-    found = re.search(r"Dashboard +(http://127\.0\.0\.1:\d+)", house.said)
+def dashboard_url(server: Server) -> str:
+    found = re.search(r"Dashboard +(http://127\.0\.0\.1:\d+)", server.output)
     assert found
     return found[1]
 
@@ -87,20 +87,20 @@ def shell(line: str, data_dir: Path) -> str:
 
 
 @needs_dashboard
-async def test_up_prints_lines_that_work(house: Server, data_dir: Path) -> None:
-    line = f"claude mcp add --transport http taskdeck {house.url}"
-    assert f"  {line}\n" in house.said
-    block = json.loads(house.said[house.said.index("{\n") : house.said.rindex("\n}") + 2])
-    assert block == {"mcpServers": {"taskdeck": {"type": "http", "url": house.url}}}
-    url = dashboard_url(house)
-    async with house.http() as http:
+async def test_up_prints_commands_that_work(server: Server, data_dir: Path) -> None:
+    line = f"claude mcp add --transport http taskdeck {server.url}"
+    assert f"  {line}\n" in server.output
+    block = json.loads(server.output[server.output.index("{\n") : server.output.rindex("\n}") + 2])
+    assert block == {"mcpServers": {"taskdeck": {"type": "http", "url": server.url}}}
+    url = dashboard_url(server)
+    async with server.http() as http:
         described = (await http.get("/.well-known/oauth-protected-resource/mcp")).json()
         assert described["authorization_servers"] == [url]
         assert (await http.get(f"{url}/.well-known/oauth-authorization-server")).json()["issuer"] == url
         assert await answers(f"{url}/sign-in") == 200
-    printed = next(text for text in house.said.splitlines() if "--header" in text)
+    printed = next(text for text in server.output.splitlines() if "--header" in text)
     *_, header = shell(printed, data_dir).splitlines()
-    async with house.http(authorization=header.removeprefix("Authorization: ")) as http:
+    async with server.http(authorization=header.removeprefix("Authorization: ")) as http:
         question = {"name": "whoami", "arguments": dict[str, str]()}
         asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": question}
         answer = await http.post("/mcp", json=asked)
@@ -108,8 +108,8 @@ async def test_up_prints_lines_that_work(house: Server, data_dir: Path) -> None:
 
 
 @needs_dashboard
-async def test_the_doctor_finds_nothing_wrong_in_a_good_house(house: Server, data_dir: Path) -> None:
-    ports = [url.rpartition(":")[2] for url in (house.address, dashboard_url(house))]
+async def test_doctor_reports_nothing_on_a_healthy_installation(server: Server, data_dir: Path) -> None:
+    ports = [url.rpartition(":")[2] for url in (server.address, dashboard_url(server))]
     named = {"TASKDECK_PORT": ports[0], "TASKDECK_DASHBOARD_PORT": ports[1]}
     seen = await run("doctor", data_dir=data_dir, COLUMNS="200", **named)
     assert seen.status == 0, seen.stdout
@@ -119,18 +119,21 @@ async def test_the_doctor_finds_nothing_wrong_in_a_good_house(house: Server, dat
     assert seen.stdout.count("is in use, by Taskdeck") == 2
 
 
-async def test_a_token_may_name_a_time_zone(house: Server, data_dir: Path) -> None:
+async def test_token_may_carry_a_time_zone(server: Server, data_dir: Path) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # 25 hours apart: never the same day
         made = await run("token", "--user", "zoe", "--timezone", zone, data_dir=data_dir)
         headers = {"authorization": f"Bearer {made.stdout.strip()}"}
-        async with house.http(**headers) as http, Client(streamable_http_client(house.url, http_client=http)) as client:
+        async with (
+            server.http(**headers) as http,
+            Client(streamable_http_client(server.url, http_client=http)) as client,
+        ):
             told = await structured(client, "whoami")
             trend = (await structured(client, "get_statistics", days=1))["trend"]
         assert told["timezone"] == zone
         assert trend[0]["date"] in (told["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
 
 
-async def test_demo_data_is_whole_and_comes_once(house: Server, data_dir: Path) -> None:
+async def test_demo_data_is_created_once(server: Server, data_dir: Path) -> None:
     for tasks in (300, 350):
         seeded = await run("seed", "--tasks", str(tasks), "--users", "9", data_dir=data_dir)
         assert seeded.status == 0, seeded.stderr
@@ -139,13 +142,13 @@ async def test_demo_data_is_whole_and_comes_once(house: Server, data_dir: Path) 
         assert f"{tasks}/{tasks}" in seeded.stderr, "the bar reached its end"
     totals = list[Any]()
     for number in range(1, 10):
-        async with house.client(f"demo-{number:02d}") as client:
+        async with server.client(f"demo-{number:02d}") as client:
             totals.append(SimpleNamespace(**await structured(client, "get_statistics", days=60)))
     assert sum(found.total_tasks for found in totals) == 350
     assert all(found.completed_tasks and found.pending_tasks for found in totals)
     assert sum(day["created"] > 0 for day in totals[0].trend) > 10, "spread over weeks"
     assert any(found.shared_tasks for found in totals)
-    async with house.client("demo-01") as client:
+    async with server.client("demo-01") as client:
         (team,) = (await structured(client, "list_teams"))["teams"]
         assert len(team["members"]) == 8
         assert 3 <= (await structured(client, "list_conversations"))["total_count"] <= 6
@@ -153,31 +156,31 @@ async def test_demo_data_is_whole_and_comes_once(house: Server, data_dir: Path) 
 
 
 @needs_dashboard
-async def test_a_dashboard_that_dies_is_started_again(house: Server) -> None:
-    (first,) = children(house.process.pid)
+async def test_crashed_dashboard_is_restarted(server: Server) -> None:
+    (first,) = children(server.process.pid)
     os.kill(first, signal.SIGKILL)
-    await until(lambda: children(house.process.pid) not in ([], [first]))
+    await until(lambda: children(server.process.pid) not in ([], [first]))
     async with asyncio.timeout(PATIENCE):
-        while await answers(f"{dashboard_url(house)}/sign-in") != 200:
+        while await answers(f"{dashboard_url(server)}/sign-in") != 200:
             pass
-    assert "The dashboard ended with status -9" in house.log.read_text()
+    assert "The dashboard ended with status -9" in server.log.read_text()
 
 
 @needs_dashboard
-async def test_one_interrupt_ends_everything(house: Server, data_dir: Path) -> None:
+async def test_one_interrupt_stops_everything(server: Server, data_dir: Path) -> None:
     for secret in (data_dir / "issuer.key", data_dir / "dashboard.secret"):
         assert stat.S_IMODE(os.stat(secret).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(data_dir).st_mode) == 0o700
-    started = children(house.process.pid)
+    started = children(server.process.pid)
     assert started, "the dashboard is a process of its own"
-    assert await house.stop(signal.SIGINT) == 0
+    assert await server.stop(signal.SIGINT) == 0
     assert not postgres_processes(data_dir)
     assert not any(map(is_alive, started))
-    assert await answers(f"{dashboard_url(house)}/sign-in") == 0
+    assert await answers(f"{dashboard_url(server)}/sign-in") == 0
 
 
 @needs_dashboard
-async def test_nothing_outlives_a_command_that_is_killed(data_dir: Path) -> None:
+async def test_killed_command_leaves_no_processes(data_dir: Path) -> None:
     async with serving(data_dir, "up") as doomed:
         (started,) = children(doomed.process.pid)
         await doomed.stop(signal.SIGKILL)
@@ -189,10 +192,10 @@ async def test_nothing_outlives_a_command_that_is_killed(data_dir: Path) -> None
             os.kill(started, signal.SIGKILL)
 
 
-def test_a_port_in_use_is_one_clear_line(tmp_path: Path) -> None:
+def test_port_in_use_is_one_line(tmp_path: Path) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as taken:
         port = str(taken.getsockname()[1])
-        ended = typed("serve", data_dir=tmp_path, TASKDECK_PORT=port)
+        ended = run_in_process("serve", data_dir=tmp_path, TASKDECK_PORT=port)
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr == (
         f"taskdeck: TASKDECK_PORT: port {port} is in use. Set it to another one, or to 0 for any free one\n"
@@ -230,14 +233,14 @@ BAD: list[tuple[dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("variables", "said"), BAD, ids=[" ".join(variables) for variables, _ in BAD])
-def test_a_bad_setting_is_one_line_that_names_it(variables: dict[str, str], said: str, tmp_path: Path) -> None:
-    ended = typed("serve", data_dir=tmp_path, **variables)
+def test_bad_setting_is_one_line_that_names_it(variables: dict[str, str], said: str, tmp_path: Path) -> None:
+    ended = run_in_process("serve", data_dir=tmp_path, **variables)
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"taskdeck: {said}")
     assert ended.stderr.count("\n") == 1
 
 
-def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_empty_variable_means_unset(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.startswith(("TASKDECK_", "DATABASE_")):
             monkeypatch.delenv(name)
@@ -249,7 +252,7 @@ def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -
     assert read_settings() == default
 
 
-def test_addresses_are_known_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_addresses_are_normalized_as_browsers_write_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TASKDECK_PUBLIC_URL", "https://Tasks.Example:443/")
     monkeypatch.setenv("TASKDECK_ALLOWED_ORIGINS", "https://App.Example:443,http://[::1]:80/, http://a:8080")
     settings = read_settings()
@@ -258,13 +261,13 @@ def test_addresses_are_known_as_browsers_write_them(monkeypatch: pytest.MonkeyPa
     assert "https://tasks.example" in known_origins(settings, None)
 
 
-async def test_a_server_that_has_greeted_ends_in_order(tmp_path: Path) -> None:
+async def test_server_stops_cleanly_after_its_startup_banner(tmp_path: Path) -> None:
     async with serving(tmp_path / "data") as server:
         assert await server.stop(signal.SIGTERM) == 0
 
 
-def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path: Path) -> None:
-    ended = typed("migrate", data_dir=tmp_path, DATABASE_URL="postgresql://u:secret@127.0.0.1:1/db")
+def test_unreachable_database_is_one_line_without_its_password(tmp_path: Path) -> None:
+    ended = run_in_process("migrate", data_dir=tmp_path, DATABASE_URL="postgresql://u:secret@127.0.0.1:1/db")
     assert ended.status == 2
     assert ended.stderr.startswith("taskdeck: The database cannot be migrated: ")
     assert ended.stderr.count("\n") == 1
@@ -281,13 +284,13 @@ def test_a_database_that_is_away_is_one_line_without_its_password(tmp_path: Path
         (("--user", "alice", "--scope", "mcp:all"), "scope: choose from mcp:read mcp:write"),
     ],
 )
-def test_a_token_that_nobody_could_use_is_not_made(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
-    ended = typed("token", *arguments, data_dir=tmp_path, TASKDECK_PORT="8000")
+def test_token_command_rejects_unusable_tokens(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+    ended = run_in_process("token", *arguments, data_dir=tmp_path, TASKDECK_PORT="8000")
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"taskdeck: {said}")
 
 
-async def test_migrations_can_be_printed_for_an_administrator(tmp_path: Path) -> None:
+async def test_migrations_can_be_printed_as_sql(tmp_path: Path) -> None:
     printed = await run("migrate", "--sql", data_dir=tmp_path)
     assert printed.status == 0
     assert printed.stdout.startswith("BEGIN;")
@@ -295,16 +298,16 @@ async def test_migrations_can_be_printed_for_an_administrator(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("wrong", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
-def test_the_doctor_tells_which_address_leads_nowhere(wrong: str, direct_url: str, tmp_path: Path) -> None:
+def test_doctor_names_the_unreachable_address(wrong: str, direct_url: str, tmp_path: Path) -> None:
     named = {"DATABASE_URL": direct_url, "DATABASE_URL_UNPOOLED": direct_url}
     named[wrong] = "postgresql://u:secret@127.0.0.1:1/db"
-    seen = typed("doctor", data_dir=tmp_path, COLUMNS="200", **named)
+    seen = run_in_process("doctor", data_dir=tmp_path, COLUMNS="200", **named)
     assert seen.status == 1
     assert f"Check {wrong}, and that PostgreSQL runs" in seen.stdout
     assert "secret" not in seen.stdout
 
 
-async def test_the_doctor_says_what_is_wrong_and_how_to_mend_it(cluster: Cluster, tmp_path: Path) -> None:
+async def test_doctor_names_each_problem_and_its_fix(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("patient", "blank")
     owner, admin = await asyncpg.connect(url), await asyncpg.connect(cluster.url)
     await owner.execute("ALTER TABLE messages NO FORCE ROW LEVEL SECURITY")

@@ -28,7 +28,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ser
 
 @pytest.mark.embedded
 @pytest.mark.parametrize(("language", "text"), EXAMPLES, ids=[text.split("\n")[0] for _, text in EXAMPLES])
-def test_an_example_runs_as_it_stands(server: Server, language: str, text: str, tmp_path: Path) -> None:
+def test_example_runs_as_written(server: Server, language: str, text: str, tmp_path: Path) -> None:
     """Against a server on a port of its own: no other one may be disturbed."""
     command = {"sh": ["sh", "-eu", "-c"], "python": [sys.executable, "-c"]}[language]
     variables = environment(server.data_dir, PATH=f"{TASKDECK.parent}{os.pathsep}{os.environ['PATH']}")
@@ -52,7 +52,7 @@ def documented(heading: str) -> dict[str, str]:
     return {name: default.strip() for names, default in rows for name in re.findall(r"`([A-Z_]+)`", names)}
 
 
-def test_every_setting_of_the_server_is_documented_with_its_default() -> None:
+def test_every_server_setting_is_documented_with_its_default() -> None:
     table = documented("All settings are environment variables")
     fields = {
         str(field.validation_alias or f"TASKDECK_{name.upper()}"): field
@@ -64,7 +64,7 @@ def test_every_setting_of_the_server_is_documented_with_its_default() -> None:
             assert table[name] == f"`{str(field.default).lower() if field.default is False else field.default}`", name
 
 
-def test_every_setting_of_the_dashboard_is_documented() -> None:
+def test_every_dashboard_setting_is_documented() -> None:
     source = (ROOT / "dashboard/src/lib/settings.ts").read_text("utf-8")
     read = set(re.findall(r"env\.([A-Z_]+)|env, \"([A-Z_]+)\"", source))
     providers = re.findall(r'credentials\(env, "([A-Z]+)"\)', source)
@@ -73,7 +73,7 @@ def test_every_setting_of_the_dashboard_is_documented() -> None:
     assert set(documented("The dashboard, when it is not started")) == names
 
 
-def test_every_test_that_security_md_names_exists() -> None:
+def test_tests_named_in_security_md_exist() -> None:
     text = (ROOT / "docs/security.md").read_text("utf-8")
     named = re.findall(r"`(tests/\w+/\w+\.py)::(\w+)`", text)
     assert len(named) > 40
@@ -95,12 +95,12 @@ def test_every_case_of_the_token_table_is_tested() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.name for page in PAGES])
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_resolve(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)#]*)(?:#[^)]*)?\)", page.read_text("utf-8")):
         assert (page.parent / target).exists(), target
 
 
-def test_the_commands_that_are_named_exist() -> None:
+def test_documented_commands_exist() -> None:
     text = "\n".join(page.read_text("utf-8") for page in PAGES)
     code = "\n".join(re.findall(r"```sh\n(.*?)```", text, re.DOTALL) + re.findall(r"`([^`\n]+)`", text))
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text("utf-8"), re.MULTILINE))
@@ -111,7 +111,7 @@ def test_the_commands_that_are_named_exist() -> None:
     assert named <= ours | {"http"}  # `claude mcp add ... taskdeck http://...`
 
 
-def test_the_variables_of_the_examples_in_deploy_are_documented() -> None:
+def test_variables_of_deploy_examples_are_documented() -> None:
     text = "".join(
         (ROOT / "deploy" / name).read_text("utf-8") for name in ("compose.yaml", "taskdeck.service", "Dockerfile")
     )

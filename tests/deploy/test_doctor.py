@@ -8,9 +8,7 @@ from tests.conftest import Cluster
 from tests.support.processes import run
 
 
-async def test_doctor_names_a_function_that_was_changed_by_hand_and_migrate_restores_it(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_doctor_names_a_changed_function_and_migrate_restores_it(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("drifting", "blank")
     administrator = await asyncpg.connect(cluster.address("drifting"))
     await administrator.execute("ALTER FUNCTION create_team(text) OWNER TO owner")

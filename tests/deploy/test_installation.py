@@ -79,12 +79,12 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Installation:
     return made
 
 
-def test_the_image_installs_with_the_commands_of_the_quickstart() -> None:
+def test_container_image_installs_with_the_quickstart_commands() -> None:
     ran = re.findall(r"^RUN (pip .+)$", SERVER_STAGE, re.MULTILINE)
     assert [line.replace(" --no-cache-dir", "") for line in ran] == documented_commands()
 
 
-def test_the_lock_holds_what_the_wheel_requires_and_nothing_else(installation: Installation) -> None:
+def test_lock_file_holds_exactly_what_the_wheel_requires(installation: Installation) -> None:
     """Nothing may be there by luck: what is imported is declared, or comes with something that is declared."""
     (packages,) = installation.environment.glob("lib/python*/site-packages")
     installed = {str(canonicalize_name(found.name)): found for found in distributions(path=[str(packages)])}
@@ -106,7 +106,7 @@ def required(installed: dict[str, Distribution], root: str) -> set[str]:
     return {name for name, _ in reached}
 
 
-async def test_a_fresh_installation_does_its_job_over_stdio(installation: Installation) -> None:
+async def test_fresh_installation_works_over_stdio(installation: Installation) -> None:
     speaking = StdioServerParameters(
         command=str(installation.command), args=["stdio"], env=installation.variables, cwd=str(installation.home)
     )
@@ -115,7 +115,7 @@ async def test_a_fresh_installation_does_its_job_over_stdio(installation: Instal
     assert not postgres_processes(installation.data_dir)
 
 
-async def test_a_fresh_installation_does_its_job_over_http(installation: Installation) -> None:
+async def test_fresh_installation_works_over_http(installation: Installation) -> None:
     installation.data_dir.parent.mkdir(parents=True, exist_ok=True)  # its log is put beside the data
     async with serving(installation.data_dir, program=installation.command, **installation.variables) as server:
         asking = [installation.command, "token", "--user", "me"]

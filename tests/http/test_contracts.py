@@ -1,6 +1,6 @@
-"""The documents in docs/contracts say what the running server does.
+"""The documents in docs/contracts match the running server.
 
-After a change of the bridge that is meant: TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/http/test_contracts.py, and review.
+After an intended change of the API: TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/http/test_contracts.py, and review.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from mcp_server.settings import Settings
 from storage.schema.request_models import NewTask
 from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
-from tests.support.running_server import RunningServer, Wire, standing
+from tests.support.running_server import DatabaseProxy, RunningServer, running_server
 
 CONTRACTS = Path(__file__).parents[2] / "docs/contracts"
 BRIDGE = CONTRACTS / "dashboard-api.yaml"
@@ -30,16 +30,16 @@ UPDATE = os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1"
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def server(
     database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[RunningServer]:
-    known = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house"), "rate_limit": 0})
-    async with standing(known, database_url, direct_url) as built:
+    known = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server"), "rate_limit": 0})
+    async with running_server(known, database_url, direct_url) as built:
         yield built
 
 
-async def test_the_bridge_is_described_as_it_is(house: RunningServer) -> None:
-    async with house.client() as client:
+async def test_openapi_document_matches_the_served_one(server: RunningServer) -> None:
+    async with server.client() as client:
         served = (await client.get("/api/openapi.json")).json()
     if UPDATE:
         BRIDGE.write_text(yaml.safe_dump(served, sort_keys=False, allow_unicode=True, width=120), "utf-8")
@@ -50,34 +50,34 @@ async def test_the_bridge_is_described_as_it_is(house: RunningServer) -> None:
             assert operation["responses"].keys() >= {"200", "401", "403", "404", "422", "429", "500", "503"}
 
 
-async def test_whatever_a_client_asks_the_answer_is_as_described(house: RunningServer, alice: Person) -> None:
+async def test_responses_match_the_openapi_document(server: RunningServer, alice: Person) -> None:
     await tasks.add(alice.scope, NewTask.model_validate({"title": "There", "due": "2026-12-24", "tags": ["a"]}))
-    bearer = {"Authorization": f"Bearer {house.token(alice.user_id)}"}
-    assert await asyncio.to_thread(_ask_everything, house.url, bearer) >= 40
+    bearer = {"Authorization": f"Bearer {server.token(alice.user_id)}"}
+    assert await asyncio.to_thread(_send_generated_requests, server.url, bearer) >= 40
 
 
-def _ask_everything(url: str, headers: dict[str, str]) -> int:
+def _send_generated_requests(url: str, headers: dict[str, str]) -> int:
     load: Any = schemathesis.openapi.from_dict
     schema = load(yaml.safe_load(BRIDGE.read_text("utf-8")))
     schema.config.update(base_url=url)
-    asked = 0
+    sent = 0
     for result in schema.get_all_operations():
         strategy = result.ok().as_strategy()
 
         @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], database=None)
         @given(case=strategy)
         def ask(case: Any) -> None:
-            nonlocal asked
-            # Tokens have tests of their own; tries without one would have this address refused.
-            # No schema says which texts are the name of a time zone.
+            nonlocal sent
+            # Tokens have their own tests; requests without one would get this address rate limited.
+            # No schema can say which strings name a time zone.
             case.call_and_validate(
                 headers=headers,
                 excluded_checks=[ignored_auth, *([positive_data_acceptance] if case.method == "PUT" else [])],
             )
-            asked += 1
+            sent += 1
 
         ask()
-    return asked
+    return sent
 
 
 def _validator(message: str) -> Any:
@@ -85,40 +85,40 @@ def _validator(message: str) -> Any:
     return jsonschema.Draft7Validator(payload, format_checker=jsonschema.FormatChecker())
 
 
-async def test_everything_that_the_socket_says_is_described(
-    house: RunningServer, alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path
+async def test_websocket_messages_match_the_asyncapi_document(
+    server: RunningServer, alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path
 ) -> None:
-    said: list[dict[str, Any]] = [{"type": "ready"}]
+    messages: list[dict[str, Any]] = [{"type": "ready"}]
     async with (
-        Wire(direct_url, tmp_path) as wire,
-        standing(house.settings.with_port(0), database_url, wire.url) as other,
+        DatabaseProxy(direct_url, tmp_path) as proxy,
+        running_server(server.settings.with_port(0), database_url, proxy.url) as other,
         other.socket(alice.user_id) as socket,
     ):
-        await wire.cut()
-        said.append(await socket.hear())
-    async with house.socket(alice.user_id) as socket:
-        task = await tasks.add(alice.scope, NewTask.model_validate({"title": "Said"}))
-        lent = await tasks.add(bob.scope, NewTask.model_validate({"title": "Lent"}))
-        await sharing.share(bob.scope, lent.id, alice.user_id, "view")
+        await proxy.cut()
+        messages.append(await socket.receive())
+    async with server.socket(alice.user_id) as socket:
+        task = await tasks.add(alice.scope, NewTask.model_validate({"title": "Mine"}))
+        shared = await tasks.add(bob.scope, NewTask.model_validate({"title": "Lent"}))
+        await sharing.share(bob.scope, shared.id, alice.user_id, "view")
         await tasks.complete(alice.scope, task.id)
         await deletion.remove(alice.scope, task.id)
-        while said[-1].get("event_type") != "task_deleted":
-            said.append(await socket.hear())
-        said += [*await socket.until_pong(), {"type": "pong"}]
-    told = {"ready", "change", "resync", "paused", "pong"}
-    seen = {name for name in told for message in said if _validator(name).is_valid(message)}
-    assert seen == told
-    for message in said:
-        assert sum(_validator(name).is_valid(message) for name in told) == 1, message
+        while messages[-1].get("event_type") != "task_deleted":
+            messages.append(await socket.receive())
+        messages += [*await socket.until_pong(), {"type": "pong"}]
+    names = {"ready", "change", "resync", "paused", "pong"}
+    seen = {name for name in names for message in messages if _validator(name).is_valid(message)}
+    assert seen == names
+    for message in messages:
+        assert sum(_validator(name).is_valid(message) for name in names) == 1, message
 
 
-def test_the_examples_of_the_events_are_valid_and_what_clients_send_is_understood() -> None:
+def test_asyncapi_examples_are_valid() -> None:
     for name, message in EVENTS["components"]["messages"].items():
         for example in message["examples"]:
             _validator(name).validate(example["payload"])
 
 
-def test_the_events_are_an_asyncapi_document_without_loose_ends() -> None:
+def test_asyncapi_document_has_no_dangling_references() -> None:
     assert EVENTS["asyncapi"] == "3.0.0"
     assert EVENTS.keys() >= {"info", "channels", "operations", "components"}
     references = list(_references(EVENTS))

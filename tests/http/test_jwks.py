@@ -1,4 +1,4 @@
-"""Keys: an issuer that is down, slow, hostile or changing its keys (J34 to J41), and the key on disk."""
+"""JWKS of an issuer that is down, slow, hostile or rotating its keys (J34 to J41), and the local key on disk."""
 
 import asyncio
 import os
@@ -29,12 +29,12 @@ from tests.support.token_factory import (
     Answer,
     Clock,
     GuardedApp,
+    KeyServer,
     PrivateKey,
-    Publisher,
     claims,
     header,
     key_set,
-    publishing,
+    running_key_server,
     settings_for,
     sign,
     to_jwk,
@@ -42,66 +42,66 @@ from tests.support.token_factory import (
 
 
 @dataclass
-class Scene:
-    """A server that trusts `publisher`, at a time of its own."""
+class Setup:
+    """A server that trusts the keys of `key_server`, with a clock that tests set."""
 
-    publisher: Publisher
-    house: GuardedApp
+    key_server: KeyServer
+    app: GuardedApp
     ticks: Clock
 
-    async def show(self, kid: str = "ed", key: PrivateKey = ED) -> Answer:
-        return await self.house.show(sign(header(kid=kid), claims(), key))
+    async def send_token(self, kid: str = "ed", key: PrivateKey = ED) -> Answer:
+        return await self.app.send_token(sign(header(kid=kid), claims(), key))
 
 
 @asynccontextmanager
-async def scene(folder: Path, **how: Any) -> AsyncGenerator[Scene]:
-    async with publishing(**how) as publisher:
+async def open_setup(folder: Path, **fault: Any) -> AsyncGenerator[Setup]:
+    async with running_key_server(**fault) as key_server:
         ticks = Clock(1000.0)
-        known = settings_for(folder, issuer=ISSUER, jwks_url=publisher.url)
-        yield Scene(publisher, GuardedApp(Verifier(known, ticks=ticks)), ticks)
+        known = settings_for(folder, issuer=ISSUER, jwks_url=key_server.url)
+        yield Setup(key_server, GuardedApp(Verifier(known, ticks=ticks)), ticks)
 
 
-async def test_invented_key_ids_cause_one_fetch_in_thirty_seconds(tmp_path: Path):  # J34
-    async with scene(tmp_path) as here:
+async def test_unknown_key_ids_cause_one_fetch_per_thirty_seconds(tmp_path: Path):  # J34
+    async with open_setup(tmp_path) as setup:
         for number in range(1000):
-            assert (await here.show(f"kid-{number}")).status == 401
-        assert here.publisher.fetches == 1
-        here.ticks.now += 31
-        await asyncio.gather(*(here.show(f"kid-{number}") for number in range(100)))
-        assert here.publisher.fetches == 2
+            assert (await setup.send_token(f"kid-{number}")).status == 401
+        assert setup.key_server.fetches == 1
+        setup.ticks.now += 31
+        await asyncio.gather(*(setup.send_token(f"kid-{number}") for number in range(100)))
+        assert setup.key_server.fetches == 2
 
 
-async def test_a_key_id_that_no_key_can_have_causes_no_fetch(tmp_path: Path):  # J25
-    async with scene(tmp_path) as here:
-        assert (await here.show("k" * 129)).status == 401
-        assert here.publisher.fetches == 0
+async def test_overlong_key_id_causes_no_fetch(tmp_path: Path):  # J25
+    async with open_setup(tmp_path) as setup:
+        assert (await setup.send_token("k" * 129)).status == 401
+        assert setup.key_server.fetches == 0
 
 
-async def test_a_new_key_works_soon_and_the_old_one_meanwhile(tmp_path: Path):  # J35
-    async with scene(tmp_path, body=key_set(to_jwk("ed", ED))) as here:
-        assert (await here.show()).status == 200
-        here.publisher.body = key_set(to_jwk("ed", ED), to_jwk("new", OTHER))
-        here.ticks.now += 30
-        assert (await here.show("new", OTHER)).status == 200
-        assert (await here.show()).status == 200
-        assert here.publisher.fetches == 2
+async def test_new_key_is_accepted_while_the_old_one_still_works(tmp_path: Path):  # J35
+    async with open_setup(tmp_path, body=key_set(to_jwk("ed", ED))) as setup:
+        assert (await setup.send_token()).status == 200
+        setup.key_server.body = key_set(to_jwk("ed", ED), to_jwk("new", OTHER))
+        setup.ticks.now += 30
+        assert (await setup.send_token("new", OTHER)).status == 200
+        assert (await setup.send_token()).status == 200
+        assert setup.key_server.fetches == 2
 
 
-async def test_a_withdrawn_key_ends_within_five_minutes(tmp_path: Path):  # J36
-    async with scene(tmp_path) as here:
-        assert (await here.show()).status == 200
-        here.publisher.body = key_set(to_jwk("new", OTHER))
-        here.ticks.now += 299
-        assert (await here.show()).status == 200
-        here.ticks.now += 2
-        assert (await here.show()).status == 401
+async def test_removed_key_is_rejected_within_five_minutes(tmp_path: Path):  # J36
+    async with open_setup(tmp_path) as setup:
+        assert (await setup.send_token()).status == 200
+        setup.key_server.body = key_set(to_jwk("new", OTHER))
+        setup.ticks.now += 299
+        assert (await setup.send_token()).status == 200
+        setup.ticks.now += 2
+        assert (await setup.send_token()).status == 401
 
 
 BROKEN: dict[str, dict[str, Any]] = {
     "500": {"status": "500 Internal Server Error"},
     "hang": {"hang": True},
     "redirect": {"status": "302 Found", "headers": "Location: file:///etc/passwd\r\n"},
-    "no JSON": {"body": b"<html>"},
+    "invalid JSON": {"body": b"<html>"},
     "deep JSON": {"body": b"[" * 100_000},
     "a list": {"body": b"[]"},
     "no keys": {"body": key_set()},
@@ -114,105 +114,107 @@ BROKEN: dict[str, dict[str, Any]] = {
 
 
 @pytest.fixture
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The three seconds that a key address gets, made short."""
+def _short_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the timeout for fetching keys."""
     monkeypatch.setattr(jwks, "FETCH_SECONDS", 0.3)
 
 
-@pytest.mark.usefixtures("_impatient")
-@pytest.mark.parametrize("how", BROKEN)
-async def test_an_outage_keeps_the_last_good_keys_for_a_day(tmp_path: Path, how: str):  # J37, J41
-    async with scene(tmp_path) as here:
-        assert (await here.show()).status == 200
-        good = here.publisher.body
-        for name, value in BROKEN[how].items():
-            setattr(here.publisher, name, value)
+@pytest.mark.usefixtures("_short_timeout")
+@pytest.mark.parametrize("fault", BROKEN)
+async def test_outage_keeps_the_last_good_keys_for_a_day(tmp_path: Path, fault: str):  # J37, J41
+    async with open_setup(tmp_path) as setup:
+        assert (await setup.send_token()).status == 200
+        good = setup.key_server.body
+        for name, value in BROKEN[fault].items():
+            setattr(setup.key_server, name, value)
         for _ in range(12):
-            here.ticks.now += 301
-            assert (await here.show()).status == 200
-        assert (await here.show("unknown")).status == 503  # nobody can tell, so nobody is told to sign in again
-        here.ticks.now += 86_400
-        assert (await here.show()).status == 503
-        assert here.publisher.fetches <= 14
-        assert not await here.house.verifier.ready()
-        here.publisher.body, here.publisher.status, here.publisher.hang = good, "200 OK", False
-        here.publisher.headers = ""
-        here.ticks.now += 31
-        assert (await here.show()).status == 200
+            setup.ticks.now += 301
+            assert (await setup.send_token()).status == 200
+        assert (
+            await setup.send_token("unknown")
+        ).status == 503  # not 401: the token may be valid, so clients must not sign in again
+        setup.ticks.now += 86_400
+        assert (await setup.send_token()).status == 503
+        assert setup.key_server.fetches <= 14
+        assert not await setup.app.verifier.ready()
+        setup.key_server.body, setup.key_server.status, setup.key_server.hang = good, "200 OK", False
+        setup.key_server.headers = ""
+        setup.ticks.now += 31
+        assert (await setup.send_token()).status == 200
 
 
-@pytest.mark.usefixtures("_impatient")
-@pytest.mark.parametrize("how", BROKEN)
-async def test_without_any_keys_the_answer_is_503_until_they_come(tmp_path: Path, how: str):  # J38, J39, J41
-    async with scene(tmp_path, **BROKEN[how]) as here:
-        answer = await here.show()
+@pytest.mark.usefixtures("_short_timeout")
+@pytest.mark.parametrize("fault", BROKEN)
+async def test_without_keys_the_response_is_503_until_they_load(tmp_path: Path, fault: str):  # J38, J39, J41
+    async with open_setup(tmp_path, **BROKEN[fault]) as setup:
+        answer = await setup.send_token()
         assert answer.status == 503
         assert answer.headers["retry-after"] == "5"
         assert answer.json()["error"] == "unavailable"
-        assert not await here.house.verifier.ready()
-        assert here.publisher.fetches == 1
-        here.publisher.body, here.publisher.status, here.publisher.hang = ALL_KEYS, "200 OK", False
-        here.publisher.headers = ""
-        here.ticks.now += 5
-        assert await here.house.verifier.ready()
-        assert (await here.show()).status == 200
+        assert not await setup.app.verifier.ready()
+        assert setup.key_server.fetches == 1
+        setup.key_server.body, setup.key_server.status, setup.key_server.hang = ALL_KEYS, "200 OK", False
+        setup.key_server.headers = ""
+        setup.ticks.now += 5
+        assert await setup.app.verifier.ready()
+        assert (await setup.send_token()).status == 200
 
 
-async def test_a_server_that_nobody_asked_for_days_is_ready_at_once(tmp_path: Path):
-    async with scene(tmp_path) as here:
+async def test_idle_server_becomes_ready_without_a_failed_check(tmp_path: Path):
+    async with open_setup(tmp_path) as setup:
         for _ in range(2):
-            assert await here.house.verifier.ready()
-            here.ticks.now += 200_000
-        assert here.publisher.fetches == 2
+            assert await setup.app.verifier.ready()
+            setup.ticks.now += 200_000
+        assert setup.key_server.fetches == 2
 
 
-async def test_without_a_listener_the_answer_is_503(tmp_path: Path):  # J38
-    async with scene(tmp_path) as here:
-        url = here.publisher.url
-    house = GuardedApp(Verifier(settings_for(tmp_path, issuer=ISSUER, jwks_url=url)))
-    assert (await house.show(sign(header(), claims()))).status == 503
+async def test_unreachable_jwks_url_is_503(tmp_path: Path):  # J38
+    async with open_setup(tmp_path) as setup:
+        url = setup.key_server.url
+    app = GuardedApp(Verifier(settings_for(tmp_path, issuer=ISSUER, jwks_url=url)))
+    assert (await app.send_token(sign(header(), claims()))).status == 503
 
 
-@pytest.mark.usefixtures("_impatient")
-async def test_nobody_with_a_known_key_waits_for_an_address_that_hangs(tmp_path: Path):  # J39
-    async with scene(tmp_path) as here:
-        assert (await here.show()).status == 200
-        here.publisher.hang = True
-        here.ticks.now += 301
-        assert (await here.show()).status == 200  # waits once, and learns of the outage
-        here.ticks.now += 31
+@pytest.mark.usefixtures("_short_timeout")
+async def test_known_keys_are_not_delayed_by_a_hanging_jwks_url(tmp_path: Path):  # J39
+    async with open_setup(tmp_path) as setup:
+        assert (await setup.send_token()).status == 200
+        setup.key_server.hang = True
+        setup.ticks.now += 301
+        assert (await setup.send_token()).status == 200  # waits once and notices the outage
+        setup.ticks.now += 31
         token = sign(header(), claims())
-        waiting = asyncio.create_task(here.show("unknown"))
-        passed = asyncio.gather(*(here.house.show(token) for _ in range(50)))
+        waiting = asyncio.create_task(setup.send_token("unknown"))
+        passed = asyncio.gather(*(setup.app.send_token(token) for _ in range(50)))
         done, _ = await asyncio.wait({waiting, passed}, return_when=asyncio.FIRST_COMPLETED)
         assert done == {passed}
         assert {answer.status for answer in await passed} == {200}
         assert (await waiting).status == 503
-        assert here.publisher.fetches == 3
+        assert setup.key_server.fetches == 3
 
 
-async def test_a_redirect_is_not_followed(tmp_path: Path):  # J41
-    async with publishing() as elsewhere:
+async def test_redirect_is_not_followed(tmp_path: Path):  # J41
+    async with running_key_server() as elsewhere:
         moved = {"status": "302 Found", "headers": f"Location: {elsewhere.url}\r\n"}
-        async with scene(tmp_path, **moved) as here:
-            assert (await here.show()).status == 503
+        async with open_setup(tmp_path, **moved) as setup:
+            assert (await setup.send_token()).status == 503
             assert elsewhere.fetches == 0
 
 
-async def test_five_hundred_at_once_share_one_fetch(tmp_path: Path):  # J40
-    async with scene(tmp_path) as here:
-        answers = await asyncio.gather(*(here.show() for _ in range(500)))
+async def test_concurrent_requests_share_one_fetch(tmp_path: Path):  # J40
+    async with open_setup(tmp_path) as setup:
+        answers = await asyncio.gather(*(setup.send_token() for _ in range(500)))
         assert {answer.status for answer in answers} == {200}
-        assert here.publisher.fetches == 1
+        assert setup.key_server.fetches == 1
 
 
-async def test_a_caller_who_leaves_does_not_end_the_fetch_of_the_others(tmp_path: Path):
-    async with scene(tmp_path) as here:
-        first, second = asyncio.create_task(here.show()), asyncio.create_task(here.show())
+async def test_cancelled_request_does_not_cancel_the_shared_fetch(tmp_path: Path):
+    async with open_setup(tmp_path) as setup:
+        first, second = asyncio.create_task(setup.send_token()), asyncio.create_task(setup.send_token())
         await asyncio.sleep(0)
         first.cancel()
         assert (await second).status == 200
-        assert here.publisher.fetches == 1
+        assert setup.key_server.fetches == 1
 
 
 SMALL_RSA = rsa.generate_private_key(public_exponent=65537, key_size=1024)
@@ -232,27 +234,27 @@ UNUSABLE: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("which", UNUSABLE)
-async def test_a_key_that_is_not_for_signatures_is_passed_over(tmp_path: Path, which: str):  # J41
+async def test_unusable_key_is_ignored(tmp_path: Path, which: str):  # J41
     algorithm, key = {
         "a weak RSA key": ("RS256", SMALL_RSA),
         "another curve": ("ES256", P384),
     }.get(which, ("EdDSA", ED))
     kid = str(UNUSABLE[which].get("kid", ""))
     body = key_set(UNUSABLE[which], "nonsense", to_jwk("good", EC))
-    async with scene(tmp_path, body=body) as here:
-        refused = await here.house.show(sign(header(alg=algorithm, kid=kid), claims(), key))
-        passed = await here.house.show(sign(header(alg="ES256", kid="good"), claims(), EC))
+    async with open_setup(tmp_path, body=body) as setup:
+        refused = await setup.app.send_token(sign(header(alg=algorithm, kid=kid), claims(), key))
+        passed = await setup.app.send_token(sign(header(alg="ES256", kid="good"), claims(), EC))
         assert (refused.status, passed.status) == (401, 200)
 
 
-async def test_a_key_without_an_id_serves_tokens_without_one_if_it_is_alone(tmp_path: Path):
+async def test_single_key_without_an_id_verifies_tokens_without_one(tmp_path: Path):
     token = sign(header("kid", alg="RS256"), claims(), RSA)
-    async with scene(tmp_path, body=key_set(to_jwk(None, RSA))) as here:
-        assert (await here.house.show(token)).status == 200
-        assert (await here.show("ed", ED)).status == 401
+    async with open_setup(tmp_path, body=key_set(to_jwk(None, RSA))) as setup:
+        assert (await setup.app.send_token(token)).status == 200
+        assert (await setup.send_token("ed", ED)).status == 401
 
 
-def test_processes_that_start_together_get_the_same_key(tmp_path: Path):
+def test_concurrent_processes_create_one_key(tmp_path: Path):
     folder = tmp_path / "new" / "data dir"
     code = (
         "import sys, pathlib; from mcp_server.identity.local_issuer import open_local_key as o; sys.stdin.read(1);"
@@ -282,7 +284,7 @@ def test_processes_that_start_together_get_the_same_key(tmp_path: Path):
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_key_made_by_another_process_meanwhile_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_key_created_meanwhile_by_another_process_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     LocalIssuer(settings_for(tmp_path))
     made = (tmp_path / "issuer.key").read_bytes()
 
@@ -294,7 +296,7 @@ def test_a_key_made_by_another_process_meanwhile_is_taken(tmp_path: Path, monkey
     assert (tmp_path / "issuer.key").read_bytes() == made
 
 
-def test_a_key_that_others_can_read_is_not_used(tmp_path: Path):
+def test_key_file_readable_by_others_is_rejected(tmp_path: Path):
     LocalIssuer(settings_for(tmp_path))
     (tmp_path / "issuer.key").chmod(0o640)
     with pytest.raises(SettingsError, match="chmod 600"):
@@ -308,22 +310,22 @@ def pem(content: str) -> bytes:
 @pytest.mark.parametrize(
     "content",
     [b"", b"garbage", pem("AAAA"), pem("MA8CAQAwBwYFKwYBBAEEAXg=")],
-    ids=["empty", "no PEM", "no PKCS 8", "an algorithm that nobody knows"],
+    ids=["empty", "not PEM", "not PKCS 8", "an unknown algorithm"],
 )
-def test_a_file_that_is_no_key_is_named(tmp_path: Path, content: bytes):
+def test_invalid_key_file_is_named_in_the_error(tmp_path: Path, content: bytes):
     (tmp_path / "issuer.key").write_bytes(content)
     (tmp_path / "issuer.key").chmod(0o600)
     with pytest.raises(SettingsError, match="is not a private key: delete it"):
         LocalIssuer(settings_for(tmp_path))
 
 
-def test_a_data_directory_that_cannot_be_made_is_named(tmp_path: Path):
+def test_uncreatable_data_directory_is_named_in_the_error(tmp_path: Path):
     (tmp_path / "file").touch()
     with pytest.raises(SettingsError, match="TASKDECK_DATA_DIR"):
         LocalIssuer(settings_for(tmp_path / "file" / "below"))
 
 
-def test_the_built_in_issuer_does_not_serve_beside_a_configured_one(tmp_path: Path):
+def test_local_issuer_refuses_to_run_beside_a_configured_issuer(tmp_path: Path):
     with pytest.raises(SettingsError, match="TASKDECK_ISSUER"):
         LocalIssuer(settings_for(tmp_path, issuer=ISSUER, jwks_url="https://issuer.example/jwks"))
 
@@ -340,18 +342,18 @@ def test_the_built_in_issuer_does_not_serve_beside_a_configured_one(tmp_path: Pa
         ({"scopes": ["mcp:*"]}, "scope"),
     ],
 )
-def test_the_built_in_issuer_makes_no_token_that_would_be_refused(tmp_path: Path, wrong: dict[str, Any], named: str):
+def test_local_issuer_mints_no_token_that_would_be_rejected(tmp_path: Path, wrong: dict[str, Any], named: str):
     issuer = LocalIssuer(settings_for(tmp_path))
     arguments: dict[str, Any] = {"user": "alice"} | wrong
     with pytest.raises(ValueError, match=named):
         issuer.mint(**arguments)
 
 
-async def test_a_token_of_the_built_in_issuer_survives_a_restart(tmp_path: Path):
+async def test_local_issuer_token_survives_a_restart(tmp_path: Path):
     token = LocalIssuer(settings_for(tmp_path)).mint("alice", email="a@example.com", name="Ann", ttl=60)
-    house = GuardedApp(Verifier(settings_for(tmp_path)))
-    assert (await house.show(token)).status == 200
-    caller = house.passed[0]
+    app = GuardedApp(Verifier(settings_for(tmp_path)))
+    assert (await app.send_token(token)).status == 200
+    caller = app.callers[0]
     assert (caller.user_id, caller.email, caller.name, caller.client) == (
         "alice",
         "a@example.com",
@@ -360,4 +362,4 @@ async def test_a_token_of_the_built_in_issuer_survives_a_restart(tmp_path: Path)
     )
     assert 0 < caller.expires_at - time.time() <= 60
     assert caller.scopes == {"mcp:read", "mcp:write"}
-    assert (await house.show(token, "api")).status == 401
+    assert (await app.send_token(token, "api")).status == 401

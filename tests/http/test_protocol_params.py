@@ -1,4 +1,4 @@
-"""Params that the protocol does not allow: a sentence that says what to send, in place of the SDK's silence."""
+"""Invalid params get an error that says what to send; the SDK's own errors do not."""
 
 from collections.abc import AsyncGenerator
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from mcp_server.settings import Settings
 from tests.support.mcp_requests import META, post
-from tests.support.running_server import RunningServer, standing
+from tests.support.running_server import RunningServer, running_server
 
 WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
     (
@@ -33,35 +33,35 @@ WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
 )
 
 
-# Revision 2026-07-28 compares what a request names with its headers first.
+# Revision 2026-07-28 first compares the name or URI with the headers.
 NAMED = [row for row in WRONG if isinstance(row[1].get("name", row[1].get("uri", "")), str)]
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def server(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, direct_url: str
 ) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("params"), "rate_limit": 0})
-    async with standing(settings, database_url, direct_url) as built:
+    async with running_server(settings, database_url, direct_url) as built:
         yield built
 
 
 @pytest.mark.parametrize(("method", "params", "sentence"), WRONG)
-async def test_params_that_cannot_be_are_refused_in_a_sentence(
-    house: RunningServer, method: str, params: dict[str, Any], sentence: str
+async def test_invalid_params_are_rejected_in_a_sentence(
+    server: RunningServer, method: str, params: dict[str, Any], sentence: str
 ) -> None:
-    answer = await post(house, {"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
+    answer = await post(server, {"jsonrpc": "2.0", "id": 7, "method": method, "params": params})
     check(answer.json(), sentence)
 
 
 @pytest.mark.parametrize(("method", "params", "sentence"), NAMED)
 async def test_revision_2026_07_28_gets_the_same_sentence(
-    house: RunningServer, method: str, params: dict[str, Any], sentence: str
+    server: RunningServer, method: str, params: dict[str, Any], sentence: str
 ) -> None:
     named = params.get("name", params.get("uri"))
     headers = {"mcp-protocol-version": "2026-07-28", "mcp-method": method} | ({"mcp-name": named} if named else {})
     request = {"jsonrpc": "2.0", "id": 7, "method": method, "params": params | {"_meta": META}}
-    check((await post(house, request, headers=headers)).json(), sentence)
+    check((await post(server, request, headers=headers)).json(), sentence)
 
 
 def check(body: dict[str, Any], sentence: str) -> None:
@@ -79,16 +79,14 @@ def check(body: dict[str, Any], sentence: str) -> None:
         (None, "params is required."),
     ],
 )
-async def test_what_stands_beside_the_arguments_is_explained_as_well(
-    house: RunningServer, params: Any, sentence: str
-) -> None:
-    answer = await post(house, {"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params})
+async def test_invalid_fields_beside_arguments_are_explained(server: RunningServer, params: Any, sentence: str) -> None:
+    answer = await post(server, {"jsonrpc": "2.0", "id": "a", "method": "tools/call", "params": params})
     body = answer.json()
     assert (answer.status_code, body["id"], body["error"]["code"]) == (200, "a", -32602)
     assert body["error"]["message"].startswith(sentence)
 
 
-async def test_arguments_and_metadata_may_be_null_or_absent(house: RunningServer) -> None:
+async def test_arguments_and_metadata_may_be_null_or_absent(server: RunningServer) -> None:
     for params in ({}, {"arguments": None}, {"_meta": None}, {"_meta": {"progressToken": 1.0}}):
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "whoami"} | params}
-        assert (await post(house, call)).json()["result"]["structuredContent"]["user_id"] == "alice"
+        assert (await post(server, call)).json()["result"]["structuredContent"]["user_id"] == "alice"

@@ -1,4 +1,4 @@
-"""The MCP endpoint as any HTTP client meets it: methods, media types and ids."""
+"""The MCP endpoint for any HTTP client: methods, media types and ids."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -10,7 +10,7 @@ import pytest
 from mcp_server.settings import Settings
 from tests.support.mcp_requests import BOTH, CALL, EVENTS, META, MODERN, MODERN_CALL, post, refusal
 from tests.support.processes import serving
-from tests.support.running_server import RunningServer, standing
+from tests.support.running_server import RunningServer, running_server
 
 REVISIONS = pytest.mark.parametrize(
     ("revision", "call"), [({}, CALL), (MODERN, MODERN_CALL)], ids=["before 2026-07-28", "2026-07-28"]
@@ -18,22 +18,22 @@ REVISIONS = pytest.mark.parametrize(
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def server(
     tmp_path_factory: pytest.TempPathFactory, database_url: str, direct_url: str
 ) -> AsyncGenerator[RunningServer]:
     settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("wire"), "rate_limit": 0})
-    async with standing(settings, database_url, direct_url) as built:
+    async with running_server(settings, database_url, direct_url) as built:
         yield built
 
 
 @pytest.mark.parametrize("revision", [{}, {"mcp-protocol-version": "2025-11-25"}, MODERN], ids=repr)
 @pytest.mark.parametrize("accept", [BOTH, EVENTS, "application/json", "text/html", "*/*", None])
 @pytest.mark.parametrize("method", ["GET", "DELETE", "PUT", "PATCH", "OPTIONS"])
-async def test_only_post_is_taken(
-    house: RunningServer, method: str, accept: str | None, revision: dict[str, str]
+async def test_methods_other_than_post_are_rejected(
+    server: RunningServer, method: str, accept: str | None, revision: dict[str, str]
 ) -> None:
     headers = revision | {"last-event-id": "7", "mcp-session-id": "x"} | ({"accept": accept} if accept else {})
-    async with house.client("alice", "mcp") as client:
+    async with server.client("alice", "mcp") as client:
         if accept is None:
             del client.headers["accept"]
         answer = await client.request(method, "/mcp", headers=headers)
@@ -42,23 +42,21 @@ async def test_only_post_is_taken(
     assert "POST" in sentence
 
 
-async def test_head_is_answered_like_get_without_a_body(house: RunningServer) -> None:
-    async with house.client("alice", "mcp") as client:
+async def test_head_gets_405_without_a_body(server: RunningServer) -> None:
+    async with server.client("alice", "mcp") as client:
         answer = await client.head("/mcp")
     assert (answer.status_code, answer.headers["allow"], answer.content) == (405, "POST", b"")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE", "HEAD"])
-async def test_whoever_has_no_token_learns_first_where_to_get_one(house: RunningServer, method: str) -> None:
-    async with house.client(x_forwarded_for="10.7.0.1") as client:
+async def test_missing_token_is_reported_before_a_wrong_method(server: RunningServer, method: str) -> None:
+    async with server.client(x_forwarded_for="10.7.0.1") as client:
         answer = await client.request(method, "/mcp", headers={"accept": EVENTS})
     assert answer.status_code == 401
     assert 'resource_metadata="' in answer.headers["www-authenticate"]
 
 
-async def test_a_get_leaves_nothing_behind_when_the_server_stops(
-    tmp_path: Path, database_url: str, direct_url: str
-) -> None:
+async def test_get_leaves_no_error_at_shutdown(tmp_path: Path, database_url: str, direct_url: str) -> None:
     known = {"DATABASE_URL": database_url, "DATABASE_URL_UNPOOLED": direct_url}
     async with serving(tmp_path / "data", TASKDECK_LOG_LEVEL="INFO", **known) as server:
         async with server.http("alice", accept=EVENTS) as client:
@@ -79,10 +77,10 @@ async def test_a_get_leaves_nothing_behind_when_the_server_stops(
         "application/json; charset=iso-8859-1",
     ],
 )
-async def test_the_media_type_of_a_body_is_compared_without_case(
-    house: RunningServer, content_type: str, revision: dict[str, str], call: dict[str, Any]
+async def test_content_type_is_compared_case_insensitively(
+    server: RunningServer, content_type: str, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
-    answer = await post(house, call, headers=revision | {"content-type": content_type})
+    answer = await post(server, call, headers=revision | {"content-type": content_type})
     assert answer.json()["result"]["structuredContent"]["user_id"] == "alice"
 
 
@@ -91,11 +89,11 @@ async def test_the_media_type_of_a_body_is_compared_without_case(
     "content_type",
     [None, "", "text/plain", "text/json", "application/jsonp", "application/json-rpc", "application/json, text/plain"],
 )
-async def test_another_media_type_is_refused_in_the_form_of_all_refusals(
-    house: RunningServer, content_type: str | None, revision: dict[str, str], call: dict[str, Any]
+async def test_unsupported_content_type_is_415(
+    server: RunningServer, content_type: str | None, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
     headers = revision | ({} if content_type is None else {"content-type": content_type})
-    answer = await post(house, call, "" if content_type is not None else "content-type", headers)
+    answer = await post(server, call, "" if content_type is not None else "content-type", headers)
     assert refusal(answer) == (
         415,
         -32600,
@@ -118,10 +116,10 @@ async def test_another_media_type_is_refused_in_the_form_of_all_refusals(
         "text/html;q=0, */*",
     ],
 )
-async def test_any_wish_that_json_fulfils_is_fulfilled(
-    house: RunningServer, accept: str | None, revision: dict[str, str], call: dict[str, Any]
+async def test_accept_header_that_allows_json_is_accepted(
+    server: RunningServer, accept: str | None, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
-    answer = await post(house, call, "" if accept else "accept", revision | ({"accept": accept} if accept else {}))
+    answer = await post(server, call, "" if accept else "accept", revision | ({"accept": accept} if accept else {}))
     assert answer.json()["result"]["structuredContent"]["user_id"] == "alice"
 
 
@@ -129,15 +127,15 @@ async def test_any_wish_that_json_fulfils_is_fulfilled(
 @pytest.mark.parametrize(
     "accept", ["text/html", EVENTS, "application/xml", "application/json;q=0", "application/json; Q=0.0, */*"]
 )
-async def test_a_wish_that_json_does_not_fulfil_is_refused_in_the_form_of_all_refusals(
-    house: RunningServer, accept: str, revision: dict[str, str], call: dict[str, Any]
+async def test_accept_header_that_excludes_json_is_406(
+    server: RunningServer, accept: str, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
-    status, code, number, sentence = refusal(await post(house, call, headers=revision | {"accept": accept}))
+    status, code, number, sentence = refusal(await post(server, call, headers=revision | {"accept": accept}))
     assert (status, code, number) == (406, -32600, 1)
     assert sentence.endswith(f"send the header Accept: {BOTH}.")
 
 
-async def test_a_stream_of_changes_needs_a_client_that_reads_streams(house: RunningServer) -> None:
+async def test_subscription_stream_requires_accept_event_stream(server: RunningServer) -> None:
     listen: dict[str, Any] = {
         "jsonrpc": "2.0",
         "id": 7,
@@ -145,26 +143,26 @@ async def test_a_stream_of_changes_needs_a_client_that_reads_streams(house: Runn
         "params": {"_meta": META, "notifications": {"resourceSubscriptions": ["statistics://me"]}},
     }
     revision = {"mcp-protocol-version": "2026-07-28", "mcp-method": "subscriptions/listen"}
-    answer = await post(house, listen, headers=revision | {"accept": "application/json"})
+    answer = await post(server, listen, headers=revision | {"accept": "application/json"})
     assert refusal(answer)[:3] == (406, -32600, 7)
 
 
 @REVISIONS
-async def test_a_byte_order_mark_is_ignored(
-    house: RunningServer, revision: dict[str, str], call: dict[str, Any]
+async def test_byte_order_mark_is_ignored(
+    server: RunningServer, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
-    answer = await post(house, b"\xef\xbb\xbf" + json.dumps(call).encode(), headers=revision)
+    answer = await post(server, b"\xef\xbb\xbf" + json.dumps(call).encode(), headers=revision)
     assert answer.json()["id"] == 1
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-32", "iso-8859-1"])
 @REVISIONS
-async def test_a_body_is_utf_8_whatever_its_charset_says(
-    house: RunningServer, encoding: str, revision: dict[str, str], call: dict[str, Any]
+async def test_body_is_utf_8_regardless_of_charset(
+    server: RunningServer, encoding: str, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
     named = call | {"params": call["params"] | {"arguments": {"é": 1}}}
     content = json.dumps(named, ensure_ascii=False).encode(encoding)
-    answer = await post(house, content, headers=revision | {"content-type": f"application/json; charset={encoding}"})
+    answer = await post(server, content, headers=revision | {"content-type": f"application/json; charset={encoding}"})
     assert refusal(answer)[:3] == (400, -32700, None)
 
 
@@ -172,10 +170,10 @@ async def test_a_body_is_utf_8_whatever_its_charset_says(
 @pytest.mark.parametrize(
     "number", [None, 1.5, True, False, [1], {}, 2.0**53, 1e300, float("inf"), float("nan")], ids=repr
 )
-async def test_an_id_that_is_neither_text_nor_a_whole_number_is_refused(
-    house: RunningServer, number: Any, revision: dict[str, str], call: dict[str, Any]
+async def test_id_that_is_neither_string_nor_integer_is_rejected(
+    server: RunningServer, number: Any, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
-    assert refusal(await post(house, call | {"id": number}, headers=revision)) == (
+    assert refusal(await post(server, call | {"id": number}, headers=revision)) == (
         400,
         -32600,
         None,
@@ -201,37 +199,37 @@ async def test_an_id_that_is_neither_text_nor_a_whole_number_is_refused(
         (json.dumps("x" * 10_000), "x" * 10_000),
     ],
 )
-async def test_an_id_is_echoed_as_the_text_or_whole_number_that_it_is(
-    house: RunningServer, sent: str, echoed: object, revision: dict[str, str], call: dict[str, Any]
+async def test_id_is_echoed_with_its_type(
+    server: RunningServer, sent: str, echoed: object, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
     content = json.dumps(call).replace('"id": 1,', f'"id": {sent},')
-    answer = await post(house, content.encode(), headers=revision)
+    answer = await post(server, content.encode(), headers=revision)
     assert answer.json()["result"]["structuredContent"]["user_id"] == "alice"
     assert (answer.json()["id"], type(answer.json()["id"])) == (echoed, type(echoed))
 
 
 @REVISIONS
-async def test_a_message_with_an_id_that_is_null_is_no_notification(
-    house: RunningServer, revision: dict[str, str], call: dict[str, Any]
+async def test_message_with_null_id_is_not_a_notification(
+    server: RunningServer, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
     message = {"jsonrpc": "2.0", "method": "notifications/initialized"}
-    sent = await post(house, message, headers=revision)
+    sent = await post(server, message, headers=revision)
     assert (sent.status_code, sent.content) == (202, b"")
-    assert refusal(await post(house, message | {"id": None}, headers=revision))[:3] == (400, -32600, None)
+    assert refusal(await post(server, message | {"id": None}, headers=revision))[:3] == (400, -32600, None)
 
 
-async def test_an_answer_to_nothing_may_be_an_error_of_an_unknown_request(house: RunningServer) -> None:
+async def test_error_response_with_null_id_is_accepted(server: RunningServer) -> None:
     error = {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "What?"}}
-    assert (await post(house, error)).status_code == 202
-    assert refusal(await post(house, {"jsonrpc": "2.0", "id": None, "result": {}}))[:3] == (400, -32600, None)
+    assert (await post(server, error)).status_code == 202
+    assert refusal(await post(server, {"jsonrpc": "2.0", "id": None, "result": {}}))[:3] == (400, -32600, None)
 
 
 @REVISIONS
 @pytest.mark.parametrize("params", [[1], "{}", 7, True], ids=repr)
-async def test_params_that_are_no_object_are_refused_in_a_sentence(
-    house: RunningServer, params: Any, revision: dict[str, str], call: dict[str, Any]
+async def test_params_that_are_not_an_object_are_rejected(
+    server: RunningServer, params: Any, revision: dict[str, str], call: dict[str, Any]
 ) -> None:
-    assert refusal(await post(house, call | {"params": params}, headers=revision)) == (
+    assert refusal(await post(server, call | {"params": params}, headers=revision)) == (
         400,
         -32600,
         1,

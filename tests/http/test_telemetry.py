@@ -1,4 +1,4 @@
-"""What operators get to see of a running server: spans at a collector, and logs, without a word of what users wrote."""
+"""Logs and spans of a running server, which must contain nothing that users wrote."""
 
 import asyncio
 import json
@@ -23,19 +23,19 @@ from websockets.exceptions import ConnectionClosed
 from tests.support.processes import Server, postgres_processes, serving, structured
 
 CANARY = "xanadu-canary"
-"""Part of everything that users write or hold here."""
+"""Part of every text and token of the user here."""
 
 
 @dataclass
 class Collector:
-    """An OTLP/HTTP endpoint, and all that came to it."""
+    """An OTLP/HTTP endpoint that keeps what it receives."""
 
     received: list[bytes] = field(default_factory=list[bytes])
     address: str = ""
 
     @property
     def spans(self) -> dict[str, list[Span]]:
-        """What came, by service."""
+        """The received spans by service name."""
         found: dict[str, list[Span]] = {}
         for body in self.received:
             for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
@@ -69,7 +69,7 @@ async def collector() -> AsyncGenerator[Collector]:
 
 
 async def write(server: Server) -> None:
-    """Use every door with the canary in all that is sent: what is accepted, and what is refused."""
+    """Use every interface with the canary in everything sent, accepted or rejected."""
     async with server.client(CANARY) as client:
         task = (await structured(client, "add_task", title=CANARY, description=CANARY, tags=[CANARY]))["id"]
         message = {"role": "user", "content": CANARY}
@@ -89,10 +89,10 @@ async def write(server: Server) -> None:
             assert (await client.call_tool(tool, arguments)).is_error, tool
         with pytest.raises(MCPError):
             await client.read_resource(f"task://{CANARY}")
-    async with server.http() as stranger:
+    async with server.http() as anonymous:
         for path in (f"/{CANARY}", f"/api/dashboard/statistics?{CANARY}={CANARY}", f"/mcp?{CANARY}"):
-            await stranger.post(path, content=CANARY, headers={"authorization": f"Bearer {CANARY}"})
-            await stranger.get(path, headers={"cookie": CANARY, "origin": f"http://{CANARY}", "user-agent": CANARY})
+            await anonymous.post(path, content=CANARY, headers={"authorization": f"Bearer {CANARY}"})
+            await anonymous.get(path, headers={"cookie": CANARY, "origin": f"http://{CANARY}", "user-agent": CANARY})
         bearer = {
             "authorization": f"Bearer {server.token(CANARY)}",
             "content-type": "application/json",
@@ -103,7 +103,7 @@ async def write(server: Server) -> None:
             json.dumps({"jsonrpc": "2.0", "id": CANARY, "method": CANARY, "params": CANARY}),
             json.dumps({"jsonrpc": "2.0", "method": CANARY, "params": {}}),
         ):
-            await stranger.post("/mcp", content=body, headers=bearer)
+            await anonymous.post("/mcp", content=body, headers=bearer)
     for message in (CANARY, json.dumps({"type": "authenticate", "token": CANARY}), json.dumps({"type": CANARY})):
         async with connect(f"{server.address.replace('http', 'ws')}/api/ws?{CANARY}") as socket:
             await socket.send(message)
@@ -111,8 +111,8 @@ async def write(server: Server) -> None:
                 await socket.recv()
 
 
-async def outlive_postgres(server: Server) -> None:
-    """Ask while PostgreSQL is gone, until it is back."""
+async def survive_postgres_crash(server: Server) -> None:
+    """Kill PostgreSQL and call a tool until it is back."""
     for pid in postgres_processes(server.data_dir):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
@@ -122,12 +122,12 @@ async def outlive_postgres(server: Server) -> None:
 
 
 @pytest.mark.embedded
-async def test_neither_logs_nor_spans_repeat_what_users_write_or_hold(collector: Collector, tmp_path: Path) -> None:
+async def test_logs_and_spans_contain_no_user_data_or_tokens(collector: Collector, tmp_path: Path) -> None:
     variables = {"OTEL_EXPORTER_OTLP_ENDPOINT": collector.address, "TASKDECK_LOG_LEVEL": "DEBUG"}
     async with serving(tmp_path / "data", **variables) as server:
         token = server.token(CANARY)
         await write(server)
-        await outlive_postgres(server)
+        await survive_postgres_crash(server)
         assert await server.stop() == 0
     logs = server.log.read_text()
     lines = [json.loads(line) for line in logs.splitlines()]
@@ -139,9 +139,7 @@ async def test_neither_logs_nor_spans_repeat_what_users_write_or_hold(collector:
         assert not any(secret.encode() in body for body in collector.received)
 
 
-async def test_spans_of_calls_reach_a_collector_in_the_trace_of_the_client(
-    collector: Collector, tmp_path: Path
-) -> None:
+async def test_spans_join_the_trace_of_the_client(collector: Collector, tmp_path: Path) -> None:
     trace_id = secrets.token_hex(16)
     async with serving(tmp_path / "data", OTEL_EXPORTER_OTLP_ENDPOINT=collector.address) as server:
         async with server.client("alice") as client:
@@ -149,7 +147,7 @@ async def test_spans_of_calls_reach_a_collector_in_the_trace_of_the_client(
             await client.call_tool("add_task", {"title": "Traced"}, meta=meta)
         async with server.client("alice") as client:
             await client.call_tool("add_task", {})
-        # What was not sent yet is sent before the server ends.
+        # Pending spans are exported before the server exits.
         assert await server.stop() == 0
     traced, refused = [span for span in collector.spans["taskdeck"] if span.name == "tools/call add_task"]
     assert traced.trace_id.hex() == trace_id

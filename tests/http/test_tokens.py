@@ -1,4 +1,4 @@
-"""The token table of docs/security.md (J1 to J47): what is let in, what is kept out, at all three doors."""
+"""The token table of docs/security.md (J1 to J47): accepted and rejected tokens, at all three endpoints."""
 
 import hashlib
 import json
@@ -18,57 +18,57 @@ from mcp_server.identity.callers import Caller, Callers
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.identity.tokens import Verifier
 from tests.conftest import Person
-from tests.support.processes import typed
+from tests.support.processes import run_in_process
 from tests.support.token_factory import (
     ADDRESS,
     ALL_KEYS,
-    DOORS,
     EC,
     ED,
+    ENDPOINTS,
     ISSUER,
     OTHER,
     RSA,
     Clock,
-    Door,
+    Endpoint,
     GuardedApp,
     claims,
     encode,
     header,
-    publishing,
+    running_key_server,
     settings_for,
     sign,
     to_jwk,
 )
 
 Make = Callable[[str], str]
-"""Makes a token, given the audience of the door that it will be shown at."""
+"""Makes a token for the audience of an endpoint."""
 
 DAY = 86_400
 BASE64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
-def say(*without: str, **changes: object) -> Make:
-    """A token that is properly signed, and says something else."""
+def with_claims(*without: str, **changes: object) -> Make:
+    """A properly signed token with other claims."""
     return lambda aud: sign(header(), claims(*without, **({"aud": aud} | changes)))
 
 
-def head(*without: str, **changes: object) -> Make:
+def with_header(*without: str, **changes: object) -> Make:
     """A token with another header, signed with the right key."""
     return lambda aud: sign(header(*without, **changes), claims(aud=aud))
 
 
 def raw(change: Callable[[str], str]) -> Make:
-    """A token with properly signed JSON text that json.dumps would not write."""
+    """A properly signed token whose claims are JSON text that json.dumps would not write."""
     return lambda aud: sign(header(), change(json.dumps(claims(aud=aud))).encode())
 
 
-def text(change: Callable[[str], str]) -> Make:
-    """A good token, spoiled as a string."""
+def altered(change: Callable[[str], str]) -> Make:
+    """A valid token, changed as a string."""
     return lambda aud: change(sign(header(), claims(aud=aud)))
 
 
 def ago(seconds: int) -> Callable[[], int]:
-    """The Unix time so long before the token is made."""
+    """The Unix time `seconds` before the token is made."""
     return lambda: int(time.time()) - seconds
 
 
@@ -88,9 +88,9 @@ PEM = ED.public_key().public_bytes(serialization.Encoding.PEM, serialization.Pub
 DER = ED.public_key().public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 REFUSED: dict[str, Make] = {
-    **{f"J2 alg {alg!r}": head(alg=alg) for alg in ("none", "NonE", None, ["EdDSA"], "HS256", "eddsa")},
-    "J2 alg missing": head("alg"),
-    "J2 unsigned": text(lambda good: good.rsplit(".", 1)[0] + "."),
+    **{f"J2 alg {alg!r}": with_header(alg=alg) for alg in ("none", "NonE", None, ["EdDSA"], "HS256", "eddsa")},
+    "J2 alg missing": with_header("alg"),
+    "J2 unsigned": altered(lambda good: good.rsplit(".", 1)[0] + "."),
     "J2 alg none, unsigned": lambda aud: sign(header(alg="none"), claims(aud=aud)).rsplit(".", 1)[0] + ".",
     "J3 HMAC with the PEM": hmac_with(PEM),
     "J3 HMAC with the DER": hmac_with(DER),
@@ -100,84 +100,88 @@ REFUSED: dict[str, Make] = {
     "J5 ES256 of zeros": lambda aud: replaced_signature(
         sign(header(alg="ES256", kid="ec"), claims(aud=aud), EC), bytes(64)
     ),
-    "J6 EdDSA for the RSA key": head(kid="rsa"),
+    "J6 EdDSA for the RSA key": with_header(kid="rsa"),
     "J6 RS256 for the EdDSA key": lambda aud: sign(header(alg="RS256"), claims(aud=aud), RSA),
     "J6 RS256 for the EC key": lambda aud: sign(header(alg="RS256", kid="ec"), claims(aud=aud), RSA),
-    "J7 exp missing": say("exp"),
-    **{f"J7 exp {exp!r}": say(exp=exp) for exp in (None, "abc", [1], True, -1)},
+    "J7 exp missing": with_claims("exp"),
+    **{f"J7 exp {exp!r}": with_claims(exp=exp) for exp in (None, "abc", [1], True, -1)},
     **{f"J7 exp {exp[:8]}": with_exp(exp) for exp in ("NaN", "Infinity", "1e400", "9" * 400, "9" * 5000)},
-    "J7 iat missing": say("iat"),
-    **{f"J7 iat {iat!r}": say(iat=iat) for iat in (None, str(int(time.time())), True)},
-    **{f"J7 nbf {nbf!r}": say(nbf=nbf) for nbf in (None, str(int(time.time())), True)},
-    "J7 nbf before all time": raw(lambda good: good.replace("{", '{"nbf": -1e400, ', 1)),
-    "J7 NaN in a claim of no meaning": raw(lambda good: good.replace("{", '{"x": NaN, ', 1)),
-    "J8 exp in quotes": say(exp=str(int(time.time()) + 900)),
-    "J9 exp past the leeway": say(exp=ago(32), iat=ago(900)),
-    "J11 exp in the year 3000": say(exp=32_503_680_000),
-    "J11 life of more than a day": say(iat=ago(10), exp=ago(9 - DAY)),
-    "J12 nbf ahead": say(nbf=ago(-60)),
-    "J13 iat ahead": say(iat=ago(-60)),
-    "J14 aud missing": say("aud"),
-    "J14 aud list of ours and a number": lambda aud: say(aud=[1, aud])(aud),
-    **{f"J14 aud {aud!r}": say(aud=aud) for aud in ("", None, 1, "https://other.example/mcp", ADDRESS)},
-    "J14 aud empty list": say(aud=list[str]()),
-    "J14 aud longer": lambda aud: say(aud=aud + "/")(aud),
-    "J14 aud shorter": lambda aud: say(aud=aud[:-1])(aud),
-    "J14 aud upper case": lambda aud: say(aud=aud.upper())(aud),
-    "J14 aud other port": lambda aud: say(aud=aud.replace(":8000", ":8001"))(aud),
-    "J14 aud https": lambda aud: say(aud=aud.replace("http:", "https:"))(aud),
-    "J14 aud of the other door": lambda aud: say(aud=f"{ADDRESS}/{'api' if aud.endswith('mcp') else 'mcp'}")(aud),
-    "J15 aud list with a stranger": lambda aud: say(aud=[aud, "https://other.example/mcp"])(aud),
-    "J15 aud list of both doors": say(aud=[f"{ADDRESS}/mcp", f"{ADDRESS}/api"]),
-    "J15 aud list with a foreign userinfo": lambda aud: say(aud=[aud, "https://evil.example/oauth2/userinfo"])(aud),
-    "J15 aud list with another service of the issuer": lambda aud: say(aud=[aud, f"{ISSUER}/mail"])(aud),
-    "J15 aud list with a look-alike userinfo": lambda aud: say(aud=[aud, f"{ISSUER}.evil.example/oauth2/userinfo"])(
+    "J7 iat missing": with_claims("iat"),
+    **{f"J7 iat {iat!r}": with_claims(iat=iat) for iat in (None, str(int(time.time())), True)},
+    **{f"J7 nbf {nbf!r}": with_claims(nbf=nbf) for nbf in (None, str(int(time.time())), True)},
+    "J7 nbf of minus infinity": raw(lambda good: good.replace("{", '{"nbf": -1e400, ', 1)),
+    "J7 NaN in an unknown claim": raw(lambda good: good.replace("{", '{"x": NaN, ', 1)),
+    "J8 exp in quotes": with_claims(exp=str(int(time.time()) + 900)),
+    "J9 exp past the leeway": with_claims(exp=ago(32), iat=ago(900)),
+    "J11 exp in the year 3000": with_claims(exp=32_503_680_000),
+    "J11 lifetime of more than a day": with_claims(iat=ago(10), exp=ago(9 - DAY)),
+    "J12 nbf ahead": with_claims(nbf=ago(-60)),
+    "J13 iat ahead": with_claims(iat=ago(-60)),
+    "J14 aud missing": with_claims("aud"),
+    "J14 aud list of ours and a number": lambda aud: with_claims(aud=[1, aud])(aud),
+    **{f"J14 aud {aud!r}": with_claims(aud=aud) for aud in ("", None, 1, "https://other.example/mcp", ADDRESS)},
+    "J14 aud empty list": with_claims(aud=list[str]()),
+    "J14 aud longer": lambda aud: with_claims(aud=aud + "/")(aud),
+    "J14 aud shorter": lambda aud: with_claims(aud=aud[:-1])(aud),
+    "J14 aud upper case": lambda aud: with_claims(aud=aud.upper())(aud),
+    "J14 aud other port": lambda aud: with_claims(aud=aud.replace(":8000", ":8001"))(aud),
+    "J14 aud https": lambda aud: with_claims(aud=aud.replace("http:", "https:"))(aud),
+    "J14 aud of the other endpoint": lambda aud: with_claims(
+        aud=f"{ADDRESS}/{'api' if aud.endswith('mcp') else 'mcp'}"
+    )(aud),
+    "J15 aud list with another server": lambda aud: with_claims(aud=[aud, "https://other.example/mcp"])(aud),
+    "J15 aud list of both endpoints": with_claims(aud=[f"{ADDRESS}/mcp", f"{ADDRESS}/api"]),
+    "J15 aud list with a foreign userinfo": lambda aud: with_claims(aud=[aud, "https://evil.example/oauth2/userinfo"])(
         aud
     ),
-    "J17 iss missing": say("iss"),
+    "J15 aud list with another service of the issuer": lambda aud: with_claims(aud=[aud, f"{ISSUER}/mail"])(aud),
+    "J15 aud list with a look-alike userinfo": lambda aud: with_claims(
+        aud=[aud, f"{ISSUER}.evil.example/oauth2/userinfo"]
+    )(aud),
+    "J17 iss missing": with_claims("iss"),
     **{
-        f"J17 iss {iss!r}": say(iss=iss)
+        f"J17 iss {iss!r}": with_claims(iss=iss)
         for iss in ("", None, "https://evil.example", ISSUER + "/", ISSUER[:-1], [ISSUER], f"{ADDRESS}/local")
     },
-    "J18 sub missing": say("sub"),
-    **{f"J18 sub {sub!r}": say(sub=sub) for sub in (None, 7, ["alice"])},
-    **{f"J19 sub {sub!r}": say(sub=sub) for sub in ("", "   ", " alice", "alice ")},
+    "J18 sub missing": with_claims("sub"),
+    **{f"J18 sub {sub!r}": with_claims(sub=sub) for sub in (None, 7, ["alice"])},
+    **{f"J19 sub {sub!r}": with_claims(sub=sub) for sub in ("", "   ", " alice", "alice ")},
     **{
-        f"J20 sub {sub!a}": say(sub=sub)
+        f"J20 sub {sub!a}": with_claims(sub=sub)
         for sub in ("a\0b", "a\nb", "alice\n", "a\ud800b", "a\u202eb", "al\u0456ce", "a/b", "a'b")
     },
-    "J21 sub of 129": say(sub="a" * 129),
-    "J21 sub of 10 000": say(sub="a" * 10_000),
+    "J21 sub of 129": with_claims(sub="a" * 129),
+    "J21 sub of 10 000": with_claims(sub="a" * 10_000),
     "J23 sub twice": raw(lambda good: good.replace('"sub"', '"sub": "bob", "sub"', 1)),
-    "J23 a name twice, deeper": raw(lambda good: good.replace("{", '{"x": {"a": 1, "a": 2}, ', 1)),
+    "J23 a nested name twice": raw(lambda good: good.replace("{", '{"x": {"a": 1, "a": 2}, ', 1)),
     "J23 alg twice": lambda aud: sign(b'{"alg": "none", "kid": "ed", "alg": "EdDSA"}', claims(aud=aud)),
-    "J24 crit unknown": head(crit=["x"], x=1),
-    "J24 crit b64": head(crit=["b64"], b64=True),
-    "J24 crit b64 false": head(crit=["b64"], b64=False),
-    "J24 b64 without crit": head(b64=False),
+    "J24 crit unknown": with_header(crit=["x"], x=1),
+    "J24 crit b64": with_header(crit=["b64"], b64=True),
+    "J24 crit b64 false": with_header(crit=["b64"], b64=False),
+    "J24 b64 without crit": with_header(b64=False),
     **{
-        f"J25 kid {str(kid)[:12]!r}": head(kid=kid)
+        f"J25 kid {str(kid)[:12]!r}": with_header(kid=kid)
         for kid in ("../../etc/passwd", "ed' OR 1=1", 1, None, ["ed"], "k" * 10_000, "ed\0", "unknown")
     },
-    "J25 kid missing among several keys": head("kid"),
+    "J25 kid missing among several keys": with_header("kid"),
     "J27 jwk of the attacker": lambda aud: sign(header("kid", jwk=to_jwk("ed", OTHER)), claims(aud=aud), OTHER),
     "J27 x5c of the attacker": lambda aud: sign(header(x5c=["MIIB"]), claims(aud=aud), OTHER),
     **{
-        f"J28 typ {typ!r}": head(typ=typ)
+        f"J28 typ {typ!r}": with_header(typ=typ)
         for typ in ("dpop+jwt", "application/dpop+jwt", "text/jwt", "application/", "id_token", "", None, 1)
     },
     "J29 a session cookie": lambda _: "hT5kq2J8s0mWb.K1v0ZtX9%2FpQ%3D",
     "J29 an opaque token": lambda _: "f" * 43,
     **{f"J30 {count} segments": lambda _, count=count: ".".join(["e30"] * count) for count in (1, 2, 4, 5)},
     "J30 empty segments": lambda _: "..",
-    "J30 not ASCII": text(lambda good: good[:-1] + "é"),
-    "J30 bad base64": text(lambda good: good[:-1] + "!"),
-    "J30 trailing newline": text(lambda good: good + "\n"),
-    "J30 one base64 digit too many": text(lambda good: good + "A"),
-    "J30 same bytes, other spelling": text(
+    "J30 not ASCII": altered(lambda good: good[:-1] + "é"),
+    "J30 bad base64": altered(lambda good: good[:-1] + "!"),
+    "J30 trailing newline": altered(lambda good: good + "\n"),
+    "J30 one base64 digit too many": altered(lambda good: good + "A"),
+    "J30 same bytes, other encoding": altered(
         lambda good: good[:-1] + BASE64[BASE64.index(good[-1]) ^ 1]  # the last digit has four unused bits
     ),
-    "J31 padding kept": text(lambda good: good + "=="),
+    "J31 padding kept": altered(lambda good: good + "=="),
     **{
         f"J32 claims {claims_[:8]!r}": lambda _, claims_=claims_: sign(header(), claims_)
         for claims_ in (b"[]", b'"text"', b"null", b"", b"{", b"\xff\xfe", b"{}", b"[" * 5000)
@@ -188,72 +192,74 @@ REFUSED: dict[str, Make] = {
         f"J32 header {head_!r}": lambda aud, head_=head_: sign(head_, claims(aud=aud))
         for head_ in (b"[]", b"5", b"null", b'"crit"')
     },
-    "J33 more than 8 KiB": say(padding="x" * 8192),
-    "J33 a megabyte": say(padding="x" * 1_000_000),
-    "J45 scope a list": say(scope=["mcp:read"]),
-    "J45 scope null": say(scope=None),
-    "a personal token without a place for them": lambda _: "tdp_" + "a" * 40,
+    "J33 more than 8 KiB": with_claims(padding="x" * 8192),
+    "J33 a megabyte": with_claims(padding="x" * 1_000_000),
+    "J45 scope a list": with_claims(scope=["mcp:read"]),
+    "J45 scope null": with_claims(scope=None),
+    "a personal token without a token store": lambda _: "tdp_" + "a" * 40,
 }
 
 ACCEPTED: dict[str, Make] = {
-    "EdDSA": say(),
+    "EdDSA": with_claims(),
     "ES256": lambda aud: sign(header(alg="ES256", kid="ec"), claims(aud=aud), EC),
     "RS256": lambda aud: sign(header(alg="RS256", kid="rsa"), claims(aud=aud), RSA),
-    "J10 exp within the leeway": say(exp=ago(20), iat=ago(900)),
-    "J11 life of a day": say(iat=ago(10), exp=ago(10 - DAY)),
-    "exp with a fraction": say(exp=time.time() + 900.5),
-    "iat a little ahead": say(iat=ago(-20)),
-    "J15 aud list with the issuer's userinfo": lambda aud: say(aud=[aud, f"{ISSUER}/oauth2/userinfo"])(aud),
-    "J15 aud list with Better Auth's userinfo": lambda aud: say(aud=[aud, f"{ISSUER}/api/auth/oauth2/userinfo"])(aud),
-    "J15 aud list of one": lambda aud: say(aud=[aud])(aud),
+    "J10 exp within the leeway": with_claims(exp=ago(20), iat=ago(900)),
+    "J11 lifetime of a day": with_claims(iat=ago(10), exp=ago(10 - DAY)),
+    "exp with a fraction": with_claims(exp=time.time() + 900.5),
+    "iat a little ahead": with_claims(iat=ago(-20)),
+    "J15 aud list with the issuer's userinfo": lambda aud: with_claims(aud=[aud, f"{ISSUER}/oauth2/userinfo"])(aud),
+    "J15 aud list with Better Auth's userinfo": lambda aud: with_claims(
+        aud=[aud, f"{ISSUER}/api/auth/oauth2/userinfo"]
+    )(aud),
+    "J15 aud list of one": lambda aud: with_claims(aud=[aud])(aud),
     **{
-        f"J28 typ {typ}": head(typ=typ)
+        f"J28 typ {typ}": with_header(typ=typ)
         for typ in ("at+jwt", "AT+JWT", "application/at+jwt", "Application/AT+JWT", "jwt", "application/jwt")
     },
-    "J28 typ missing": head("typ"),
-    "sub of every kind of character": say(sub="aZ09_.:@|-"),
-    "sub of 128": say(sub="a" * 128),
-    "alias localhost": lambda aud: say(aud=aud.replace("127.0.0.1", "localhost"))(aud),
+    "J28 typ missing": with_header("typ"),
+    "sub of every kind of character": with_claims(sub="aZ09_.:@|-"),
+    "sub of 128": with_claims(sub="a" * 128),
+    "alias localhost": lambda aud: with_claims(aud=aud.replace("127.0.0.1", "localhost"))(aud),
 }
 
 
 @pytest.fixture(scope="session")
-async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GuardedApp]:
-    async with publishing() as publisher:
-        known = settings_for(tmp_path_factory.mktemp("data"), issuer=ISSUER, jwks_url=publisher.url)
+async def app(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GuardedApp]:
+    async with running_key_server() as key_server:
+        known = settings_for(tmp_path_factory.mktemp("data"), issuer=ISSUER, jwks_url=key_server.url)
         yield GuardedApp(Verifier(known))
 
 
-def audience(door: Door) -> str:
-    return f"{ADDRESS}/{'mcp' if door == 'mcp' else 'api'}"
+def audience(endpoint: Endpoint) -> str:
+    return f"{ADDRESS}/{'mcp' if endpoint == 'mcp' else 'api'}"
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("case", REFUSED)
-async def test_a_bad_token_is_refused_at_every_door(house: GuardedApp, case: str, door: Door):
-    house.passed.clear()
-    answer = await house.show(REFUSED[case](audience(door)), door)
+async def test_bad_token_is_rejected_at_every_endpoint(app: GuardedApp, case: str, endpoint: Endpoint):
+    app.callers.clear()
+    answer = await app.send_token(REFUSED[case](audience(endpoint)), endpoint)
     assert answer.status == 401
     assert 'error="invalid_token"' in answer.challenge
     assert answer.json()["error"] == "invalid_token"
-    assert house.passed == []
+    assert app.callers == []
 
 
-@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("case", ACCEPTED)
-async def test_a_good_token_is_let_in_at_its_door(house: GuardedApp, case: str, door: Door):
-    house.passed.clear()
-    for _ in range(2):  # the second time from memory
-        answer = await house.show(ACCEPTED[case](audience(door)), door)
-        assert answer.status == (101 if door == "socket" else 200), answer.body
-    assert len(house.passed) == 2
+async def test_good_token_is_accepted_at_its_endpoint(app: GuardedApp, case: str, endpoint: Endpoint):
+    app.callers.clear()
+    for _ in range(2):  # the second time from the cache
+        answer = await app.send_token(ACCEPTED[case](audience(endpoint)), endpoint)
+        assert answer.status == (101 if endpoint == "socket" else 200), answer.body
+    assert len(app.callers) == 2
 
 
-async def test_the_caller_is_what_the_token_says(house: GuardedApp):
+async def test_caller_is_built_from_the_claims(app: GuardedApp):
     about = {"email": "a@example.com", "name": "Ann Ö", "zoneinfo": "Europe/Berlin", "azp": "cursor"}
     token = sign(header(), claims(exp=(exp := int(time.time()) + 600), scope="mcp:read openid", **about))
-    assert (await house.show(token)).status == 200
-    assert house.passed[-1] == Caller(
+    assert (await app.send_token(token)).status == 200
+    assert app.callers[-1] == Caller(
         user_id="alice",
         email="a@example.com",
         name="Ann Ö",
@@ -280,17 +286,17 @@ RENEWED: dict[str, tuple[dict[str, object], dict[str, object], bool]] = {
 
 
 @pytest.mark.parametrize(("before", "after", "same"), RENEWED.values(), ids=RENEWED)
-async def test_a_client_is_the_same_after_it_renews_its_token(
-    house: GuardedApp, before: dict[str, object], after: dict[str, object], same: bool
+async def test_client_key_survives_token_renewal(
+    app: GuardedApp, before: dict[str, object], after: dict[str, object], same: bool
 ):
-    house.passed.clear()
+    app.callers.clear()
     for about in (before, after):
-        assert (await house.show(sign(header(), claims(**about)))).status == 200
-    first, second = house.passed
+        assert (await app.send_token(sign(header(), claims(**about)))).status == 200
+    first, second = app.callers
     assert (first.client_key == second.client_key) is same
 
 
-async def test_each_token_of_the_built_in_issuer_is_a_client(tmp_path: Path):
+async def test_each_local_issuer_token_is_its_own_client(tmp_path: Path):
     known = settings_for(tmp_path)
     verifier, issuer = Verifier(known), LocalIssuer(known)
     first, second = [await verifier.verify(issuer.mint("alice"), "mcp") for _ in range(2)]
@@ -299,10 +305,10 @@ async def test_each_token_of_the_built_in_issuer_is_a_client(tmp_path: Path):
 
 
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800b", "x" * 321, "", 7, None, ["a"], {"a": 1}])
-async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: GuardedApp, value: object):
+async def test_invalid_optional_claims_are_ignored(app: GuardedApp, value: object):
     odd = dict.fromkeys(["email", "name", "zoneinfo", "client_id", "azp", "sid", "jti"], value)
-    assert (await house.show(sign(header(), claims(**odd)))).status == 200
-    caller = house.passed[-1]
+    assert (await app.send_token(sign(header(), claims(**odd)))).status == 200
+    caller = app.callers[-1]
     assert (caller.email, caller.name, caller.timezone, caller.client) == (None,) * 4
 
 
@@ -315,18 +321,18 @@ async def test_odd_decoration_is_left_out_and_locks_nobody_out(house: GuardedApp
         ("a" * 321, "", (None, None)),
     ],
 )
-async def test_a_name_or_e_mail_that_cannot_be_kept_locks_nobody_out(
-    house: GuardedApp, person: Callable[[str], Person], email: str, name: str, kept: tuple[str | None, str | None]
+async def test_unstorable_name_or_email_is_ignored(
+    app: GuardedApp, person: Callable[[str], Person], email: str, name: str, kept: tuple[str | None, str | None]
 ):
-    assert (await house.show(sign(header(), claims(email=email, name=name)))).status == 200
-    told = house.passed[-1]
-    assert (told.email, told.name) == kept
-    somebody = person("odd")
-    await Callers(somebody.database).scope(replace(told, user_id=somebody.user_id))
+    assert (await app.send_token(sign(header(), claims(email=email, name=name)))).status == 200
+    caller = app.callers[-1]
+    assert (caller.email, caller.name) == kept
+    user = person("odd")
+    await Callers(user.database).scope(replace(caller, user_id=user.user_id))
 
 
 @pytest.mark.parametrize(
-    ("option", "value", "said"),
+    ("option", "value", "message"),
     [
         ("--name", "x" * 201, "name: 1 to 200 characters"),
         ("--name", "", "name: 1 to 200 characters"),
@@ -334,31 +340,33 @@ async def test_a_name_or_e_mail_that_cannot_be_kept_locks_nobody_out(
         ("--email", "a\nb@c", "email: 3 to 320 characters"),
     ],
 )
-def test_a_token_is_not_made_with_what_would_be_left_out(option: str, value: str, said: str, tmp_path: Path):
-    ended = typed("token", "--user", "alice", option, value, data_dir=tmp_path, TASKDECK_PORT="8000")
+def test_token_command_rejects_claims_that_would_be_ignored(option: str, value: str, message: str, tmp_path: Path):
+    ended = run_in_process("token", "--user", "alice", option, value, data_dir=tmp_path, TASKDECK_PORT="8000")
     assert (ended.status, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
-    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert ended.stderr.startswith(f"taskdeck: {message}")
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "/etc/passwd", "Europe", "UTC\0", "+02:00"])
-async def test_a_time_zone_that_does_not_exist_is_left_out(house: GuardedApp, zone: str):
-    assert (await house.show(sign(header(), claims(zoneinfo=zone)))).status == 200
-    assert house.passed[-1].timezone is None
+async def test_unknown_time_zone_is_ignored(app: GuardedApp, zone: str):
+    assert (await app.send_token(sign(header(), claims(zoneinfo=zone)))).status == 200
+    assert app.callers[-1].timezone is None
 
 
-async def test_urls_in_the_header_are_never_fetched(house: GuardedApp):  # J26
-    async with publishing() as trap:
+async def test_urls_in_the_header_are_never_fetched(app: GuardedApp):  # J26
+    async with running_key_server() as trap:
         token = sign(header(jku=trap.url, x5u=trap.url), claims())
-        assert (await house.show(token)).status == 200
+        assert (await app.send_token(token)).status == 200
         assert trap.fetches == 0
 
 
 @pytest.mark.parametrize("scope", [None, "", "mcp:*", "*", "MCP:READ", "mcp:read,mcp:write", "mcp:readmcp:write"])
-@pytest.mark.parametrize("door", DOORS)
-async def test_a_token_without_the_scope_is_told_which_one(house: GuardedApp, door: Door, scope: str | None):  # J45
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+async def test_token_without_the_scope_gets_403_that_names_it(
+    app: GuardedApp, endpoint: Endpoint, scope: str | None
+):  # J45
     without = ("scope",) if scope is None else ()
-    said = claims(*without, aud=audience(door), **({} if scope is None else {"scope": scope}))
-    answer = await house.show(sign(header(), said), door)
+    token_claims = claims(*without, aud=audience(endpoint), **({} if scope is None else {"scope": scope}))
+    answer = await app.send_token(sign(header(), token_claims), endpoint)
     assert answer.status == 403
     assert 'error="insufficient_scope"' in answer.challenge
     assert 'scope="mcp:read"' in answer.challenge
@@ -387,100 +395,100 @@ RELAXED = settings(max_examples=200, deadline=None, suppress_health_check=[Healt
 
 @RELAXED
 @given(changes=st.dictionaries(st.sampled_from(NAMES), JSON, min_size=1, max_size=4))
-async def test_no_claims_whatever_break_the_server(house: GuardedApp, changes: dict[str, Any]):
-    said = json.dumps(claims(**changes)).encode()
-    assert (await house.show(sign(header(), said))).status in (200, 401, 403)
+async def test_no_claims_cause_a_server_error(app: GuardedApp, changes: dict[str, Any]):
+    token_claims = json.dumps(claims(**changes)).encode()
+    assert (await app.send_token(sign(header(), token_claims))).status in (200, 401, 403)
 
 
 @RELAXED
 @given(data=st.data())
-async def test_no_token_with_one_changed_character_is_accepted(house: GuardedApp, data: st.DataObject):
+async def test_token_with_one_changed_character_is_rejected(app: GuardedApp, data: st.DataObject):
     token = sign(header(), claims())
-    assert (await house.show(token)).status == 200
+    assert (await app.send_token(token)).status == 200
     at = data.draw(st.integers(0, len(token) - 1))
     other = data.draw(st.characters(codec="latin-1").filter(lambda char: char != token[at]))
-    assert (await house.show(token[:at] + other + token[at + 1 :])).status == 401
+    assert (await app.send_token(token[:at] + other + token[at + 1 :])).status == 401
 
 
-async def test_what_was_remembered_of_a_token_ends_with_it(tmp_path: Path):  # J46, J47
+async def test_cached_token_expires_with_the_token(tmp_path: Path):  # J46, J47
     clock, ticks = Clock(time.time()), Clock(0)
-    async with publishing() as publisher:
-        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=publisher.url)
-        house = GuardedApp(Verifier(known, clock=clock, ticks=ticks))
+    async with running_key_server() as key_server:
+        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=key_server.url)
+        app = GuardedApp(Verifier(known, clock=clock, ticks=ticks))
         token = sign(header(), claims(exp=int(clock.now) + 60))
-        assert (await house.show(token)).status == 200
+        assert (await app.send_token(token)).status == 200
         forged = sign(header(), claims(exp=int(clock.now) + 60), OTHER)
-        assert (await house.show(".".join([*token.split(".")[:2], forged.split(".")[2]]))).status == 401
-        assert (await house.show(token, "api")).status == 401
+        assert (await app.send_token(".".join([*token.split(".")[:2], forged.split(".")[2]]))).status == 401
+        assert (await app.send_token(token, "api")).status == 401
         clock.now += 60 + 29
-        assert (await house.show(token)).status == 200
+        assert (await app.send_token(token)).status == 200
         clock.now += 2
-        assert (await house.show(token)).status == 401
-        clock.now -= 600  # a stepped clock: the token was not yet issued
-        assert (await house.show(token)).status == 401
+        assert (await app.send_token(token)).status == 401
+        clock.now -= 600  # a clock set back: the token was not yet issued
+        assert (await app.send_token(token)).status == 401
         clock.now += 540
-        publisher.body = ALL_KEYS.replace(encode(ED.public_key().public_bytes_raw()).encode(), b"A" * 43)
+        key_server.body = ALL_KEYS.replace(encode(ED.public_key().public_bytes_raw()).encode(), b"A" * 43)
         ticks.now += 301
-        assert (await house.show(token)).status == 401
-        assert publisher.fetches == 2
+        assert (await app.send_token(token)).status == 401
+        assert key_server.fetches == 2
 
 
-async def test_a_personal_token_opens_both_doors_until_it_is_withdrawn(tmp_path: Path):
+async def test_personal_token_works_at_every_endpoint_until_revoked(tmp_path: Path):
     clock, ticks = Clock(time.time()), Clock(0)
     owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal", "ci")
     token = "tdp_" + "a" * 40
     digest = hashlib.sha256(token.encode()).hexdigest()
     stored = {digest: owner}
-    asked: list[str] = []
+    lookups: list[str] = []
 
     async def find(digest: str) -> Caller | None:
-        asked.append(digest)
+        lookups.append(digest)
         return stored.get(digest)
 
-    house = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find, clock=clock, ticks=ticks))
-    assert [(await house.show(token, door)).status for door in DOORS] == [200, 200, 101]
-    assert len(asked) == 1
-    assert house.passed == [replace(owner, audience=kind) for kind in ("mcp", "api", "api")]
+    app = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find, clock=clock, ticks=ticks))
+    assert [(await app.send_token(token, endpoint)).status for endpoint in ENDPOINTS] == [200, 200, 101]
+    assert len(lookups) == 1
+    assert app.callers == [replace(owner, audience=kind) for kind in ("mcp", "api", "api")]
     del stored[digest]
     ticks.now += 30
-    assert [(await house.show(token, door)).status for door in DOORS] == [401, 401, 401]
+    assert [(await app.send_token(token, endpoint)).status for endpoint in ENDPOINTS] == [401, 401, 401]
     stored[digest] = replace(owner, expires_at=clock.now - 1)
-    assert (await house.show(token)).status == 401
-    assert (await house.show("tdp_short")).status == 401
-    assert len(asked) == 5
+    assert (await app.send_token(token)).status == 401
+    assert (await app.send_token("tdp_short")).status == 401
+    assert len(lookups) == 5
 
 
-async def test_memory_of_tokens_is_bounded(tmp_path: Path):
+async def test_token_cache_is_bounded(tmp_path: Path):
     owner = Caller("alice", None, None, None, frozenset({"mcp:read"}), "ci", math.inf, "mcp", "personal", "ci")
-    asked: list[str] = []
+    lookups: list[str] = []
 
     async def find(digest: str) -> Caller:
-        asked.append(digest)
+        lookups.append(digest)
         return owner
 
-    house = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find))
+    app = GuardedApp(Verifier(settings_for(tmp_path), find_personal_token=find))
     for number in [*range(1025), 1024, 0]:
-        assert (await house.show(f"tdp_{number:040}")).status == 200
-    assert len(asked) == 1026
+        assert (await app.send_token(f"tdp_{number:040}")).status == 200
+    assert len(lookups) == 1026
 
 
-async def test_the_built_in_issuer_and_the_dashboard_are_trusted_side_by_side(tmp_path: Path):
-    async with publishing() as publisher:
-        dashboard = publisher.url.removesuffix("/jwks")
-        house = GuardedApp(Verifier(settings_for(tmp_path), dashboard))
+async def test_local_issuer_and_dashboard_are_trusted_together(tmp_path: Path):
+    async with running_key_server() as key_server:
+        dashboard = key_server.url.removesuffix("/jwks")
+        app = GuardedApp(Verifier(settings_for(tmp_path), dashboard))
         theirs = sign(header(), claims(iss=dashboard))
         ours = LocalIssuer(settings_for(tmp_path)).mint("bob")
-        assert [(await house.show(token)).status for token in (theirs, ours)] == [200, 200]
-        assert [caller.user_id for caller in house.passed] == ["alice", "bob"]
+        assert [(await app.send_token(token)).status for token in (theirs, ours)] == [200, 200]
+        assert [caller.user_id for caller in app.callers] == ["alice", "bob"]
         swapped = sign(header(), claims(iss=f"{ADDRESS}/local"))
-        assert (await house.show(swapped)).status == 401
+        assert (await app.send_token(swapped)).status == 401
 
 
-async def test_a_configured_issuer_is_trusted_alone(tmp_path: Path):
+async def test_configured_issuer_is_trusted_alone(tmp_path: Path):
     local = LocalIssuer(settings_for(tmp_path)).mint("alice")
-    async with publishing() as publisher:
-        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=publisher.url)
-        house = GuardedApp(Verifier(known, "http://127.0.0.1:3000"))
+    async with running_key_server() as key_server:
+        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=key_server.url)
+        app = GuardedApp(Verifier(known, "http://127.0.0.1:3000"))
         dashboard = sign(header(), claims(iss="http://127.0.0.1:3000"))
-        assert [(await house.show(token)).status for token in (local, dashboard)] == [401, 401]
-        assert publisher.fetches == 0
+        assert [(await app.send_token(token)).status for token in (local, dashboard)] == [401, 401]
+        assert key_server.fetches == 0

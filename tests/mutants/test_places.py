@@ -15,7 +15,7 @@ EXAMPLES: list[tuple[str, Any]] = [
 
 
 @pytest.mark.parametrize(("operator", "example"), EXAMPLES, ids=[example.pre_mutation_code for _, example in EXAMPLES])
-def test_an_operator_makes_the_change_of_its_example(operator: str, example: Any) -> None:
+def test_operators_make_the_change_of_their_example(operator: str, example: Any) -> None:
     assert mutate(example.pre_mutation_code, f"{PROVIDER}/{operator}", 0) == example.post_mutation_code
 
 
@@ -41,11 +41,11 @@ def changed(source: str) -> set[str]:
         "@lru_cache(maxsize=8)\ndef f():\n    return a",
     ],
 )
-def test_what_means_nothing_is_not_changed(source: str) -> None:
+def test_meaningless_code_is_not_mutated(source: str) -> None:
     assert changed(source.replace("raise_(", "a = b(")) == set()
 
 
-def test_a_bound_in_an_annotation_is_changed_and_the_type_around_it_is_not() -> None:
+def test_bound_in_an_annotation_is_mutated_but_not_its_type() -> None:
     source = "a: Annotated[int | None, Field(ge=1)] | None = x"
     mutants = [mutant.apply(source) for mutant in mutants_of("file.py", source)]
     assert sorted(mutants) == [
@@ -71,7 +71,7 @@ def product(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_a_sample_is_decided_by_its_seed_and_has_each_place_once(product: Path) -> None:
+def test_sample_depends_on_its_seed_and_has_no_duplicates(product: Path) -> None:
     short, long = sample(product, 1, 20), sample(product, 1, 100)
     assert long[:20] == short
     assert sample(product, 2, 20) != short

@@ -18,7 +18,7 @@ from tests.support.board_machine import EDITS, NEVER_GIVEN, Draw, Work
 from tests.support.board_model import By
 from tests.support.board_strategies import CLIENTS, ROLES, SORTS, WORDS, filters, spelled
 from tests.support.board_views import now
-from tests.support.crowd import Crowds, gathering, live
+from tests.support.client_group import ClientGroups, client_groups, run_machine
 from tests.support.permission_model import OK, no_task, no_team
 
 STEPS = 50
@@ -51,7 +51,7 @@ class Shown(Work):
     def teardown(self) -> None:
         for user in self.users:
             self.check(user)
-        self.crowd.close()
+        self.group.close()
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
@@ -95,10 +95,10 @@ class Shown(Work):
         zone = board_views.zone_of(self.board, task.owner)
         day = now().astimezone(zone).date() - timedelta(days=ago)
         then = min(now(), datetime.combine(day, draw(st.sampled_from((time(0), time(12), time.max))), zone))
-        self.crowd.run(self.past.create_at(task_id, then))
+        self.group.run(self.past.create_at(task_id, then))
         task.created_at = then
         if task.status == "completed":
-            self.crowd.run(self.past.complete_at(task_id, then))
+            self.group.run(self.past.complete_at(task_id, then))
             task.completed_at = then
         for days in {ago, ago + 1} - {0}:
             self.compare_numbers(By(task.owner, CLIENTS[0]), None, days)
@@ -182,7 +182,7 @@ class Shown(Work):
         word = draw(st.sampled_from(WORDS))
         results = self.succeed(by, "search", query=word)["results"]
         assert [result["id"] for result in results] == board_views.search(self.board, by.user, word)
-        assert self.crowd.complete(by.user, "tag") == board_views.tags(self.board, by.user)
+        assert self.group.complete(by.user, "tag") == board_views.tags(self.board, by.user)
         teams = self.succeed(by, "list_teams")["teams"]
         told = [(team["id"], {member["user_id"]: member["role"] for member in team["members"]}) for team in teams]
         assert told == sorted((n, roles) for n, roles in self.board.teams.items() if by.user in roles)
@@ -190,13 +190,13 @@ class Shown(Work):
     def review(self, by: By, draw: Draw) -> None:
         """The resource, and the prompt with its counts."""
         self.agree(
-            lambda: self.crowd.read(by.user, "statistics://me"),
+            lambda: self.group.read(by.user, "statistics://me"),
             lambda moment: board_views.statistics(self.board, by.user, None, 14, moment),
         )
         left = board_views.list_tasks(self.board, by.user, {"sort": "due"})
 
         def ask() -> Any:
-            request, rows = self.crowd.get_prompt(by.user, "weekly_review")
+            request, rows = self.group.get_prompt(by.user, "weekly_review")
             counted = re.search(r"\((\d+) completed\), then what is open \((\d+) open\)", request)
             assert counted is not None
             assert [row["id"] for row in rows[1 + int(counted[1]) :]] == left
@@ -207,7 +207,7 @@ class Shown(Work):
 
     def plan(self, by: By, draw: Draw) -> None:
         def ask() -> list[int]:
-            request, rows = self.crowd.get_prompt(by.user, "plan_my_day")
+            request, rows = self.group.get_prompt(by.user, "plan_my_day")
             counted = re.search(r"\. (\d+) due until today; (\d+) open in all\.", request)
             assert counted is not None
             assert int(counted[2]) == len(rows)
@@ -241,14 +241,14 @@ def in_any_order(events: list[dict[str, Any]]) -> list[str]:
 
 
 @pytest.fixture
-def crowds(database_url: str, person: Callable[[str], Person]) -> Generator[Crowds]:
-    with gathering(database_url, ZONES, person) as gathered:
-        yield gathered
+def groups(database_url: str, person: Callable[[str], Person]) -> Generator[ClientGroups]:
+    with client_groups(database_url, ZONES, person) as groups:
+        yield groups
 
 
 @pytest.mark.timeout(3600)
-def test_what_is_counted_listed_and_ordered_is_what_the_model_says(crowds: Crowds, cluster: Cluster) -> None:
+def test_lists_counts_and_order_match_the_model(groups: ClientGroups, cluster: Cluster) -> None:
     opening = backdating(cluster)
-    past = crowds.runner.run(opening.__aenter__())
-    live(type("ShownHere", (Shown,), {"past": past}), crowds, STEPS)
-    crowds.runner.run(opening.__aexit__(None, None, None))
+    past = groups.runner.run(opening.__aenter__())
+    run_machine(type("ShownHere", (Shown,), {"past": past}), groups, STEPS)
+    groups.runner.run(opening.__aexit__(None, None, None))

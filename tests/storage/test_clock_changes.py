@@ -94,14 +94,14 @@ from tests.storage.test_due_dates import course
         ),
     ],
 )
-async def test_a_recurring_task_keeps_its_local_time(
+async def test_recurring_task_keeps_its_local_time(
     alice: Person, zone: str, due: str, rule: str, following: list[str]
 ) -> None:
     await alice.call("set_timezone", timezone=zone)
     assert await course(alice, due, rule, 2) == following
 
 
-async def test_a_shared_task_recurs_in_its_owner_s_time_zone(alice: Person, bob: Person) -> None:
+async def test_shared_task_recurs_in_its_owners_time_zone(alice: Person, bob: Person) -> None:
     await alice.call("set_timezone", timezone="Europe/Berlin")
     await bob.call("set_timezone", timezone="America/New_York")
     task = await alice.call("add_task", title="x", due="2026-10-19T17:00:00+02:00", recurrence="FREQ=WEEKLY")

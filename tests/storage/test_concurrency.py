@@ -48,28 +48,28 @@ async def administrator(cluster: Cluster) -> Connection:
     return await asyncpg.connect(cluster.address("tests"))
 
 
-async def test_fifty_adds_with_one_key_make_one_task(alice: Person) -> None:
+async def test_fifty_adds_with_one_key_create_one_task(alice: Person) -> None:
     answers = await at_once(50, alice, "add_task", title="Pay rent", idempotency_key="rent")
     assert len(answers) == 50
     assert len(ids(answers)) == 1
     assert (await alice.call("list_tasks"))["total_count"] == 1
 
 
-async def test_a_key_with_other_arguments_is_a_conflict(alice: Person) -> None:
+async def test_key_with_other_arguments_is_a_conflict(alice: Person) -> None:
     added = await alice.call("add_task", title="Pay rent", idempotency_key="rent")
     assert "other arguments" in await alice.refusal("add_task", title="Pay more rent", idempotency_key="rent")
     assert "other arguments" in await alice.refusal("start_conversation", title="Pay rent", idempotency_key="rent")
     assert await alice.call("add_task", title="Pay rent", idempotency_key="rent") == added
 
 
-async def test_keys_of_two_people_do_not_meet(alice: Person, bob: Person) -> None:
+async def test_idempotency_keys_are_per_user(alice: Person, bob: Person) -> None:
     mine = await alice.call("add_task", title="Pay rent", idempotency_key="rent")
     theirs = await bob.call("add_task", title="Something else", idempotency_key="rent")
     assert mine["id"] != theirs["id"]
     assert (await bob.call("list_tasks"))["total_count"] == 1
 
 
-async def test_a_batch_and_a_conversation_are_kept_once_for_a_key(alice: Person) -> None:
+async def test_batches_and_conversations_with_a_key_are_created_once(alice: Person) -> None:
     batch = await at_once(10, alice, "add_tasks", tasks=[{"title": "a"}, {"title": "b"}], idempotency_key="batch")
     assert all(answer == batch[0] for answer in batch)
     chats = await at_once(10, alice, "start_conversation", title="Chat", idempotency_key="chat")
@@ -81,7 +81,7 @@ async def test_a_batch_and_a_conversation_are_kept_once_for_a_key(alice: Person)
     assert (await alice.call("list_tasks"))["total_count"] == 2
 
 
-async def test_parallel_appends_leave_no_gap_and_keep_each_batch_together(alice: Person) -> None:
+async def test_parallel_appends_leave_no_gap_and_keep_batches_together(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
 
     async def append(number: int) -> dict[str, int]:
@@ -96,7 +96,7 @@ async def test_parallel_appends_leave_no_gap_and_keep_each_batch_together(alice:
         assert [message["content"] for message in found] == [f"{number}.{part}" for part in range(3)]
 
 
-async def test_of_twenty_updates_of_one_version_one_wins(alice: Person) -> None:
+async def test_one_of_twenty_updates_of_one_version_wins(alice: Person) -> None:
     task = (await alice.call("add_task", title="Draft"))["id"]
     answers = await at_once(20, alice, "update_task", task_id=task, title="Mine", expected_version=1)
     assert sum(isinstance(answer, dict) for answer in answers) == 1
@@ -106,7 +106,7 @@ async def test_of_twenty_updates_of_one_version_one_wins(alice: Person) -> None:
     assert (await alice.call("get_task", task_id=task))["version"] == 2
 
 
-async def test_twenty_completions_are_one(alice: Person) -> None:
+async def test_twenty_completions_count_once(alice: Person) -> None:
     task = (await alice.call("add_task", title="Water plants", due="2026-03-01", recurrence="FREQ=DAILY"))["id"]
     answers = await at_once(20, alice, "complete_task", task_id=task)
     assert len({answer["completed_at"] for answer in answers if isinstance(answer, dict)}) == 1
@@ -119,7 +119,7 @@ async def test_twenty_completions_are_one(alice: Person) -> None:
     assert (await alice.call("list_tasks", status="all"))["total_count"] == 2
 
 
-async def test_twenty_deletions_and_restorations_are_one_each(alice: Person) -> None:
+async def test_twenty_deletions_and_restorations_count_once_each(alice: Person) -> None:
     task = (await alice.call("add_task", title="Old"))["id"]
     assert ids(await at_once(20, alice, "delete_task", task_id=task)) == {task}
     assert ids(await at_once(20, alice, "restore_task", task_id=task)) == {task}
@@ -131,7 +131,7 @@ async def test_twenty_deletions_and_restorations_are_one_each(alice: Person) -> 
     }
 
 
-async def test_two_owners_who_leave_at_once_leave_one_behind(alice: Person, bob: Person) -> None:
+async def test_two_owners_leaving_at_once_leave_one_owner(alice: Person, bob: Person) -> None:
     team = (await alice.call("create_team", name="Twins"))["id"]
     await alice.call("add_team_member", team_id=team, user=bob.user_id, role="owner")
     leaving = (who.call("remove_team_member", team_id=team, user=who.user_id) for who in (alice, bob))
@@ -141,7 +141,7 @@ async def test_two_owners_who_leave_at_once_leave_one_behind(alice: Person, bob:
     assert sorted(len(found) for found in teams) == [0, 1]
 
 
-async def test_what_somebody_else_is_changing_is_waited_for_two_seconds(alice: Person, cluster: Cluster) -> None:
+async def test_update_of_a_locked_row_fails_after_two_seconds(alice: Person, cluster: Cluster) -> None:
     task = (await alice.call("add_task", title="Draft"))["id"]
     rival = await administrator(cluster)
     async with rival.transaction():
@@ -150,7 +150,7 @@ async def test_what_somebody_else_is_changing_is_waited_for_two_seconds(alice: P
     await rival.close()
 
 
-async def test_calls_that_are_given_up_change_nothing_and_give_their_connections_back(
+async def test_cancelled_calls_change_nothing_and_release_their_connections(
     alice: Person, cluster: Cluster, caplog: pytest.LogCaptureFixture
 ) -> None:
     first, second = [(await alice.call("add_task", title=title))["id"] for title in ("first", "second")]
@@ -169,9 +169,7 @@ async def test_calls_that_are_given_up_change_nothing_and_give_their_connections
     assert not caplog.messages, "the pool had to clear up"
 
 
-async def test_what_is_given_up_between_two_statements_is_undone(
-    alice: Person, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_cancellation_between_statements_rolls_back(alice: Person, caplog: pytest.LogCaptureFixture) -> None:
     halfway = asyncio.Event()
 
     @retry_transient
@@ -191,7 +189,7 @@ async def test_what_is_given_up_between_two_statements_is_undone(
 
 
 @pytest.mark.parametrize("kept", [False, True])
-async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster, kept: bool) -> None:
+async def test_deadlock_is_retried(alice: Person, cluster: Cluster, kept: bool) -> None:
     meta: dict[str, Any] = {KEY: (await alice.call("start_conversation"))["id"]} if kept else {}
     first, second = [(await alice.call("add_task", title=title))["id"] for title in ("first", "second")]
     rival = await administrator(cluster)
@@ -210,7 +208,7 @@ async def test_a_deadlock_is_tried_again(alice: Person, cluster: Cluster, kept: 
 
 
 @pytest.mark.parametrize(("faults", "succeeds"), [(1, True), (3, True), (9, False)])
-async def test_a_passing_fault_is_tried_again_a_few_times(alice: Person, faults: int, succeeds: bool) -> None:
+async def test_transient_error_is_retried_a_few_times(alice: Person, faults: int, succeeds: bool) -> None:
     attempts = 0
 
     @retry_transient
@@ -231,7 +229,7 @@ async def test_a_passing_fault_is_tried_again_a_few_times(alice: Person, faults:
         assert attempts == 4
 
 
-async def test_connections_that_died_unused_are_not_noticed(alice: Person, cluster: Cluster) -> None:
+async def test_dead_idle_connections_are_replaced_silently(alice: Person, cluster: Cluster) -> None:
     task = (await alice.call("add_task", title="Here"))["id"]
     killer = await administrator(cluster)
     for number in range(5):

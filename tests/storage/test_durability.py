@@ -153,7 +153,7 @@ async def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(
         assert (await http.get("/readyz")).status_code == 200
 
 
-async def test_a_client_that_goes_away_leaves_all_or_nothing_and_no_connection(
+async def test_disconnected_client_leaves_all_or_nothing_and_no_connection(
     server: Server, administrator: Address
 ) -> None:
     chance = Random(7)
@@ -185,9 +185,7 @@ CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'Slow'
 """
 
 
-async def test_who_is_being_answered_when_the_server_is_asked_to_end_gets_the_answer(
-    data_dir: Path, administrator: Address
-) -> None:
+async def test_requests_in_flight_finish_when_the_server_stops(data_dir: Path, administrator: Address) -> None:
     async with serving(data_dir) as server, server.client("paul") as client:
         await structured(client, "whoami")
         observer = await asyncpg.connect(administrator())

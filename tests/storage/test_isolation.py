@@ -78,7 +78,7 @@ def nameless(answer: str, ids: dict[str, int]) -> str:
     return re.sub(rf"\b({'|'.join(str(value) for value in ids.values())})\b", "ID", answer)
 
 
-def test_every_tool_is_examined() -> None:
+def test_every_tool_is_covered() -> None:
     assert set(NAMING) == set(TOOLS), "A new tool needs its line in NAMING."
     naming = {name for name, tool in TOOLS.items() if any(_names_something(f) for f in tool.arguments.model_fields)}
     assert naming <= {name for name, templates in NAMING.items() if templates}
@@ -89,7 +89,7 @@ def _names_something(field: str) -> bool:
 
 
 @pytest.mark.parametrize(("tool", "template"), [(tool, text) for tool, texts in NAMING.items() for text in texts])
-async def test_a_foreign_thing_is_answered_like_a_missing_one(
+async def test_foreign_id_gets_the_same_error_as_a_missing_one(
     alice: Person, bob: Person, foreign: list[dict[str, int]], tool: str, template: str
 ) -> None:
     people = {"ME": bob.user_id, "ALICE": alice.user_id, "OWN": (await bob.call("add_task", title="own"))["id"]}
@@ -104,7 +104,7 @@ async def test_a_foreign_thing_is_answered_like_a_missing_one(
 
 
 @pytest.mark.parametrize("template", ["task://TASK", "conversation://CHAT"])
-async def test_a_foreign_resource_is_answered_like_a_missing_one(
+async def test_foreign_resource_gets_the_same_error_as_a_missing_one(
     bob: Person, foreign: list[dict[str, int]], template: str
 ) -> None:
     async def answer(ids: dict[str, int]) -> str:
@@ -117,7 +117,7 @@ async def test_a_foreign_resource_is_answered_like_a_missing_one(
         assert await answer(theirs) == await answer(missing(theirs))
 
 
-async def test_a_call_kept_in_a_foreign_conversation_is_answered_like_one_kept_in_a_missing_one(
+async def test_recording_into_a_foreign_conversation_fails_like_a_missing_one(
     bob: Person, foreign: list[dict[str, int]]
 ) -> None:
     async def answer(ids: dict[str, int]) -> str:
@@ -131,7 +131,7 @@ async def test_a_call_kept_in_a_foreign_conversation_is_answered_like_one_kept_i
     assert (await bob.call("list_tasks"))["total_count"] == 0
 
 
-async def test_lists_searches_and_statistics_show_a_stranger_nothing(
+async def test_lists_searches_and_statistics_show_other_users_nothing(
     bob: Person, foreign: list[dict[str, int]]
 ) -> None:
     assert (await bob.call("list_tasks", status="all", search="secret")) == {"tasks": [], "total_count": 0}
@@ -146,6 +146,6 @@ async def test_lists_searches_and_statistics_show_a_stranger_nothing(
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a'b", "a\nb", "alice\n", "al\u0456ce", "a" * 129])
-async def test_nobody_is_called_what_no_issuer_gives_out(database: Database, name: str) -> None:
+async def test_invalid_user_ids_are_rejected(database: Database, name: str) -> None:
     with pytest.raises(ValueError, match="user id"):
         database.scope(name)

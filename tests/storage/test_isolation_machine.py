@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from tests.conftest import Person
-from tests.support.crowd import Crowds, gathering, live
+from tests.support.client_group import ClientGroups, client_groups, run_machine
 from tests.support.permission_model import OK, REFUSED, Chat, PermissionModel, Task
 
 STEPS = 60
@@ -22,21 +22,21 @@ ROLES = st.sampled_from(["owner", "admin", "member", "viewer"])
 
 
 class Life(RuleBasedStateMachine):
-    """Four people live with each other; what each sees is what the model says."""
+    """Four people run_machine with each other; what each sees is what the model says."""
 
-    crowds: ClassVar[Crowds]
+    groups: ClassVar[ClientGroups]
 
     def __init__(self) -> None:
         super().__init__()
-        self.crowd = self.crowds.make(("pytest",))
-        self.users = [person.user_id for person in self.crowd.people]
+        self.group = self.groups.make(("pytest",))
+        self.users = [person.user_id for person in self.group.people]
         self.model = PermissionModel()
         self.turn = 0
 
     def teardown(self) -> None:
         for user in self.users:
             self.check(user)
-        self.crowd.close()
+        self.group.close()
 
     def pick(self, things: dict[int, Any], place: int) -> int:
         """Any id, also a deleted or a foreign one; now and then one that nothing has."""
@@ -45,7 +45,7 @@ class Life(RuleBasedStateMachine):
 
     def attempt(self, user: str, tool: str, expected: str, /, **arguments: Any) -> dict[str, Any] | None:
         """Call a tool as the model expects it to end."""
-        return self.crowd.attempt(user, tool, expected, arguments)
+        return self.group.attempt(user, tool, expected, arguments)
 
     @initialize(roles=st.tuples(ROLES, ROLES, ROLES), place=PLACES, whom=USERS, permission=PERMISSIONS)
     def move_in(self, roles: tuple[str, str, str], place: int, whom: int, permission: str) -> None:
@@ -120,7 +120,7 @@ class Life(RuleBasedStateMachine):
         may = self.model.may_unshare(user, task, other)
         said = {"task_id": task, "user": other}
         if may == REFUSED:
-            assert self.crowd.ask(user, "unshare_task", said).is_error
+            assert self.group.ask(user, "unshare_task", said).is_error
         elif self.attempt(user, "unshare_task", may, **said) is not None:
             del self.model.tasks[task].shares[other]
 
@@ -172,8 +172,8 @@ class Life(RuleBasedStateMachine):
         page = self.attempt(user, "get_conversation", self.model.may_use_chat(user, chat), conversation_id=chat)
         if page is not None:
             assert [message["content"] for message in page["messages"]] == self.model.chats[chat].messages
-        assert (self.crowd.read(user, f"task://{task}") is None) == (found is None)
-        assert (self.crowd.read(user, f"conversation://{chat}") is None) == (page is None)
+        assert (self.group.read(user, f"task://{task}") is None) == (found is None)
+        assert (self.group.read(user, f"conversation://{chat}") is None) == (page is None)
 
     @rule(who=USERS, scope=st.sampled_from(["mine", "shared", "team", "all"]), word=WORDS)
     def search(self, who: int, scope: str, word: str) -> None:
@@ -210,11 +210,11 @@ class Life(RuleBasedStateMachine):
 
 
 @pytest.fixture
-def crowds(database_url: str, person: Callable[[str], Person]) -> Generator[Crowds]:
-    with gathering(database_url, dict.fromkeys(("ann", "ben", "cleo", "dan"), "UTC"), person) as gathered:
-        yield gathered
+def groups(database_url: str, person: Callable[[str], Person]) -> Generator[ClientGroups]:
+    with client_groups(database_url, dict.fromkeys(("ann", "ben", "cleo", "dan"), "UTC"), person) as groups:
+        yield groups
 
 
 @pytest.mark.timeout(3600)
-def test_what_each_sees_is_what_the_model_says(crowds: Crowds) -> None:
-    live(Life, crowds, STEPS)
+def test_visibility_matches_the_model(groups: ClientGroups) -> None:
+    run_machine(Life, groups, STEPS)

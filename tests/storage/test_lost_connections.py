@@ -26,12 +26,12 @@ END_WHO_WAITS = """SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM
 WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))"""
 
 
-def test_every_tool_that_reads_a_table_is_named() -> None:
+def test_every_tool_that_reads_a_table_is_covered() -> None:
     assert {name for name, tool in TOOLS.items() if tool.hints.read_only_hint} == {*READS, "whoami"}
 
 
 @pytest.mark.parametrize("tool", READS)
-async def test_a_read_whose_connection_is_lost_is_read_again(alice: Person, cluster: Cluster, tool: str) -> None:
+async def test_read_with_a_lost_connection_is_retried(alice: Person, cluster: Cluster, tool: str) -> None:
     task = (await alice.call("add_task", title="Water the plants"))["id"]
     messages = [{"role": "user", "content": "Water the plants"}]
     conversation = (await alice.call("start_conversation", title="Garden", messages=messages))["id"]

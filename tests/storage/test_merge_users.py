@@ -63,7 +63,7 @@ async def make_work(one: Person, other: Person) -> None:
     await one.call("get_statistics")
 
 
-async def test_nothing_of_the_former_user_is_left_anywhere(alice: Person, bob: Person, administrator: str) -> None:
+async def test_merge_leaves_no_row_of_the_former_user(alice: Person, bob: Person, administrator: str) -> None:
     await make_work(alice, bob)
     connection = await asyncpg.connect(administrator)
     await connection.execute(
@@ -91,9 +91,7 @@ async def test_nothing_of_the_former_user_is_left_anywhere(alice: Person, bob: P
     assert [message["content"] for message in read["messages"]] == ["Which ones?"]
 
 
-async def test_the_greater_right_of_the_two_stays(
-    alice: Person, bob: Person, carol: Person, administrator: str
-) -> None:
+async def test_merge_keeps_the_greater_right(alice: Person, bob: Person, carol: Person, administrator: str) -> None:
     team = await carol.call("create_team", name="House")
     task = await carol.call("add_task", title="Paint")
     for person, role, permission in ((alice, "admin", "edit"), (bob, "viewer", "view")):
@@ -108,7 +106,9 @@ async def test_the_greater_right_of_the_two_stays(
     assert [(share["user_id"], share["permission"]) for share in shares] == [(bob.user_id, "edit")]
 
 
-async def test_a_task_that_the_two_shared_is_simply_theirs(alice: Person, bob: Person, administrator: str) -> None:
+async def test_task_shared_between_merged_users_becomes_their_own(
+    alice: Person, bob: Person, administrator: str
+) -> None:
     task = await alice.call("add_task", title="Prune")
     await alice.call("share_task", task_id=task["id"], user=bob.user_id)
     await merge_users(administrator, alice.user_id, bob.user_id)
@@ -116,7 +116,7 @@ async def test_a_task_that_the_two_shared_is_simply_theirs(alice: Person, bob: P
     assert (await bob.call("get_task", task_id=task["id"]))["access"] == "owner"
 
 
-async def test_times_versions_and_history_stay_and_changes_can_be_undone(
+async def test_merge_keeps_times_versions_history_and_undo(
     alice: Person, bob: Person, carol: Person, administrator: str
 ) -> None:
     task = await alice.call("add_task", title="Prune")
@@ -134,7 +134,7 @@ async def test_times_versions_and_history_stay_and_changes_can_be_undone(
     assert (await bob.call("get_task", task_id=task["id"]))["assignee"] == bob.user_id
 
 
-async def test_whoever_still_speaks_for_the_former_user_goes_on_and_can_be_joined_again(
+async def test_former_user_id_still_works_and_can_be_merged_again(
     alice: Person, bob: Person, administrator: str
 ) -> None:
     await alice.call("add_task", title="Before")

@@ -86,7 +86,7 @@ async def execute(url: str, sql: str) -> None:
     await connection.close()
 
 
-async def test_six_that_migrate_at_once_all_succeed(server: Cluster, empty: str) -> None:
+async def test_six_concurrent_migrations_succeed(server: Cluster, empty: str) -> None:
     await run(sys.executable, "-c", MIGRATE, empty)
     connection = await asyncpg.connect(server.address("nursery"))
     assert [row[0] for row in await connection.fetch("SELECT version_num FROM alembic_version")] == [
@@ -96,7 +96,7 @@ async def test_six_that_migrate_at_once_all_succeed(server: Cluster, empty: str)
     await connection.close()
 
 
-async def test_whoever_migrated_serves_the_dashboard_but_sees_no_rows(empty: str) -> None:
+async def test_migration_role_serves_the_dashboard_but_sees_no_rows(empty: str) -> None:
     await migrations.migrate(empty)
     connection = await asyncpg.connect(empty)
     await connection.execute(
@@ -108,7 +108,7 @@ async def test_whoever_migrated_serves_the_dashboard_but_sees_no_rows(empty: str
     await connection.close()
 
 
-async def test_each_migration_may_run_again(server: Cluster, empty: str) -> None:
+async def test_each_migration_can_be_repeated(server: Cluster, empty: str) -> None:
     await migrations.migrate(empty)
     once = await describe(server)
     await execute(empty, "DELETE FROM alembic_version")
@@ -120,7 +120,7 @@ async def test_each_migration_may_run_again(server: Cluster, empty: str) -> None
         assert await describe(server) == once, revision
 
 
-async def test_downgrading_to_nothing_and_coming_back_gives_the_same(server: Cluster, empty: str) -> None:
+async def test_downgrade_and_upgrade_restore_the_schema(server: Cluster, empty: str) -> None:
     await migrations.migrate(empty)
     once = await describe(server)
     config = Config(ROOT / "alembic.ini")
@@ -132,7 +132,7 @@ async def test_downgrading_to_nothing_and_coming_back_gives_the_same(server: Clu
     assert await describe(server) == once
 
 
-async def test_the_printed_sql_does_what_migrating_does(
+async def test_printed_sql_equals_the_migration(
     server: Cluster, empty: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await migrations.migrate(empty)
@@ -146,7 +146,7 @@ async def test_the_printed_sql_does_what_migrating_does(
     assert await describe(server) == migrated
 
 
-async def test_the_models_are_the_migrated_database(empty: str) -> None:
+async def test_models_match_the_migrated_database(empty: str) -> None:
     await migrations.migrate(empty)
     engine = create_async_engine(empty.replace("postgresql:", "postgresql+asyncpg:"), poolclass=pool.NullPool)
 
@@ -159,12 +159,12 @@ async def test_the_models_are_the_migrated_database(empty: str) -> None:
     await engine.dispose()
 
 
-async def test_a_database_that_refuses_is_explained(cluster: Cluster) -> None:
+async def test_refused_connection_is_explained(cluster: Cluster) -> None:
     with pytest.raises(migrations.SchemaError, match="cannot be migrated"):
         await migrations.migrate(cluster.address("nowhere", "owner"))
 
 
-async def test_the_wheel_brings_its_migrations_along(tmp_path: Path) -> None:
+async def test_wheel_contains_its_migrations(tmp_path: Path) -> None:
     await run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path / "dist")
     (wheel,) = [path for path in sorted(os.listdir(tmp_path / "dist"))]
     installed = tmp_path / "installed"
@@ -175,7 +175,7 @@ async def test_the_wheel_brings_its_migrations_along(tmp_path: Path) -> None:
     assert "CREATE TABLE IF NOT EXISTS tasks" in told
 
 
-async def test_the_printed_sql_may_meet_any_older_version_but_no_newer_one(
+async def test_printed_sql_accepts_older_but_not_newer_versions(
     server: Cluster, empty: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     migrations.script()

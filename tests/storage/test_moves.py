@@ -14,17 +14,17 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated, Subs
 
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person, introduce
-from tests.support.running_server import Listener, RunningServer, standing
+from tests.support.running_server import Listener, RunningServer, running_server
 
 RESYNC = "resync"
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def server(
     database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house"), "rate_limit": 0})
-    async with standing(settings, database_url, direct_url) as built:
+    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server"), "rate_limit": 0})
+    async with running_server(settings, database_url, direct_url) as built:
         yield built
 
 
@@ -63,38 +63,38 @@ class Crew:
         await self.alice.call("update_task", task_id=self.task, **how)
 
     @asynccontextmanager
-    async def listening(self, house: RunningServer) -> "AsyncGenerator[Ears]":
+    async def listening(self, server: RunningServer) -> "AsyncGenerator[Receivers]":
         """Everybody's socket, once what was announced before has been told."""
         async with AsyncExitStack() as stack:
             sockets = {
-                name: await stack.enter_async_context(house.socket(person.user_id))
+                name: await stack.enter_async_context(server.socket(person.user_id))
                 for name, person in self.people.items()
             }
-            ears = Ears(self.people["mallory"], sockets.pop("mallory"), sockets)
-            await ears.hear()
-            yield ears
+            receivers = Receivers(self.people["mallory"], sockets.pop("mallory"), sockets)
+            await receivers.receive()
+            yield receivers
 
 
-class Ears:
-    """What each of several people hears on a live socket. A stranger listens as well."""
+class Receivers:
+    """What each of several people hears on a live socket. A other_user listens as well."""
 
-    def __init__(self, stranger: Person, strangers: Listener, sockets: dict[str, Listener]) -> None:
-        self._stranger = stranger
-        self._strangers = strangers
+    def __init__(self, other_user: Person, other_socket: Listener, sockets: dict[str, Listener]) -> None:
+        self._other_user = other_user
+        self._other_socket = other_socket
         self._sockets = sockets
 
-    async def hear(self) -> dict[str, set[str]]:
+    async def receive(self) -> dict[str, set[str]]:
         """What was told since the last time: kinds of events, and `resync`.
 
-        A task of the stranger's marks the end, and is all that the stranger hears.
+        A task of the other_user's marks the end, and is all that the other_user hears.
         """
-        marker = (await self._stranger.call("add_task", title="Marker"))["id"]
-        assert (await self._strangers.hear()).get("task_id") == marker
-        heard: dict[str, set[str]] = {}
+        marker = (await self._other_user.call("add_task", title="Marker"))["id"]
+        assert (await self._other_socket.receive()).get("task_id") == marker
+        received: dict[str, set[str]] = {}
         for name, socket in self._sockets.items():
             if messages := await socket.until_pong():
-                heard[name] = {message.get("event_type") or message["type"] for message in messages}
-        return heard
+                received[name] = {message.get("event_type") or message["type"] for message in messages}
+        return received
 
 
 @pytest.fixture
@@ -109,66 +109,64 @@ LOST = {RESYNC}
 GAINED = {"task_updated", RESYNC}
 
 
-async def test_whoever_loses_or_gains_a_task_by_a_move_is_told_and_nobody_else(
-    house: RunningServer, crew: Crew
-) -> None:
-    async with crew.listening(house) as ears:
+async def test_moving_a_task_notifies_exactly_those_who_gain_or_lose_it(server: RunningServer, crew: Crew) -> None:
+    async with crew.listening(server) as receivers:
         await crew.move(crew.here)
         seen = {"alice": UPDATED, "dave": UPDATED}
-        assert await ears.hear() == seen | {"bob": GAINED, "carol": GAINED}
+        assert await receivers.receive() == seen | {"bob": GAINED, "carol": GAINED}
         await crew.move(crew.there)
-        assert await ears.hear() == seen | {"bob": LOST, "carol": UPDATED, "erin": GAINED}
+        assert await receivers.receive() == seen | {"bob": LOST, "carol": UPDATED, "erin": GAINED}
         await crew.alice.call("undo")
-        assert await ears.hear() == seen | {"bob": GAINED, "carol": UPDATED, "erin": LOST}
+        assert await receivers.receive() == seen | {"bob": GAINED, "carol": UPDATED, "erin": LOST}
         await crew.move(0)
-        assert await ears.hear() == seen | {"bob": LOST, "carol": LOST}
+        assert await receivers.receive() == seen | {"bob": LOST, "carol": LOST}
 
 
-async def test_a_task_that_is_deleted_and_restored_is_told_as_an_event(house: RunningServer, crew: Crew) -> None:
+async def test_deleting_and_restoring_send_task_events(server: RunningServer, crew: Crew) -> None:
     await crew.move(crew.here)
-    async with crew.listening(house) as ears:
+    async with crew.listening(server) as receivers:
         for tool, event in (("delete_task", "task_deleted"), ("restore_task", "task_updated")):
             await crew.alice.call(tool, task_id=crew.task)
-            assert await ears.hear() == {name: {event} for name in ("alice", "bob", "carol", "dave")}
+            assert await receivers.receive() == {name: {event} for name in ("alice", "bob", "carol", "dave")}
 
 
-async def test_another_role_or_permission_takes_nothing_away(house: RunningServer, crew: Crew) -> None:
+async def test_changing_a_role_or_permission_sends_no_loss(server: RunningServer, crew: Crew) -> None:
     bob, dave = (crew.people[name].user_id for name in ("bob", "dave"))
-    async with crew.listening(house) as ears:
+    async with crew.listening(server) as receivers:
         await crew.alice.call("add_team_member", team_id=crew.here, user=bob, role="member")
-        assert await ears.hear() == {}
+        assert await receivers.receive() == {}
         await crew.alice.call("share_task", task_id=crew.task, user=dave, permission="edit")
-        assert await ears.hear() == {"alice": UPDATED, "dave": UPDATED}
+        assert await receivers.receive() == {"alice": UPDATED, "dave": UPDATED}
         await crew.alice.call("remove_team_member", team_id=crew.here, user=bob)
-        assert await ears.hear() == {"bob": LOST}
+        assert await receivers.receive() == {"bob": LOST}
 
 
-async def test_members_hear_that_their_team_is_gone(
-    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+async def test_members_are_notified_when_their_team_is_deleted(
+    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await crew.move(crew.there)
-    async with crew.listening(house) as ears:
+    async with crew.listening(server) as receivers:
         await administrator.execute("DELETE FROM teams WHERE id = $1", crew.there)
         # The task is hers alone again.
-        assert await ears.hear() == {"alice": GAINED, "dave": UPDATED, "carol": LOST, "erin": LOST}
+        assert await receivers.receive() == {"alice": GAINED, "dave": UPDATED, "carol": LOST, "erin": LOST}
 
 
-async def test_a_team_hears_that_somebody_is_gone_with_their_tasks(
-    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+async def test_team_is_notified_when_a_member_leaves_with_their_tasks(
+    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     bob = crew.people["bob"]
     await crew.alice.call("add_team_member", team_id=crew.here, user=bob.user_id, role="member")
     await bob.call("add_task", title="Left behind", team_id=crew.here)
     lent = (await bob.call("add_task", title="Lent"))["id"]
     await bob.call("share_task", task_id=lent, user=crew.people["erin"].user_id)
-    async with crew.listening(house) as ears:
+    async with crew.listening(server) as receivers:
         await administrator.execute("DELETE FROM users WHERE id = $1", bob.user_id)
-        heard = await ears.hear()
-    assert {name for name, told in heard.items() if RESYNC in told} == {"alice", "bob", "carol", "dave", "erin"}
+        received = await receivers.receive()
+    assert {name for name, told in received.items() if RESYNC in told} == {"alice", "bob", "carol", "dave", "erin"}
 
 
 async def test_thousands_of_tasks_may_move_at_once(
-    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     """An announcement of PostgreSQL's has at most 8,000 bytes."""
     alice = crew.alice.user_id
@@ -177,17 +175,17 @@ async def test_thousands_of_tasks_may_move_at_once(
         alice,
         crew.here,
     )
-    async with crew.listening(house) as ears:
+    async with crew.listening(server) as receivers:
         await administrator.execute(
             "UPDATE tasks SET team_id = $2 WHERE user_id = $1 AND title = 'Many'", alice, crew.there
         )
-        heard = await ears.hear()
+        received = await receivers.receive()
     # Who sees them before and after is told to look again as well: they are many.
-    assert heard == {name: {RESYNC} for name in ("alice", "bob", "carol", "dave", "erin")}
+    assert received == {name: {RESYNC} for name in ("alice", "bob", "carol", "dave", "erin")}
 
 
-async def test_a_team_of_thousands_may_lose_a_task(
-    house: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+async def test_team_of_thousands_may_lose_a_task(
+    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await crew.move(crew.here)
     await administrator.execute(
@@ -196,31 +194,29 @@ async def test_a_team_of_thousands_may_lose_a_task(
         crew.alice.user_id,
         crew.here,
     )
-    async with crew.listening(house) as ears:
+    async with crew.listening(server) as receivers:
         await crew.move(crew.there)
-        assert await ears.hear() == {
+        assert await receivers.receive() == {
             **dict.fromkeys(("alice", "carol", "dave"), frozenset(UPDATED)),
             "bob": LOST,
             "erin": GAINED,
         }
 
 
-async def test_subscriptions_of_those_who_lose_a_task_are_told_once_more_and_no_more(
-    house: RunningServer, crew: Crew
-) -> None:
+async def test_subscribers_who_lose_a_task_are_notified_once(server: RunningServer, crew: Crew) -> None:
     bob = crew.people["bob"]
     await crew.move(crew.here)
     uris = {f"task://{crew.task}", "statistics://me"}
-    bearer = {"authorization": f"Bearer {house.token(bob.user_id, 'mcp')}"}
+    bearer = {"authorization": f"Bearer {server.token(bob.user_id, 'mcp')}"}
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=bearer, timeout=30))
         client = await stack.enter_async_context(
-            Client(streamable_http_client(f"{house.url}/mcp", http_client=http), cache=None)
+            Client(streamable_http_client(f"{server.url}/mcp", http_client=http), cache=None)
         )
         stream = await stack.enter_async_context(
             client.listen(resource_subscriptions=sorted(uris), resources_list_changed=True)
         )
-        await stack.enter_async_context(crew.listening(house))  # what was announced before is told
+        await stack.enter_async_context(crew.listening(server))  # what was announced before is told
         await crew.move(0)
         assert await _told(stream, 3) == uris | {"the list"}
         await crew.alice.call("complete_task", task_id=crew.task)

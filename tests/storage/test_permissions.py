@@ -178,7 +178,7 @@ async def cast(database: Database) -> Cast:
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("action", TABLE)
-async def test_the_table(cast: Cast, action: str, role: str):
+async def test_permission_table(cast: Cast, action: str, role: str):
     act, outcomes = TABLE[action]
     owner, leaver = cast.people["owner"].scope, cast.people["leaver"]
     new = NewTask.model_validate({"title": "The quarterly report", "team_id": cast.team})
@@ -206,7 +206,7 @@ ACCESS = ("owner", "owner", "owner", "edit", "view", "edit", "view")
 
 
 @pytest.mark.parametrize(("role", "access"), list(zip(ROLES[:-1], ACCESS, strict=True)))
-async def test_access_says_what_one_may_do(cast: Cast, role: str, access: str):
+async def test_access_field_matches_the_allowed_operations(cast: Cast, role: str, access: str):
     owner = cast.people["owner"].scope
     made = await tasks.add(owner, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
     for name in ("shared_edit", "shared_view"):
@@ -214,7 +214,7 @@ async def test_access_says_what_one_may_do(cast: Cast, role: str, access: str):
     assert (await cast.people[role].call("get_task", task_id=made.id))["access"] == access
 
 
-async def test_who_may_only_read_is_told_why(cast: Cast):
+async def test_read_only_users_are_told_why(cast: Cast):
     owner, viewer, guest = (cast.people[role] for role in ("owner", "viewer", "shared_view"))
     made = await tasks.add(owner.scope, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
     await sharing.share(owner.scope, made.id, guest.email)
@@ -225,12 +225,12 @@ async def test_who_may_only_read_is_told_why(cast: Cast):
     assert "shared with you for viewing only" in await guest.refusal("complete_task", task_id=made.id)
 
 
-async def test_a_token_that_only_reads_writes_nothing(person: Callable[[str], Person]):
+async def test_read_only_token_cannot_write(person: Callable[[str], Person]):
     reader = replace(person("reader"), scopes=frozenset({"mcp:read"}))
     for name, tool in TOOLS.items():
         if tool.scope != "mcp:read":
             assert await reader.refusal(name) == f"{name} takes a token with the scope mcp:write."
 
 
-def test_no_tool_is_left_out():
+def test_every_tool_is_in_the_table():
     assert {action.split()[0] for action in TABLE if "://" not in action} | OWN_ROWS_ONLY == set(TOOLS)

@@ -15,27 +15,27 @@ from tests.conftest import Cluster, Person
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import Connection
 from tests.support.schema_faults import FAULTS, Fault
-from tests.support.sql_attacks import ATTACKS, HOUSEHOLD, RIGHTS, TABLES, Attack, breaches, succeeds
+from tests.support.sql_attacks import ATTACKS, RIGHTS, ROWS, TABLES, Attack, breaches, succeeds
 
 ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
 async def connection(cluster: Cluster) -> AsyncGenerator[Connection]:
-    """An administrator among the household."""
-    await cluster.create("household", "blank")
-    connection = await asyncpg.connect(cluster.address("household"))
-    await connection.execute(HOUSEHOLD)
+    """A superuser's connection to a database with the rows of the attacks."""
+    await cluster.create("attacks", "blank")
+    connection = await asyncpg.connect(cluster.address("attacks"))
+    await connection.execute(ROWS)
     yield connection
     await connection.close()
-    await cluster.drop("household")
+    await cluster.drop("attacks")
 
 
-async def test_the_catalogue_is_sound(connection: Connection) -> None:
+async def test_catalogue_is_sound(connection: Connection) -> None:
     assert await misconfigurations(connection) == []
 
 
-async def test_the_household_has_rows_of_alice_in_every_table(connection: Connection) -> None:
+async def test_fixture_has_rows_of_alice_in_every_table(connection: Connection) -> None:
     tables = await connection.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert {row["tablename"] for row in tables} - {"alembic_version"} == set(TABLES)
     for table in TABLES:
@@ -43,17 +43,17 @@ async def test_the_household_has_rows_of_alice_in_every_table(connection: Connec
 
 
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
-async def test_postgresql_prevents_that(connection: Connection, attack: Attack) -> None:
+async def test_postgresql_prevents_attack(connection: Connection, attack: Attack) -> None:
     assert not await succeeds(connection, attack)
 
 
 @pytest.mark.parametrize("right", RIGHTS.values(), ids=RIGHTS)
-async def test_postgresql_allows_that(connection: Connection, right: Attack) -> None:
+async def test_postgresql_allows_right(connection: Connection, right: Attack) -> None:
     assert await succeeds(connection, right)
 
 
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-async def test_a_mistake_is_noticed_when(connection: Connection, fault: Fault) -> None:
+async def test_planted_fault_is_detected(connection: Connection, fault: Fault) -> None:
     planted = connection.transaction()
     await planted.start()
     try:
@@ -72,7 +72,7 @@ def lasting_settings(source: str) -> list[str]:
     )
 
 
-def test_no_code_sets_anything_for_longer_than_a_transaction() -> None:
+def test_code_sets_identity_for_one_transaction_only() -> None:
     sources = [path for folder in ("storage", "mcp_server", "alembic") for path in (ROOT / folder).rglob("*.py")]
     assert {str(path): found for path in sources if (found := lasting_settings(path.read_text("utf-8")))} == {}
     assert lasting_settings("SELECT set_config('app.user_id', $1, false)")
@@ -95,11 +95,11 @@ async def left_behind(url: str, user_id: str) -> set[str]:
         return {value for value in row.values() if value}
 
 
-async def test_a_connection_carries_nobody_to_the_next_request(direct_url: str, alice: Person) -> None:
+async def test_identity_does_not_leak_to_the_next_request(direct_url: str, alice: Person) -> None:
     assert await left_behind(direct_url, alice.user_id) == {"owner"}
 
 
-async def test_an_identity_that_outlives_its_transaction_is_noticed(
+async def test_identity_that_outlives_its_transaction_is_detected(
     direct_url: str, alice: Person, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     identity = database_module._IDENTITY  # pyright: ignore[reportPrivateUsage]: the fault is planted here

@@ -68,7 +68,7 @@ DUES = st.one_of(
 
 @settings(deadline=None)
 @given(DUES, rules(), st.sampled_from(ZONES))
-def test_every_rule_that_is_accepted_has_an_answer(said: str, rule: str, zone: str | None) -> None:
+def test_every_accepted_rule_has_a_valid_next_occurrence(said: str, rule: str, zone: str | None) -> None:
     try:
         due = due_dates.parse_due(said)
         kept = due_dates.parse_recurrence(rule, due)
@@ -83,7 +83,7 @@ def test_every_rule_that_is_accepted_has_an_answer(said: str, rule: str, zone: s
 
 @settings(deadline=None)
 @given(DUES, st.one_of(rules(), st.text()), st.sampled_from(ZONES))
-def test_no_rule_that_was_ever_stored_raises(said: str, rule: str, zone: str | None) -> None:
+def test_no_stored_rule_raises(said: str, rule: str, zone: str | None) -> None:
     due_dates.next_occurrence(said, rule, zone)
 
 
@@ -99,7 +99,7 @@ def test_no_rule_that_was_ever_stored_raises(said: str, rule: str, zone: str | N
         "FREQ=YEARLY;BYMONTH=1;BYDAY=53MO",
     ],
 )
-def test_looking_for_a_day_that_never_comes_is_bounded(rule: str) -> None:
+def test_search_for_an_impossible_day_is_bounded(rule: str) -> None:
     calls = 0
 
     def count(_: FrameType, event: str, __: Any) -> None:
@@ -118,7 +118,7 @@ def test_looking_for_a_day_that_never_comes_is_bounded(rule: str) -> None:
 
 @settings(deadline=None)
 @given(st.dates(date(9900, 1, 1)), rules("BYHOUR", "BYMINUTE", "UNTIL", "COUNT"))
-def test_the_next_day_is_the_one_that_dateutil_finds(start: date, rule: str) -> None:
+def test_next_date_equals_dateutil(start: date, rule: str) -> None:
     """In the last century of all, because dateutil looks on until the year 9999."""
     try:
         read = recurrence.parse(rule)

@@ -9,10 +9,10 @@ import pytest
 from storage.engine import retention
 from storage.engine.database import Database
 from tests.conftest import Cluster, Person
-from tests.support.running_server import Wire
+from tests.support.running_server import DatabaseProxy
 
 
-async def test_deleted_tasks_go_after_thirty_days_and_keys_after_a_day(
+async def test_deleted_tasks_are_purged_after_thirty_days_and_keys_after_one(
     cluster: Cluster, database: Database, alice: Person, bob: Person
 ) -> None:
     kept = await alice.call("add_task", title="kept", idempotency_key="fresh")
@@ -43,7 +43,7 @@ async def test_deleted_tasks_go_after_thirty_days_and_keys_after_a_day(
     assert (await alice.call("get_task", task_id=kept["id"]))["title"] == "kept"
 
 
-async def test_purging_goes_on_once_the_database_is_back(
+async def test_purging_resumes_after_an_outage(
     cluster: Cluster,
     alice: Person,
     direct_url: str,
@@ -56,12 +56,12 @@ async def test_purging_goes_on_once_the_database_is_back(
     task = (await alice.call("add_task", title="gone"))["id"]
     await alice.call("delete_task", task_id=task)
     administrator = await asyncpg.connect(cluster.address("tests"))
-    async with Wire(direct_url, tmp_path) as wire, Database.open(wire.url) as database:
-        await wire.cut()
+    async with DatabaseProxy(direct_url, tmp_path) as proxy, Database.open(proxy.url) as database:
+        await proxy.cut()
         purging = asyncio.create_task(retention.purge_for_ever(database))
         while not caplog.messages and not purging.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-        await wire.fix()
+        await proxy.restore()
         await administrator.execute("UPDATE tasks SET deleted_at = now() - interval '31 days' WHERE id = $1", task)
         while await administrator.fetchval("SELECT 1 FROM tasks WHERE id = $1", task) and not purging.done():  # noqa: ASYNC110
             await asyncio.sleep(0.01)

@@ -25,12 +25,12 @@ REPEATED: dict[str, ClauseElement] = {
 
 
 @pytest.mark.parametrize("expression", REPEATED.values(), ids=REPEATED)
-def test_a_statement_with_two_columns_of_one_name_is_not_compiled(expression: ClauseElement) -> None:
+def test_statement_with_duplicate_column_names_is_rejected(expression: ClauseElement) -> None:
     with pytest.raises(ValueError, match="result columns with the same name"):
         compiled(expression)
 
 
-def test_a_statement_whose_columns_have_names_of_their_own_is_compiled() -> None:
+def test_statement_with_unique_column_names_is_compiled() -> None:
     expression = select(FIRST.c.id, SECOND.c.id.label("other"), literal(1) + literal(2)).select_from(
         FIRST.join(SECOND, true())
     )

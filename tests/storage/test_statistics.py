@@ -11,15 +11,15 @@ from mcp.types import TextContent, TextResourceContents
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person
 from tests.support.backdating import Backdating, backdating, live_three_days, on_one_day, trend_of
-from tests.support.running_server import RunningServer, standing
+from tests.support.running_server import RunningServer, running_server
 
 
 @pytest.fixture(scope="module")
-async def house(
+async def server(
     database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("house")})
-    async with standing(settings, database_url, direct_url) as built:
+    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
+    async with running_server(settings, database_url, direct_url) as built:
         yield built
 
 
@@ -29,8 +29,8 @@ async def past(cluster: Cluster, direct_url: str) -> AsyncGenerator[Backdating]:
         yield opened
 
 
-async def fetch(house: RunningServer, person: Person, path: str, **query: Any) -> Any:
-    async with house.client(person.user_id) as client:
+async def fetch(server: RunningServer, person: Person, path: str, **query: Any) -> Any:
+    async with server.client(person.user_id) as client:
         answer = await client.get(f"/api/dashboard/{path}", params=query)
     assert answer.status_code == 200, answer.text
     return answer.json()
@@ -56,8 +56,8 @@ FOUR = {"total_tasks": 3, "pending_tasks": 1, "completed_tasks": 2, "shared_task
 
 
 @pytest.mark.parametrize("zone", ["UTC", "Pacific/Kiritimati", "America/Los_Angeles"])
-async def test_each_day_of_the_trend_has_what_was_created_and_completed_on_it(
-    house: RunningServer, alice: Person, past: Backdating, zone: str
+async def test_trend_counts_tasks_created_and_completed_on_each_day(
+    server: RunningServer, alice: Person, past: Backdating, zone: str
 ) -> None:
     alice = replace(alice, timezone=zone)
     days = await live_three_days(alice, past)
@@ -65,14 +65,12 @@ async def test_each_day_of_the_trend_has_what_was_created_and_completed_on_it(
     assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
     today, told = await on_one_day(alice, lambda: read_resource(alice, "statistics://me"))
     assert told["trend"] == trend_of(days, today, 14)
-    today, told = await on_one_day(alice, lambda: fetch(house, alice, "trend", days=5))
+    today, told = await on_one_day(alice, lambda: fetch(server, alice, "trend", days=5))
     assert told == {"days": trend_of(days, today, 5)}
-    assert await fetch(house, alice, "statistics") == FOUR
+    assert await fetch(server, alice, "statistics") == FOUR
 
 
-async def test_a_team_has_a_trend_of_its_own(
-    house: RunningServer, alice: Person, bob: Person, past: Backdating
-) -> None:
+async def test_team_has_its_own_trend(server: RunningServer, alice: Person, bob: Person, past: Backdating) -> None:
     team = (await alice.call("create_team", name="Garden"))["id"]
     await alice.call("add_team_member", team_id=team, user=bob.user_id, role="viewer")
     days = await live_three_days(alice, past, team)
@@ -80,12 +78,12 @@ async def test_a_team_has_a_trend_of_its_own(
     await alice.call("complete_task", task_id=(await alice.call("add_task", title="Alice's own"))["id"])
     today, told = await on_one_day(bob, lambda: bob.call("get_statistics", team_id=team, days=5))
     assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
-    today, told = await on_one_day(bob, lambda: fetch(house, bob, "trend", team_id=team, days=5))
+    today, told = await on_one_day(bob, lambda: fetch(server, bob, "trend", team_id=team, days=5))
     assert told == {"days": trend_of(days, today, 5)}
-    assert await fetch(house, bob, "statistics", team_id=team) == FOUR
+    assert await fetch(server, bob, "statistics", team_id=team) == FOUR
 
 
-async def test_a_reopened_task_was_completed_on_no_day(alice: Person, past: Backdating) -> None:
+async def test_reopened_task_counts_as_completed_on_no_day(alice: Person, past: Backdating) -> None:
     days = await live_three_days(alice, past)
     (sow, water) = (await alice.call("list_tasks", status="completed", sort="created"))["tasks"]
     await alice.call("update_task", task_id=sow["id"], status="in_progress")
@@ -96,7 +94,7 @@ async def test_a_reopened_task_was_completed_on_no_day(alice: Person, past: Back
     assert (told["completed_tasks"], told["pending_tasks"]) == (1, 2)
 
 
-async def test_undoing_a_reopening_leaves_the_day_of_completion_as_it_was(alice: Person, past: Backdating) -> None:
+async def test_undoing_a_reopening_restores_the_day_of_completion(alice: Person, past: Backdating) -> None:
     days = await live_three_days(alice, past)
     (sow, _) = (await alice.call("list_tasks", status="completed", sort="created"))["tasks"]
     before = await alice.call("get_task", task_id=sow["id"])

@@ -12,7 +12,7 @@ from tests.conftest import Cluster
 from tests.storage.test_migrations import PROGRAMS, run
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import Connection
-from tests.support.sql_attacks import HOUSEHOLD, TABLES
+from tests.support.sql_attacks import ROWS, TABLES
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
 """What `taskdeck migrate --sql` printed in each release."""
@@ -30,13 +30,13 @@ async def used(request: pytest.FixtureRequest, cluster: Cluster) -> AsyncGenerat
     owned = await cluster.create("used")
     await run(PROGRAMS / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", request.param, cleaned(owned))
     administrator = await asyncpg.connect(cluster.address("used"))
-    await administrator.execute(HOUSEHOLD)
+    await administrator.execute(ROWS)
     await administrator.close()
     yield owned
     await cluster.drop("used")
 
 
-async def test_upgrading_keeps_every_row_and_gives_the_schema_of_a_new_database(cluster: Cluster, used: str) -> None:
+async def test_upgrade_keeps_every_row_and_gives_the_current_schema(cluster: Cluster, used: str) -> None:
     administrator = await asyncpg.connect(cluster.address("used"))
     counted = {table: await administrator.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
     assert all(counted.values())
@@ -74,7 +74,7 @@ async def administrator(cluster: Cluster) -> AsyncGenerator[Connection]:
         ("DROP FUNCTION purge_expired()", "function purge_expired()"),
     ],
 )
-async def test_a_change_by_hand_is_named_and_undone_by_migrating(
+async def test_manual_change_is_reported_and_reverted_by_migrating(
     administrator: Connection, cluster: Cluster, change: str, name: str
 ) -> None:
     assert await migrations.find_drift(administrator) == []
@@ -85,7 +85,7 @@ async def test_a_change_by_hand_is_named_and_undone_by_migrating(
     assert await misconfigurations(administrator) == []
 
 
-async def test_time_zones_of_tokens_stay_unless_postgresql_does_not_know_them(cluster: Cluster, used: str) -> None:
+async def test_token_time_zones_survive_the_upgrade_if_postgresql_knows_them(cluster: Cluster, used: str) -> None:
     administrator = await asyncpg.connect(cluster.address("used"))
     for user, zone in (("alice", "Asia/Tokyo"), ("bob", "Mars/Olympus")):
         await administrator.execute("UPDATE users SET timezone = $2 WHERE id = $1", user, zone)

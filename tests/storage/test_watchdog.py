@@ -9,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.embedded_users import Guest, ask, copied, guests, is_stopped, server_pid, socket_directory
+from tests.support.embedded_users import (
+    ClientProcess,
+    ask,
+    client_processes,
+    copied,
+    is_stopped,
+    server_pid,
+    socket_directory,
+)
 from tests.support.processes import until
 
 pytest_plugins = ("tests.support.embedded_users",)
@@ -45,90 +53,90 @@ def is_pending(number: int, pid: int) -> bool:
 
 
 @pytest.mark.parametrize("count", [1, 3])
-async def test_postgres_ends_in_order_after_its_last_user_was_killed(folder: Path, count: int) -> None:
-    async with guests(folder, count) as inside:
-        uris = [await guest.first_line() for guest in inside]
+async def test_postgres_stops_cleanly_after_its_last_user_was_killed(folder: Path, count: int) -> None:
+    async with client_processes(folder, count) as clients:
+        uris = [await client.first_line() for client in clients]
         await ask(uris[0], "CREATE TABLE kept AS SELECT 7 AS n")
-        for guest in inside:
-            await guest.get(signal.SIGKILL)
+        for client in clients:
+            await client.kill(signal.SIGKILL)
     await until(lambda: is_stopped(folder))
     await until(lambda: not watchdogs(folder))
     assert "received fast shutdown request" in log(folder)
-    async with guests(folder) as (next_user,):
+    async with client_processes(folder) as (next_user,):
         assert await ask(await next_user.first_line(), "SELECT n FROM kept") == 7
     assert "not properly shut down" not in log(folder)
 
 
 async def test_postgres_stays_for_another_user(folder: Path) -> None:
-    async with guests(folder, 2) as (killed, other):
+    async with client_processes(folder, 2) as (killed, other):
         await killed.first_line()
         uri = await other.first_line()
         (watchdog,) = watchdogs(folder)
         await until(lambda: is_waiting_for_users(watchdog, folder))
         started = await ask(uri, "SELECT pg_postmaster_start_time()")
-        await killed.get(signal.SIGKILL)
+        await killed.kill(signal.SIGKILL)
         assert is_waiting_for_users(watchdog, folder)
         assert await ask(uri, "SELECT pg_postmaster_start_time()") == started
 
 
-async def test_a_server_without_users_is_taken_over(folder: Path) -> None:
-    async with guests(folder) as (killed,):
+async def test_server_without_users_is_taken_over(folder: Path) -> None:
+    async with client_processes(folder) as (killed,):
         started = await ask(await killed.first_line(), "SELECT pg_postmaster_start_time()")
         (watchdog,) = watchdogs(folder)
         await until(lambda: is_waiting_for_users(watchdog, folder))
-        await killed.get(signal.SIGKILL)
+        await killed.kill(signal.SIGKILL)
     await until(lambda: not is_waiting_for_users(watchdog, folder))
     os.kill(watchdog, signal.SIGSTOP)  # the heir may take longer than its grace
-    async with guests(folder) as (heir,):
+    async with client_processes(folder) as (heir,):
         uri = await heir.first_line()
         os.kill(watchdog, signal.SIGCONT)
         await until(lambda: is_waiting_for_users(watchdog, folder))
         assert await ask(uri, "SELECT pg_postmaster_start_time()") == started
 
 
-async def test_whoever_enters_while_postgres_is_being_stopped_has_one(folder: Path) -> None:
-    async with guests(folder) as (killed,):
+async def test_process_entering_during_shutdown_gets_a_server(folder: Path) -> None:
+    async with client_processes(folder) as (killed,):
         await ask(await killed.first_line(), "CREATE TABLE kept AS SELECT 7 AS n")
         server = server_pid(folder)
         os.kill(server, signal.SIGSTOP)
-        await killed.get(signal.SIGKILL)
+        await killed.kill(signal.SIGKILL)
     await until(lambda: is_pending(signal.SIGINT, server))
-    async with guests(folder) as (late,):
+    async with client_processes(folder) as (late,):
         os.kill(server, signal.SIGCONT)
         assert await ask(await late.first_line(), "SELECT n FROM kept") == 7
         assert server_pid(folder) != server
         assert len(watchdogs(folder)) == 1
 
 
-async def test_a_watchdog_that_is_killed_is_replaced(folder: Path) -> None:
-    async with guests(folder, 2) as (first, second):
+async def test_killed_watchdog_is_replaced(folder: Path) -> None:
+    async with client_processes(folder, 2) as (first, second):
         await first.first_line()
         await second.first_line()
         (killed,) = watchdogs(folder)
         os.kill(killed, signal.SIGKILL)
         await until(lambda: watchdogs(folder) not in ([], [killed]))
-        for guest in (first, second):
-            await guest.get(signal.SIGKILL)
+        for client in (first, second):
+            await client.kill(signal.SIGKILL)
     await until(lambda: is_stopped(folder))
 
 
-async def test_the_next_user_replaces_a_watchdog_that_died_with_the_last(folder: Path) -> None:
-    async with guests(folder) as (guest,):
-        await guest.first_line()
+async def test_next_user_replaces_a_watchdog_that_died_with_the_last(folder: Path) -> None:
+    async with client_processes(folder) as (client,):
+        await client.first_line()
         for pid in watchdogs(folder):
             os.kill(pid, signal.SIGKILL)
-        await guest.get(signal.SIGKILL)
-    async with guests(folder) as (guest,):
-        await guest.first_line()
+        await client.kill(signal.SIGKILL)
+    async with client_processes(folder) as (client,):
+        await client.first_line()
         assert len(watchdogs(folder)) == 1
-        await guest.get(signal.SIGKILL)
+        await client.kill(signal.SIGKILL)
     await until(lambda: is_stopped(folder))
 
 
-async def test_six_users_have_one_small_watchdog_which_ends_with_them(folder: Path) -> None:
-    async with guests(folder, 6) as inside:
-        for guest in inside:
-            await guest.first_line()
+async def test_six_users_share_one_watchdog_which_ends_with_them(folder: Path) -> None:
+    async with client_processes(folder, 6) as clients:
+        for client in clients:
+            await client.first_line()
         (watchdog,) = watchdogs(folder)
         memory = Path(f"/proc/{watchdog}/smaps_rollup").read_text()
         (private,) = (int(line.split()[1]) for line in memory.splitlines() if line.startswith("Private_Dirty"))
@@ -136,10 +144,10 @@ async def test_six_users_have_one_small_watchdog_which_ends_with_them(folder: Pa
     await until(lambda: not watchdogs(folder))
 
 
-async def test_the_folder_outside_the_data_ends_with_its_killed_user(prepared: Path, short: Path) -> None:
-    data_dir = copied(prepared, short / ("x" * 150))
-    guest = await Guest.enter(data_dir)
-    outside = socket_directory(await guest.first_line()).parent
+async def test_socket_folder_is_removed_after_its_user_is_killed(stopped_cluster: Path, short_path: Path) -> None:
+    data_dir = copied(stopped_cluster, short_path / ("x" * 150))
+    client = await ClientProcess.start(data_dir)
+    outside = socket_directory(await client.first_line()).parent
     assert outside.exists()
-    await guest.get(signal.SIGKILL)
+    await client.kill(signal.SIGKILL)
     await until(lambda: is_stopped(data_dir) and not outside.exists())

@@ -1,33 +1,33 @@
-"""What refusals say to do, read by rules, and done: as a caller would who understands nothing but the sentences."""
+"""Follows the advice in error messages literally: each known sentence has a rule that changes the arguments."""
 
 import json
 import re
 from collections.abc import Callable
 from typing import Any
 
-from tests.support.follower import Follower, Path
+from tests.support.retrying_caller import Path, RetryingCaller
 
 FIELD = r'(?P<field>(?:[\w$-]+|"(?:[^"\\]|\\.)*")(?:\.(?:[\w$-]+|"(?:[^"\\]|\\.)*"))*)'
 AT = r"(?:tasks\.(?P<index>\d+): )?"
 _STEP = re.compile(r'"(?:[^"\\]|\\.)*"|[\w$-]+')
 
-Act = Callable[[Follower, re.Match[str]], None]
+Act = Callable[[RetryingCaller, re.Match[str]], None]
 Rule = dict[str, str]
 ChangeRule = Callable[[Rule, re.Match[str]], None]
 ADVICE: list[tuple[re.Pattern[str], Act]] = []
 
 
-def follow(follower: Follower, refusal: str) -> list[str]:
-    """Do what every sentence of a refusal says; the sentences.
+def follow(caller: RetryingCaller, refusal: str) -> list[str]:
+    """Follow the advice of every sentence of an error, and return the sentences.
 
     Raises:
-        AssertionError: a part of the refusal gives no advice that is known.
+        AssertionError: a part of the error matches no known advice.
     """
     done: list[str] = []
     while refusal:
         for pattern, act in ADVICE:
             if found := pattern.match(refusal):
-                act(follower, found)
+                act(caller, found)
                 done.append(found[0])
                 refusal = refusal[found.end() :].lstrip()
                 break
@@ -42,11 +42,11 @@ def path_of(field: str) -> Path:
 
 
 def place_of(found: re.Match[str]) -> Path:
-    """Where a field is: in one of several tasks, if that is named before."""
+    """The path of a field, inside one of several tasks if the error names its index."""
     return (() if found["index"] is None else ("tasks", int(found["index"]))) + path_of(found["field"])
 
 
-def says(pattern: str) -> Callable[[Act], Act]:
+def on_sentence(pattern: str) -> Callable[[Act], Act]:
     def register(act: Act) -> Act:
         ADVICE.append((re.compile(pattern, re.DOTALL), act))
         return act
@@ -54,128 +54,130 @@ def says(pattern: str) -> Callable[[Act], Act]:
     return register
 
 
-@says(r"Nothing was (added|deleted|undone)\.")
-def _nothing(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(r"Nothing was (added|deleted|undone)\.")
+def _nothing(caller: RetryingCaller, found: re.Match[str]) -> None:
     pass
 
 
-@says(rf"{FIELD} is null: leave it out\.( To empty the field, name it in clear\.)?")
-@says(rf"{FIELD} is not an argument of \w+, which takes [\w, ]+\.")
-@says(rf"{FIELD} is not known there: [\w.]+ takes [\w, ]+\.")
-def _leave_out(follower: Follower, found: re.Match[str]) -> None:
-    follower.leave_out(path_of(found["field"]))
+@on_sentence(rf"{FIELD} is null: leave it out\.( To empty the field, name it in clear\.)?")
+@on_sentence(rf"{FIELD} is not an argument of \w+, which takes [\w, ]+\.")
+@on_sentence(rf"{FIELD} is not known there: [\w.]+ takes [\w, ]+\.")
+def _leave_out(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.leave_out(path_of(found["field"]))
 
 
-def means(pattern: str, otherwise: Any = None) -> None:
-    """Advice to give a value of a kind; without `otherwise` a value that nobody meant is left out."""
+def give_intended(pattern: str, default: Any = None) -> None:
+    """Register advice to send another value: the intended one, else `default`, else none."""
 
-    def act(follower: Follower, found: re.Match[str]) -> None:
+    def act(caller: RetryingCaller, found: re.Match[str]) -> None:
         path = path_of(found["field"])
-        if not follower.mean(path):
-            follower.put(path, otherwise) if otherwise is not None else follower.leave_out(path)
+        if not caller.send_intended(path):
+            caller.put(path, default) if default is not None else caller.leave_out(path)
 
     ADVICE.append((re.compile(pattern), act))
 
 
-means(rf"{FIELD} is required\.", "Text")
-means(rf"{FIELD} must be text\.", "Text")
-means(rf"{FIELD} must not be empty\.", "Text")
-means(rf"{FIELD} must be true or false\.", True)
-means(rf"{FIELD} must be a list\.", [])
-means(rf"{FIELD} must be an IANA time zone such as Europe/Berlin, America/New_York or UTC\.( Did you mean [^?]+\?)?")
-means(rf"{FIELD} must be an object\.")
-means(rf"{FIELD} must be (a user id or an e-mail address|an id from search, such as task:42)\.")
-means(rf"{FIELD} must be (a whole number )?between \d+ and \d+: use \w+ to find it\.")
-means(rf"{FIELD} is null: give it, for \w+ needs it\.")
+give_intended(rf"{FIELD} is required\.", "Text")
+give_intended(rf"{FIELD} must be text\.", "Text")
+give_intended(rf"{FIELD} must not be empty\.", "Text")
+give_intended(rf"{FIELD} must be true or false\.", True)
+give_intended(rf"{FIELD} must be a list\.", [])
+give_intended(
+    rf"{FIELD} must be an IANA time zone such as Europe/Berlin, America/New_York or UTC\.( Did you mean [^?]+\?)?"
+)
+give_intended(rf"{FIELD} must be an object\.")
+give_intended(rf"{FIELD} must be (a user id or an e-mail address|an id from search, such as task:42)\.")
+give_intended(rf"{FIELD} must be (a whole number )?between \d+ and \d+: use \w+ to find it\.")
+give_intended(rf"{FIELD} is null: give it, for \w+ needs it\.")
 
 
-@says(rf"{FIELD} must be one of (?P<words>[\w, ]+)\.")
-def _choose(follower: Follower, found: re.Match[str]) -> None:
-    follower.put(path_of(found["field"]), found["words"].split(", ")[0])
+@on_sentence(rf"{FIELD} must be one of (?P<words>[\w, ]+)\.")
+def _choose(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.put(path_of(found["field"]), found["words"].split(", ")[0])
 
 
-@says(rf"{FIELD} must be (a whole number )?between (?P<low>\d+) and (?P<high>\d+)\.")
-def _count(follower: Follower, found: re.Match[str]) -> None:
-    follower.put(path_of(found["field"]), int(found["low"]))
+@on_sentence(rf"{FIELD} must be (a whole number )?between (?P<low>\d+) and (?P<high>\d+)\.")
+def _count(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.put(path_of(found["field"]), int(found["low"]))
 
 
-@says(rf"{FIELD} is too long: at most (?P<most>\d+) (characters|items)\.")
-def _shorten(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(rf"{FIELD} is too long: at most (?P<most>\d+) (characters|items)\.")
+def _shorten(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = path_of(found["field"])
-    follower.put(path, follower.get(path)[: int(found["most"])])
+    caller.put(path, caller.get(path)[: int(found["most"])])
 
 
-@says(rf"{FIELD} is longer than (?P<most>\d+) bytes; shorten it\.")
-def _shorten_bytes(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(rf"{FIELD} is longer than (?P<most>\d+) bytes; shorten it\.")
+def _shorten_bytes(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = path_of(found["field"])
-    value = follower.get(path)
+    value = caller.get(path)
     if isinstance(value, str):
-        follower.put(path, value.encode()[: int(found["most"])].decode("utf-8", "ignore"))
+        caller.put(path, value.encode()[: int(found["most"])].decode("utf-8", "ignore"))
     else:
-        follower.put(path, value[:1])
+        caller.put(path, value[:1])
 
 
-@says(rf"{FIELD} contains (a NUL or )?half of a surrogate pair, which cannot be stored; remove it\.")
-def _clean(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(rf"{FIELD} contains (a NUL or )?half of a surrogate pair, which cannot be stored; remove it\.")
+def _clean(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = path_of(found["field"])
-    cleaned = json.loads(re.sub(r"\\u(?:0000|d[89a-f]..)", "", json.dumps(follower.get(path))))
-    follower.put(path, cleaned)
+    cleaned = json.loads(re.sub(r"\\u(?:0000|d[89a-f]..)", "", json.dumps(caller.get(path))))
+    caller.put(path, cleaned)
 
 
-@says(rf"{FIELD} must be an object with a type, such as (?P<example>\{{[^}}]*\}})\.")
-def _be_a_part(follower: Follower, found: re.Match[str]) -> None:
-    follower.put(path_of(found["field"]), json.loads(found["example"]))
+@on_sentence(rf"{FIELD} must be an object with a type, such as (?P<example>\{{[^}}]*\}})\.")
+def _be_a_part(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.put(path_of(found["field"]), json.loads(found["example"]))
 
 
-@says(rf"{FIELD} must be text, as in (?P<example>\{{[^}}]*\}})\.")
-def _have_a_type(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(rf"{FIELD} must be text, as in (?P<example>\{{[^}}]*\}})\.")
+def _have_a_type(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = path_of(found["field"])
-    follower.put(path[:-1], json.loads(found["example"]))
+    caller.put(path[:-1], json.loads(found["example"]))
 
 
-@says(rf"{AT}{FIELD} must be an RRULE such as (?P<example>\S+), beside due\.")
-@says(rf"{AT}{FIELD} is not a date that can be read: write (?P<example>.+?), .+?\.")
-@says(rf"{AT}{FIELD} needs an offset from UTC: write (?P<example>.+?) or .+?, or only the date\.")
-def _write(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(rf"{AT}{FIELD} must be an RRULE such as (?P<example>\S+), beside due\.")
+@on_sentence(rf"{AT}{FIELD} is not a date that can be read: write (?P<example>.+?), .+?\.")
+@on_sentence(rf"{AT}{FIELD} needs an offset from UTC: write (?P<example>.+?) or .+?, or only the date\.")
+def _write(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = place_of(found)
-    if path[-1] == "recurrence" and not follower.mean(path):
-        follower.leave_out(path)
+    if path[-1] == "recurrence" and not caller.send_intended(path):
+        caller.leave_out(path)
     else:
-        follower.put(path, found["example"])
+        caller.put(path, found["example"])
 
 
-@says(rf"{AT}{FIELD} has an offset with seconds: write it in hours and minutes, such as (?P<offset>\S+)\.")
-def _write_offset(follower: Follower, found: re.Match[str]) -> None:
+@on_sentence(rf"{AT}{FIELD} has an offset with seconds: write it in hours and minutes, such as (?P<offset>\S+)\.")
+def _write_offset(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = place_of(found)
-    follower.put(path, f"{follower.get(path)[:19]}{found['offset']}")
+    caller.put(path, f"{caller.get(path)[:19]}{found['offset']}")
 
 
-@says(AT + r"No (?:task|team|conversation) (?P<wrong>\d+)\. Use \w+ to find its id\.")
-@says(
+@on_sentence(AT + r"No (?:task|team|conversation) (?P<wrong>\d+)\. Use \w+ to find its id\.")
+@on_sentence(
     AT + r"Nobody here is known as (?P<wrong>.+?)\. Check the user id or e-mail; the person must have signed in once\."
 )
-@says(r"There is nothing with the id (?P<wrong>.+?)\. Use search to find ids, such as task:42\.")
-@says(
+@on_sentence(r"There is nothing with the id (?P<wrong>.+?)\. Use search to find ids, such as task:42\.")
+@on_sentence(
     r"Task \d+ is at version \d+, not (?P<wrong>\d+): it changed meanwhile\. Read it with get_task and decide again\."
 )
-def _look_up(follower: Follower, found: re.Match[str]) -> None:
-    follower.mean_again(found["wrong"])
+def _look_up(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.replace_wrong(found["wrong"])
 
 
-@says(r"cursor does not belong to this listing: repeat the call without cursor to start again\.")
-def _start_again(follower: Follower, found: re.Match[str]) -> None:
-    follower.leave_out(("cursor",))
+@on_sentence(r"cursor does not belong to this listing: repeat the call without cursor to start again\.")
+def _start_again(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.leave_out(("cursor",))
 
 
 def changes_rule(pattern: str) -> Callable[[ChangeRule], ChangeRule]:
-    """Advice about the parts of a rule: `change` is given the parts by name."""
+    """Register advice about a recurrence rule; the handler changes its parts, by name."""
 
     def register(change: ChangeRule) -> ChangeRule:
-        def act(follower: Follower, found: re.Match[str]) -> None:
+        def act(caller: RetryingCaller, found: re.Match[str]) -> None:
             path = _recurrence(found)
-            rule = dict(part.partition("=")[::2] for part in reversed(follower.get(path).split(";")))
+            rule = dict(part.partition("=")[::2] for part in reversed(caller.get(path).split(";")))
             change(rule, found)
-            follower.put(path, ";".join(f"{name}={value}" for name, value in reversed(rule.items())))
+            caller.put(path, ";".join(f"{name}={value}" for name, value in reversed(rule.items())))
 
         ADVICE.append((re.compile(AT + pattern, re.DOTALL), act))
         return change
@@ -187,15 +189,15 @@ def _recurrence(found: re.Match[str]) -> Path:
     return ("recurrence",) if found["index"] is None else ("tasks", int(found["index"]), "recurrence")
 
 
-@says(AT + r"recurrence has a part that is not known: .*?\. Write (?P<rule>\S+)\.")
-@says(AT + r"recurrence needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, such as (?P<rule>\S+)\.")
-def _write_rule(follower: Follower, found: re.Match[str]) -> None:
-    follower.put(_recurrence(found), found["rule"])
+@on_sentence(AT + r"recurrence has a part that is not known: .*?\. Write (?P<rule>\S+)\.")
+@on_sentence(AT + r"recurrence needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, such as (?P<rule>\S+)\.")
+def _write_rule(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.put(_recurrence(found), found["rule"])
 
 
-@changes_rule(r"recurrence says \w+ twice: leave one out\.")
+@changes_rule(r"recurrence on_sentence \w+ twice: leave one out\.")
 def _say_once(rule: Rule, found: re.Match[str]) -> None:
-    pass  # Taken apart, a rule has each part once.
+    pass  # A dictionary holds each part once.
 
 
 @changes_rule(r"recurrence: (?P<name>\w+) takes (?:one number|numbers) from (?P<low>\d+) to \d+(?:, or .+? the end)?\.")
@@ -226,36 +228,36 @@ def _choose_days(rule: Rule, found: re.Match[str]) -> None:
     rule["BYDAY"] = found["days"]
 
 
-@says(AT + r"recurrence: BYHOUR and BYMINUTE need a due with a time, such as (?P<due>\S+)\.")
-def _have_a_time(follower: Follower, found: re.Match[str]) -> None:
-    follower.put((*_recurrence(found)[:-1], "due"), found["due"])
+@on_sentence(AT + r"recurrence: BYHOUR and BYMINUTE need a due with a time, such as (?P<due>\S+)\.")
+def _have_a_time(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.put((*_recurrence(found)[:-1], "due"), found["due"])
 
 
-@says(AT + r"A recurring task needs a due date: give due as well\.")
-def _have_a_date(follower: Follower, found: re.Match[str]) -> None:
-    follower.mean((*_recurrence(found)[:-1], "due"))
+@on_sentence(AT + r"A recurring task needs a due date: give due as well\.")
+def _have_a_date(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.send_intended((*_recurrence(found)[:-1], "due"))
 
 
-@says(r"A recurring task needs its due date: clear recurrence as well\.")
-def _clear_both(follower: Follower, found: re.Match[str]) -> None:
-    follower.get(("clear",)).append("recurrence")
+@on_sentence(r"A recurring task needs its due date: clear recurrence as well\.")
+def _clear_both(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.get(("clear",)).append("recurrence")
 
 
-@says(r"A recurring task needs its due date: leave due out of clear\.")
-def _clear_less(follower: Follower, found: re.Match[str]) -> None:
-    follower.get(("clear",)).remove("due")
+@on_sentence(r"A recurring task needs its due date: leave due out of clear\.")
+def _clear_less(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.get(("clear",)).remove("due")
 
 
-@says(r"(?P<name>\w+) is both given and in clear: leave one of them out\.")
-def _clear_or_give(follower: Follower, found: re.Match[str]) -> None:
-    follower.get(("clear",)).remove(found["name"])
+@on_sentence(r"(?P<name>\w+) is both given and in clear: leave one of them out\.")
+def _clear_or_give(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.get(("clear",)).remove(found["name"])
 
 
-@says(r"Give either task_id, or task_ids for several\.")
-def _give_one(follower: Follower, found: re.Match[str]) -> None:
-    """Give the one that was meant, and only that."""
-    other = "task_id" if follower.mean(("task_ids",)) else "task_ids"
+@on_sentence(r"Give either task_id, or task_ids for several\.")
+def _give_one(caller: RetryingCaller, found: re.Match[str]) -> None:
+    """Send the intended argument only."""
+    other = "task_id" if caller.send_intended(("task_ids",)) else "task_ids"
     if other == "task_ids":
-        follower.mean(("task_id",))
-    if other in follower.arguments:
-        follower.leave_out((other,))
+        caller.send_intended(("task_id",))
+    if other in caller.arguments:
+        caller.leave_out((other,))

@@ -1,4 +1,4 @@
-"""Tasks of earlier days: no tool takes a time in the past, so their rows are changed where they are stored."""
+"""Backdates tasks in the database, because no tool accepts a time in the past."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -16,7 +16,7 @@ Answer = TypeVar("Answer")
 
 @dataclass(frozen=True)
 class Backdating:
-    """A superuser's connection without triggers: no version, history or announcement comes from what it does."""
+    """A superuser's connection with triggers disabled: its changes leave no version, history or notification."""
 
     connection: "asyncpg.Connection[asyncpg.Record]"
 
@@ -32,7 +32,7 @@ class Backdating:
 
 @asynccontextmanager
 async def backdating(cluster: Cluster, database: str = "tests") -> AsyncGenerator[Backdating]:
-    """The connection to a database; without a name the one that the tests share."""
+    """Connect to a database, by default the shared one."""
     connection = await asyncpg.connect(cluster.address(database))
     await connection.execute("SET session_replication_role = replica")
     yield Backdating(connection)
@@ -40,12 +40,12 @@ async def backdating(cluster: Cluster, database: str = "tests") -> AsyncGenerato
 
 
 def zone_of(person: Person) -> ZoneInfo:
-    """The zone that a person's days are in."""
+    """The time zone that defines a person's days."""
     return ZoneInfo(person.timezone or "UTC")
 
 
 async def on_one_day(person: Person, ask: Callable[[], Awaitable[Answer]]) -> tuple[date, Answer]:
-    """An answer and the person's day it was given on: asked again if midnight passed meanwhile."""
+    """Return a response and the person's date when it was given; repeats if midnight passes meanwhile."""
     while True:
         day = datetime.now(zone_of(person)).date()
         answer = await ask()
@@ -54,9 +54,9 @@ async def on_one_day(person: Person, ask: Callable[[], Awaitable[Answer]]) -> tu
 
 
 async def live_three_days(person: Person, past: Backdating, team_id: int | None = None) -> dict[date, tuple[int, int]]:
-    """Create a task on each of the last three days, complete two of them yesterday, and delete one more of each kind.
+    """Create a task on each of the last three days, complete two of them yesterday, and delete two others.
 
-    Gives how many were created and completed on each of these days.
+    Returns the numbers of tasks created and completed on each of these days.
     """
     today = datetime.now(zone_of(person)).date()
     noons = [datetime.combine(today - timedelta(days=ago), time(12), zone_of(person)) for ago in (2, 1, 0)]
@@ -74,7 +74,7 @@ async def live_three_days(person: Person, past: Backdating, team_id: int | None 
 
 
 def trend_of(known: dict[date, tuple[int, int]], today: date, days: int) -> list[dict[str, str | int]]:
-    """The trend of the last days as every door gives it; nothing happened on a day that is not known."""
+    """The expected trend of the last `days` days; days missing from `known` count zero."""
     dates = [today - timedelta(days=ago) for ago in range(days - 1, -1, -1)]
     counts = [known.get(day, (0, 0)) for day in dates]
     return [

@@ -1,4 +1,4 @@
-"""People who work on the same tasks and conversations through the tools, and a model that is told the same."""
+"""A state machine in which people edit the same tasks and conversations through the tools and in a model."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -12,14 +12,14 @@ from tests.support import board_undo
 from tests.support.board_model import RECURRENCE, Board, By
 from tests.support.board_strategies import CLIENTS, FIELDS, PERMISSIONS, ROLES, TITLES, spelled
 from tests.support.board_views import brief, now
-from tests.support.crowd import Crowds
+from tests.support.client_group import ClientGroups
 from tests.support.permission_model import OK, REFUSED, Task
 
 NEVER_GIVEN = 8_000_000_000_000_000_000
 
 Drawn = TypeVar("Drawn")
 Draw = Callable[[st.SearchStrategy[Any]], Any]
-"""Makes hypothesis choose."""
+"""Draws a value from a Hypothesis strategy."""
 
 EDITS = (
     *("add", "add", "add_several", "change", "change", "change", "move", "put_below"),
@@ -39,42 +39,42 @@ EDITS = (
     ),
     *("share", "share", "unshare", "join", "found_team", "talk", "talk", "forget"),
 )
-"""What people do, what is to be done more often named more often."""
+"""The edits; frequent ones are repeated to be drawn more often."""
 
 
 class Work(RuleBasedStateMachine):
-    """Four people with two clients each. Every edit is a call of a tool, and then the same in the model."""
+    """Four people with two clients each. Every edit calls a tool, then changes the model in the same way."""
 
-    crowds: ClassVar[Crowds]
+    groups: ClassVar[ClientGroups]
 
     def __init__(self) -> None:
         super().__init__()
-        self.crowd = self.crowds.make(CLIENTS)
-        self.users = [person.user_id for person in self.crowd.people]
-        self.board = Board(zones={person.user_id: person.timezone or "UTC" for person in self.crowd.people})
+        self.group = self.groups.make(CLIENTS)
+        self.users = [person.user_id for person in self.group.people]
+        self.board = Board(zones={person.user_id: person.timezone or "UTC" for person in self.group.people})
 
-    # What the edits are made of.
+    # Building blocks of edits.
 
     def by(self, draw: Draw) -> By:
         return By(draw(st.sampled_from(self.users)), draw(st.sampled_from(CLIENTS)))
 
     def pick(self, draw: Draw, things: Sequence[int]) -> int:
-        """One of these; now and then an id that nothing has."""
+        """One of these, or sometimes an id that does not exist."""
         return draw(st.sampled_from(things)) if things and draw(st.integers(0, 19)) < 19 else NEVER_GIVEN
 
     def pick_task(self, draw: Draw, by: By, *, owned: bool = False, deleted: bool = False, parent: bool = False) -> int:
-        """Mostly a task that the person can work on, now and then any other.
+        """Usually a task that the person can change, sometimes any other.
 
-        No `parent` recurs: what a next occurrence takes along is tested in tests/tools/test_recurring_subtasks.py.
+        A `parent` never recurs: tests/tools/test_recurring_subtasks.py covers subtasks of recurring tasks.
         """
         tasks = [n for n, task in self.board.tasks.items() if not (parent and task.recurrence)]
         near = [n for n in tasks if (self.board.tasks[n].deleted is not None) == deleted]
         rights = ("owner",) if owned else ("owner", "edit")
-        near = [n for n in near if self.board.standing(by.user, n) in rights]
+        near = [n for n in near if self.board.access_ignoring_deletion(by.user, n) in rights]
         return self.pick(draw, near if near and draw(st.integers(0, 9)) < 9 else tasks)
 
     def attempt(self, by: By, tool: str, expected: str, /, **arguments: Any) -> dict[str, Any] | None:
-        return self.crowd.attempt(by.user, tool, expected, arguments, by.client)
+        return self.group.attempt(by.user, tool, expected, arguments, by.client)
 
     def succeed(self, by: By, tool: str, /, **arguments: Any) -> dict[str, Any]:
         result = self.attempt(by, tool, OK, **arguments)
@@ -82,7 +82,7 @@ class Work(RuleBasedStateMachine):
         return result
 
     def refusal(self, by: By, tool: str, /, **arguments: Any) -> str:
-        result = self.crowd.ask(by.user, tool, arguments, by.client)
+        result = self.group.ask(by.user, tool, arguments, by.client)
         assert result.is_error
         return getattr(result.content[0], "text", "")
 
@@ -91,17 +91,17 @@ class Work(RuleBasedStateMachine):
     def add(self, by: By, draw: Draw) -> None:
         team = self.pick(draw, list(self.board.teams)) if draw(st.booleans()) else None
         parent = self.pick_task(draw, by, parent=True) if draw(st.integers(0, 2)) > 1 else None
-        said = spelled(draw(FIELDS)) | {"title": draw(TITLES)}
-        if len(said.get("due", "")) == 10 and draw(st.booleans()):
-            said["recurrence"] = RECURRENCE
+        fields = spelled(draw(FIELDS)) | {"title": draw(TITLES)}
+        if len(fields.get("due", "")) == 10 and draw(st.booleans()):
+            fields["recurrence"] = RECURRENCE
         there = {name: n for name, n in (("team_id", team), ("parent_id", parent)) if n is not None}
         expected = self.board.may_put_into(by.user, team) or self.board.may_put_below(by.user, parent)
         before = now()
-        added = self.attempt(by, "add_task", expected, **said, **there)
+        added = self.attempt(by, "add_task", expected, **fields, **there)
         if added is not None:
             created = datetime.fromisoformat(added["created_at"])
             assert before <= created <= now()
-            self.board.add(by, {added["id"]: replace(Task(by.user, team, "", parent, created_at=created), **said)})
+            self.board.add(by, {added["id"]: replace(Task(by.user, team, "", parent, created_at=created), **fields)})
 
     def add_several(self, by: By, draw: Draw) -> None:
         titles = draw(st.tuples(TITLES, TITLES, TITLES))
@@ -112,25 +112,25 @@ class Work(RuleBasedStateMachine):
         self.board.add(by, {t["id"]: Task(by.user, None, t["title"], created_at=created) for t in tasks})
 
     def change(self, by: By, draw: Draw) -> None:
-        """Also with what it is already, which is no change."""
+        """May set the current values, which is not a change."""
         task_id = self.pick_task(draw, by)
         task = self.board.tasks.get(task_id)
-        said = spelled(draw(FIELDS)) | ({"title": draw(TITLES)} if draw(st.booleans()) else {})
-        said |= draw(st.sampled_from(({}, {"status": "in_progress"}, {"status": "pending"}, {"status": "completed"})))
-        if task is not None and task.recurrence and len(said.get("due", "")) != 10:
-            said.pop("due", None)  # the model repeats dates only
-        if task is not None and task.recurrence and said.get("status") == "completed":
-            del said["status"]  # `complete` is about next occurrences
+        fields = spelled(draw(FIELDS)) | ({"title": draw(TITLES)} if draw(st.booleans()) else {})
+        fields |= draw(st.sampled_from(({}, {"status": "in_progress"}, {"status": "pending"}, {"status": "completed"})))
+        if task is not None and task.recurrence and len(fields.get("due", "")) != 10:
+            fields.pop("due", None)  # the model knows recurring dates only
+        if task is not None and task.recurrence and fields.get("status") == "completed":
+            del fields["status"]  # next occurrences are the business of `complete`
         expected = self.board.may_change(by.user, task_id)
         before = now()
-        changed = self.attempt(by, "update_task", expected, task_id=task_id, **said)
+        changed = self.attempt(by, "update_task", expected, task_id=task_id, **fields)
         if changed is None:
             return
         moment = None
-        if said.get("status") == "completed" and self.board.tasks[task_id].status != "completed":
+        if fields.get("status") == "completed" and self.board.tasks[task_id].status != "completed":
             moment = datetime.fromisoformat(changed["completed_at"])
             assert before <= moment <= now()
-        self.board.update(by, task_id, said, moment)
+        self.board.update(by, task_id, fields, moment)
 
     def reopen(self, by: By, draw: Draw) -> None:
         completed = [n for n, task in self.board.tasks.items() if task.status == "completed"]
@@ -141,9 +141,9 @@ class Work(RuleBasedStateMachine):
     def move(self, by: By, draw: Draw) -> None:
         task_id = self.pick_task(draw, by, owned=True)
         team = None if draw(st.booleans()) else self.pick(draw, list(self.board.teams))
-        said: dict[str, Any] = {"clear": ["team_id"]} if team is None else {"team_id": team}
+        fields: dict[str, Any] = {"clear": ["team_id"]} if team is None else {"team_id": team}
         expected = self.board.may_move(by.user, task_id, team)
-        if self.attempt(by, "update_task", expected, task_id=task_id, **said) is not None:
+        if self.attempt(by, "update_task", expected, task_id=task_id, **fields) is not None:
             self.board.update(by, task_id, {"team_id": team})
 
     def put_below(self, by: By, draw: Draw) -> None:
@@ -191,8 +191,8 @@ class Work(RuleBasedStateMachine):
             after, expected = board_undo.undo(self.board, by, count)
         except board_undo.Stuck as stuck:
             self.board.passed_over.add(stuck.call.number)
-            told = self.refusal(by, "undo", count=count)
-            assert told.endswith("Nothing was undone. Undo again to go on before this change.")
+            error = self.refusal(by, "undo", count=count)
+            assert error.endswith("Nothing was undone. Undo again to go on before this change.")
             return
         assert self.succeed(by, "undo", count=count) == {"reverted": expected}
         self.board = after
@@ -204,8 +204,8 @@ class Work(RuleBasedStateMachine):
             draw(PERMISSIONS),
         )
         expected = self.board.may_share(by.user, task_id, other)
-        said = {"task_id": task_id, "user": other, "permission": permission}
-        if self.attempt(by, "share_task", expected, **said) is not None:
+        fields = {"task_id": task_id, "user": other, "permission": permission}
+        if self.attempt(by, "share_task", expected, **fields) is not None:
             self.board.share(by, task_id, other, permission)
 
     def unshare(self, by: By, draw: Draw) -> None:
@@ -222,7 +222,7 @@ class Work(RuleBasedStateMachine):
             self.board.teams[self.succeed(by, "create_team", name="Team")["id"]] = {by.user: "owner"}
 
     def join(self, by: By, draw: Draw) -> None:
-        """Bring somebody into a team, change a role, or remove somebody."""
+        """Add a member, change a role, or remove a member."""
         team, other, role = self.pick(draw, list(self.board.teams)), draw(st.sampled_from(self.users)), draw(ROLES)
         if draw(st.integers(0, 3)):
             if self.board.may_add_member(by.user, team, other, role) == OK:

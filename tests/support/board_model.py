@@ -1,7 +1,7 @@
-"""What calls do to a board, in plain Python: the model that counts, lists, orders and histories are held against.
+"""The effect of calls on a board, in plain Python: the model for counts, lists, order and history.
 
 It begins where the permission model ends: whether a call is allowed was asked there. Times are those that the product
-tells, checked by the test; everything else is worked out here.
+It builds on the permission model, which decides whether a call is allowed.
 """
 
 from collections.abc import Generator, Iterable, Mapping
@@ -15,11 +15,11 @@ from tests.support.permission_model import Chat, PermissionModel, Task
 
 RECURRENCE = "FREQ=DAILY"
 ATTRIBUTES = {"team_id": "team", "parent_id": "parent"}
-"""What a field of a task is called in the model, where it is not called the same."""
+"""Names of fields that differ in the model."""
 
 
 class By(NamedTuple):
-    """Who calls, with which client."""
+    """The user and client of a call."""
 
     user: str
     client: str
@@ -27,7 +27,7 @@ class By(NamedTuple):
 
 @dataclass
 class Event:
-    """What one call did to one task, as its history tells it."""
+    """The change that one call made to one task, as in its history."""
 
     task: int
     kind: str
@@ -35,39 +35,39 @@ class Event:
     team: int | None
     target: str | None = None
     completed_before: datetime | None = None
-    """When the task had been completed before this."""
+    """The completion time of the task before this event."""
 
 
 @dataclass
 class Call:
-    """A call that changed something. Its number says when: calls that changed nothing have none."""
+    """A call that changed something. Numbers increase with time; calls without effect have none."""
 
     number: int
     by: By
     events: list[Event] = field(default_factory=list[Event])
     undoes: frozenset[int] = frozenset()
-    """The numbers of the calls that this one takes back."""
+    """The numbers of the calls that this one reverts."""
 
 
 @dataclass
 class Board(PermissionModel):
-    """Everything that exists, and what happened."""
+    """The current state and all calls that led to it."""
 
     zones: dict[str, str] = field(default_factory=dict[str, str])
     """The time zone of each person."""
 
     calls: list[Call] = field(default_factory=list[Call])
     changed: dict[int, int] = field(default_factory=dict[int, int])
-    """The number of the call that changed a task last."""
+    """The number of the last call that changed each task."""
     versions: dict[int, int] = field(default_factory=dict[int, int])
     shared: dict[tuple[int, str], int] = field(default_factory=dict[tuple[int, str], int])
-    """The number of the call that shared a task with a person."""
-    followers: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
-    """The next occurrences that completing a task made."""
-    said: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
-    """When each message of a conversation was kept, in an order of its own."""
+    """The number of the call that shared a task with a user, by task and user."""
+    next_occurrences: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """The next occurrences that completing each task created."""
+    message_times: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    """Logical times at which the messages of each conversation were stored."""
     updated: dict[int, int] = field(default_factory=dict[int, int])
-    """When a conversation was added to last, in the same order."""
+    """Logical time of the last message of each conversation."""
     passed_over: set[int] = field(default_factory=set[int])
     """The numbers of calls that could not be undone."""
 
@@ -80,18 +80,22 @@ class Board(PermissionModel):
             self.calls.pop()
 
     def sees_row(self, user: str, task_id: int) -> bool:
-        """Whether somebody may know of a task: deleted ones are known to who may restore them."""
+        """Whether the user may know of a task; deleted tasks are known to those who may restore them."""
         deleted = self.tasks[task_id].deleted is not None
-        return self.standing(user, task_id) == "owner" if deleted else self.access(user, task_id) is not None
+        return (
+            self.access_ignoring_deletion(user, task_id) == "owner"
+            if deleted
+            else self.access(user, task_id) is not None
+        )
 
-    # What one call does to one task.
+    # Effects of one call on one task.
 
     def create(self, call: Call, task_id: int, task: Task) -> None:
         self.tasks[task_id] = task
         self._note(call, task_id, "task_created", {})
 
     def change(self, call: Call, task_id: int, values: Mapping[str, Any], moment: datetime | None) -> None:
-        """Set fields; `moment` is when the task was completed, should it be."""
+        """Set fields; `moment` is the completion time, if the task becomes completed."""
         task = self.tasks[task_id]
         before = {name: getattr(task, ATTRIBUTES.get(name, name)) for name in values}
         changes = {name: [before[name], value] for name, value in values.items() if before[name] != value}
@@ -106,7 +110,7 @@ class Board(PermissionModel):
         self._note(call, task_id, "task_completed" if completed else "task_updated", changes, completed_before)
 
     def set_deleted(self, call: Call, task_ids: Iterable[int], deleted: bool) -> None:
-        """Delete tasks that are not deleted, or bring back tasks that are."""
+        """Delete or restore tasks."""
         for task_id in sorted(task_ids):
             self.tasks[task_id].deleted = call.number if deleted else None
             self._note(call, task_id, "task_deleted" if deleted else "task_restored", {})
@@ -133,7 +137,7 @@ class Board(PermissionModel):
         self.versions[task_id] = self.versions.get(task_id, 0) + 1
         call.events.append(Event(task_id, kind, deepcopy(changes), team, completed_before=completed_before))
 
-    # What a call of a tool does.
+    # Effects of tool calls.
 
     def add(self, by: By, tasks: Mapping[int, Task]) -> None:
         with self.call(by) as call:
@@ -145,17 +149,21 @@ class Board(PermissionModel):
             self.change(call, task_id, values, moment)
 
     def following(self, task_id: int) -> int | str | None:
-        """What completing a task leads to: an occurrence that is there already, or the due date of a new one."""
+        """The existing next occurrence of a task, else the due date of the one that completing it will create."""
         task = self.tasks[task_id]
         if task.recurrence is None or task.due is None:
             return None
-        alive = [follower for follower in self.followers.get(task_id, ()) if self.tasks[follower].deleted is None]
+        alive = [
+            occurrence
+            for occurrence in self.next_occurrences.get(task_id, ())
+            if self.tasks[occurrence].deleted is None
+        ]
         if alive:
             return max(alive)
         return (date.fromisoformat(task.due) + timedelta(days=1)).isoformat()
 
     def complete(self, by: By, task_id: int, moment: datetime, next_id: int | None) -> None:
-        """Complete a task at a moment; `next_id` is what its next occurrence was called, if it got one."""
+        """Complete a task; `next_id` is the id of its new occurrence, if there is one."""
         task, due = self.tasks[task_id], self.following(task_id)
         with self.call(by) as call:
             self.change(call, task_id, {"status": "completed"}, moment)
@@ -165,19 +173,19 @@ class Board(PermissionModel):
             following.priority = task.priority
             following.tags, following.recurrence = list(task.tags), task.recurrence
             self.create(call, next_id, following)
-            self.followers.setdefault(task_id, []).append(next_id)
+            self.next_occurrences.setdefault(task_id, []).append(next_id)
             for user, permission in task.shares.items():
                 self.set_share(call, next_id, user, permission)
 
     def remove(self, by: By, task_ids: Iterable[int]) -> None:
-        """Delete tasks with the subtasks that the person may delete as well."""
+        """Delete tasks, with the subtasks that the user may delete too."""
         named = [task_id for task_id in task_ids if self.tasks[task_id].deleted is None]
         going = {n for task_id in named for n in self._below(task_id, lambda n: self.access(by.user, n) == "owner")}
         with self.call(by) as call:
             self.set_deleted(call, going, True)
 
     def bring_back(self, by: By, task_id: int) -> None:
-        """Restore a task with what one call deleted with it."""
+        """Restore a task, with what the same call deleted."""
         if self.tasks[task_id].deleted is not None:
             with self.call(by) as call:
                 self.set_deleted(call, self._deleted_together(by.user, task_id), False)
@@ -187,11 +195,11 @@ class Board(PermissionModel):
             self.set_share(call, task_id, user, permission)
 
     def keep(self, user: str, chat_id: int, messages: list[str], title: str | None = None) -> None:
-        """Add messages to a conversation, which begins with the first call for it."""
+        """Add messages to a conversation, creating it if it is new."""
         now = max(self.updated.values(), default=0) + 1
         self.chats.setdefault(chat_id, Chat(user, [], title)).messages.extend(messages)
-        self.said.setdefault(chat_id, []).extend([now] * len(messages))
+        self.message_times.setdefault(chat_id, []).extend([now] * len(messages))
         self.updated[chat_id] = now
 
     def forget(self, chat_id: int) -> None:
-        del self.chats[chat_id], self.said[chat_id], self.updated[chat_id]
+        del self.chats[chat_id], self.message_times[chat_id], self.updated[chat_id]

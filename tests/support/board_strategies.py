@@ -1,4 +1,4 @@
-"""What hypothesis lets people say to the tools on tasks."""
+"""Hypothesis strategies for the arguments of task tools."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ WORDS = ("apple", "pear", "plum")
 
 
 class Day(NamedTuple):
-    """A date that is a number of days away."""
+    """A date, in days from today."""
 
     days: int
 
@@ -22,7 +22,7 @@ class Day(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """A moment that is a number of hours away, written with an offset from UTC in hours."""
+    """A moment, in hours from now, written with an offset from UTC in hours."""
 
     hours: int
     offset: int
@@ -73,5 +73,5 @@ def filters(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def spelled(values: dict[str, Any]) -> dict[str, Any]:
-    """The arguments with their dates and moments as a caller writes them."""
+    """The arguments, with dates and moments as text."""
     return {name: value.text() if isinstance(value, Day | Moment) else value for name, value in values.items()}

@@ -1,15 +1,15 @@
-"""What undo takes back: the last calls of one client that changed something, newest first, all of them or none."""
+"""The model of undo: it reverts the last effective calls of one client, newest first, all or none."""
 
 from copy import deepcopy
 from typing import Any
 
 from tests.support.board_model import ATTRIBUTES, Board, By, Call, Event
-from tests.support.board_views import told_changes
+from tests.support.board_views import visible_changes
 from tests.support.permission_model import OK
 
 
 class Stuck(Exception):
-    """A call that cannot be taken back."""
+    """A call that cannot be reverted."""
 
     def __init__(self, call: Call) -> None:
         super().__init__(call)
@@ -17,16 +17,16 @@ class Stuck(Exception):
 
 
 def undoable(board: Board, by: By) -> list[Call]:
-    """The calls of a client that are left to take back, newest first."""
+    """The calls of a client that can still be undone, newest first."""
     gone = board.passed_over.union(*(call.undoes for call in board.calls))
     return [c for c in reversed(board.calls) if c.by == by and not c.undoes and c.number not in gone]
 
 
 def undo(board: Board, by: By, count: int) -> tuple[Board, list[dict[str, Any]]]:
-    """The board after undoing so many calls, and what the tool says of it.
+    """Undo `count` calls; return the new board and the expected reply of the tool.
 
     Raises:
-        Stuck: one of the calls cannot be taken back, so none is.
+        Stuck: one of the calls cannot be reverted, so none is.
     """
     calls = undoable(board, by)[:count]
     after, taken = deepcopy(board), list[tuple[int, Event]]()
@@ -36,17 +36,17 @@ def undo(board: Board, by: By, count: int) -> tuple[Board, list[dict[str, Any]]]
                 raise Stuck(call)
             taken += [(number, event) for event in _own(call) if board.sees_row(by.user, event.task)]
     titles = {event.task: board.tasks[event.task].title for _, event in taken}
-    told: list[dict[str, Any]] = []
+    events: list[dict[str, Any]] = []
     for number, event in taken:
         titles[event.task] = event.changes.get("title", [titles[event.task]])[0]
-        changes = told_changes(after, by.user, event.changes)
+        changes = visible_changes(after, by.user, event.changes)
         known = {"call": number, "event_type": event.kind, "task_id": event.task, "title": titles[event.task]}
-        told.append(known | ({"changes": changes} if changes else {}))
-    return after, told
+        events.append(known | ({"changes": changes} if changes else {}))
+    return after, events
 
 
 def _own(call: Call) -> list[Event]:
-    """What a call did, newest first, without the rest of what it did to tasks that it added."""
+    """The events of a call to revert, newest first: of tasks that it added, only the creation."""
     added = {event.task for event in call.events if event.kind == "task_created"}
     return [e for e in reversed(call.events) if e.kind == "task_created" or e.task not in added]
 
@@ -55,7 +55,9 @@ def _revert_call(board: Board, undoing: Call, call: Call) -> bool:
     user = undoing.by.user
     deleted = [event.task for event in call.events if event.kind == "task_deleted"]
     if deleted:
-        if not all(board.tasks[n].deleted is not None and board.standing(user, n) == "owner" for n in deleted):
+        if not all(
+            board.tasks[n].deleted is not None and board.access_ignoring_deletion(user, n) == "owner" for n in deleted
+        ):
             return False
         board.set_deleted(undoing, deleted, False)
         return True
@@ -82,7 +84,7 @@ def _revert(board: Board, undoing: Call, call: Call, event: Event) -> bool:
 
 
 def _is_worked_on(board: Board, user: str, call: Call, event: Event) -> bool:
-    """Whether a field or a share is different from what it was, or something was put below that the person sees."""
+    """Whether a field or share now differs, or the task got a subtask that the user sees."""
     first: dict[tuple[str | None, str], Any] = {}
     last: dict[tuple[str | None, str], Any] = {}
     for later in board.calls[call.number :]:

@@ -1,4 +1,4 @@
-"""What each person is shown of a board: lists in their order, numbers, days and histories, in plain Python."""
+"""What each user sees of a board, in plain Python: ordered lists, numbers, trends and histories."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 def zone_of(board: Board, user: str) -> tzinfo:
-    """The zone whose midnights begin a person's days."""
+    """The time zone that defines a user's days."""
     return ZoneInfo(board.zones[user])
 
 
 def instant(text: str, zone: tzinfo) -> datetime:
-    """When a date begins, or the moment itself."""
+    """The start of a date in the zone, or the moment itself."""
     if len(text) == 10:
         return datetime.combine(date.fromisoformat(text), time(), zone)
     return datetime.fromisoformat(text)
@@ -35,7 +35,7 @@ def now() -> datetime:
 
 
 def list_tasks(board: Board, user: str, wanted: dict[str, Any]) -> list[int]:
-    """The ids that list_tasks gives for its arguments, on all pages together."""
+    """The ids on all pages of list_tasks for its arguments `wanted`."""
     zone = zone_of(board, user)
     seen = board.seen(user, wanted.get("scope", "all"))
     found = [task_id for task_id, task in seen.items() if _fits(task, wanted, zone)]
@@ -56,9 +56,9 @@ def _due(task: Task, zone: tzinfo) -> datetime:
 
 def _fits(task: Task, wanted: dict[str, Any], zone: tzinfo) -> bool:
     status = wanted.get("status", "pending")
-    open_or_as_said = task.status != "completed" if status == "pending" else status in ("all", task.status)
+    status_fits = task.status != "completed" if status == "pending" else status in ("all", task.status)
     return (
-        open_or_as_said
+        status_fits
         and wanted.get("team_id") in (None, task.team)
         and wanted.get("parent_id") in (None, task.parent)
         and wanted.get("priority") in (None, task.priority)
@@ -70,7 +70,7 @@ def _fits(task: Task, wanted: dict[str, Any], zone: tzinfo) -> bool:
 
 
 def brief(board: Board, user: str, task_id: int) -> dict[str, Any]:
-    """A row of a list."""
+    """A brief row, as in list_tasks."""
     task = board.tasks[task_id]
     known = {"id": task_id, "title": task.title, "status": task.status, "priority": task.priority, "due": task.due}
     known["parent_id"] = board.parent(user, task_id)
@@ -79,7 +79,7 @@ def brief(board: Board, user: str, task_id: int) -> dict[str, Any]:
 
 
 def full(board: Board, user: str, task_id: int) -> dict[str, Any]:
-    """A task without the time of its last change, and with moments instead of texts."""
+    """A full row without `updated_at`, with times as datetimes."""
     task = board.tasks[task_id]
     known = {"team_id": task.team, "recurrence": task.recurrence, "owner": None if task.owner == user else task.owner}
     known |= {"version": board.versions[task_id], "created_at": task.created_at, "completed_at": task.completed_at}
@@ -87,19 +87,19 @@ def full(board: Board, user: str, task_id: int) -> dict[str, Any]:
 
 
 def subtasks(board: Board, user: str, task_id: int) -> list[int]:
-    """The ids right below a task, open ones first."""
+    """The ids of direct subtasks, open ones first."""
     return sorted(board.children(user, task_id), key=lambda n: (board.tasks[n].status == "completed", n))
 
 
 def search(board: Board, user: str, word: str) -> list[str]:
-    """The ids that search gives: ten tasks at most, then as many conversations."""
+    """The ids that search returns: at most ten tasks, then at most ten conversations."""
     tasks = list_tasks(board, user, {"status": "all", "search": word})[:10]
     chats = list_conversations(board, user, word)[:10]
     return [*(f"task:{n}" for n in tasks), *(f"conversation:{chat['id']}" for chat in chats)]
 
 
 def tags(board: Board, user: str) -> list[str]:
-    """The tags that a completion suggests, the one on most tasks first."""
+    """The tags that completion suggests, most used first."""
     used = Counter(tag for task in board.seen(user, "all").values() for tag in task.tags)
     return sorted(used, key=lambda tag: (-used[tag], tag))
 
@@ -108,7 +108,7 @@ def tags(board: Board, user: str) -> list[str]:
 
 
 def statistics(board: Board, user: str, team: int | None, days: int, now: datetime) -> dict[str, Any]:
-    """What get_statistics says at a moment."""
+    """The reply of get_statistics at a moment."""
     zone = zone_of(board, user)
     tasks = [t for t in board.tasks.values() if t.deleted is None and (t.team == team if team else t.owner == user)]
     completed = sum(task.status == "completed" for task in tasks)
@@ -127,7 +127,7 @@ def statistics(board: Board, user: str, team: int | None, days: int, now: dateti
 
 
 def review(board: Board, user: str, now: datetime) -> tuple[dict[str, Any], int]:
-    """The numbers of weekly_review, and how many tasks were completed on its days, of all that one sees."""
+    """The numbers of weekly_review, and how many visible tasks were completed on its days."""
     numbers = statistics(board, user, None, 7, now)
     zone = zone_of(board, user)
     done = [task.completed_at for task in board.seen(user, "all").values() if task.completed_at is not None]
@@ -136,7 +136,7 @@ def review(board: Board, user: str, now: datetime) -> tuple[dict[str, Any], int]
 
 
 def plan(board: Board, user: str, now: datetime) -> list[int]:
-    """How many tasks of plan_my_day are due until today, and the ids: those first, then the others by priority."""
+    """The number of tasks in plan_my_day due by today, then all ids: due ones first, the others by priority."""
     tomorrow = now.astimezone(zone_of(board, user)).date() + timedelta(days=1)
     due = list_tasks(board, user, {"sort": "due", "due_before": tomorrow.isoformat()})
     others = list_tasks(board, user, {"sort": "priority"})
@@ -144,7 +144,7 @@ def plan(board: Board, user: str, now: datetime) -> list[int]:
 
 
 def _is_late(due: str, now: datetime, zone: tzinfo) -> bool:
-    """A date is late when its day is over, a moment when it has passed."""
+    """Whether a due date's day is over, or a due moment has passed."""
     return date.fromisoformat(due) < now.astimezone(zone).date() if len(due) == 10 else instant(due, zone) < now
 
 
@@ -159,29 +159,29 @@ def _on(day: date, tasks: Iterable[Task], zone: tzinfo) -> dict[str, Any]:
 
 
 def history(board: Board, user: str, task_id: int) -> list[list[dict[str, Any]]]:
-    """The events that get_task shows, newest first, those of one call together."""
+    """The events that get_task shows, newest first, grouped by call."""
     events = [
         (call.number, {"event_type": event.kind, "user_id": call.by.user, "client": call.by.client}, event)
         for call in reversed(board.calls)
         for event in reversed(call.events)
         if event.task == task_id and _sees_event(board, user, call.number, event)
     ]
-    told = [
-        (number, known | {"changes": told_changes(board, user, event.changes)})
+    shown = [
+        (number, known | {"changes": visible_changes(board, user, event.changes)})
         for number, known, event in events[:EVENTS]
     ]
-    return [[event for _, event in group] for _, group in groupby(told, key=lambda entry: entry[0])]
+    return [[event for _, event in group] for _, group in groupby(shown, key=lambda entry: entry[0])]
 
 
-def told_changes(board: Board, user: str, changes: dict[str, Any]) -> dict[str, Any]:
-    """The changes of an event, without a parent that the person may not know of."""
+def visible_changes(board: Board, user: str, changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes of an event, without a parent that the user may not know of."""
     parents = [task_id for task_id in changes.get("parent_id", ()) if task_id is not None]
     hidden = not all(board.sees_row(user, task_id) for task_id in parents)
     return {name: change for name, change in changes.items() if not (hidden and name == "parent_id")}
 
 
 def _sees_event(board: Board, user: str, number: int, event: Event) -> bool:
-    """An owner sees all of it, a team what came in its time, others what came since their share."""
+    """Owners see all events, a team those of its time, others those since their share."""
     if event.target not in (None, user) and board.access(user, event.task) != "owner":
         return False
     in_time = board.role(user, event.team) is not None and "team_id" not in event.changes
@@ -193,7 +193,7 @@ def _sees_event(board: Board, user: str, number: int, event: Event) -> bool:
 
 
 def list_conversations(board: Board, user: str, word: str | None = None) -> list[dict[str, Any]]:
-    """The rows of list_conversations without their times, the one added to last first."""
+    """The rows of list_conversations without times, latest message first."""
     mine = [n for n, chat in board.chats.items() if chat.owner == user and (word is None or _has(chat, word))]
     rows = [
         {"id": n, "title": board.chats[n].title, "message_count": len(board.chats[n].messages)}
@@ -207,12 +207,12 @@ def _has(chat: Chat, word: str) -> bool:
 
 
 def search_messages(board: Board, user: str, word: str) -> list[tuple[int, int]]:
-    """The conversation and sequence number of each message with a word, newest first."""
+    """Conversation id and sequence number of each message that has the word, newest first."""
     found = [
         (when, chat_id, sequence)
         for chat_id, chat in board.chats.items()
         if chat.owner == user
-        for sequence, (text, when) in enumerate(zip(chat.messages, board.said[chat_id], strict=True), start=1)
+        for sequence, (text, when) in enumerate(zip(chat.messages, board.message_times[chat_id], strict=True), start=1)
         if word in text.split()
     ]
     return [(chat_id, sequence) for _, chat_id, sequence in sorted(found, reverse=True)]

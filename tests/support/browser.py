@@ -1,6 +1,6 @@
-"""A browser in front of the whole stack: `taskdeck up` on a real database, and people who sign in to it.
+"""A browser in front of `taskdeck up` on a real database, and users who sign in.
 
-A pytest plug-in: a test file that names it in `pytest_plugins` gets the fixtures `deck` and `visit`. It is imported
+A pytest plug-in: a test file that names it in `pytest_plugins` gets the fixtures `taskdeck` and `visit`. It is imported
 for its types as well, before pytest could rewrite its assertions (PYTEST_DONT_REWRITE).
 """
 
@@ -21,7 +21,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from playwright.async_api import Browser, BrowserContext, Dialog, Page, ViewportSize, async_playwright, expect
 
-from tests.conftest import Cluster, Way
+from tests.conftest import Cluster, RequestUrl
 from tests.support.processes import Server, serving, structured
 
 AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
@@ -35,8 +35,8 @@ expect.set_options(timeout=20_000)
 
 
 @dataclass(frozen=True)
-class Deck:
-    """The addresses of a running stack. `server` is the process that answers at /mcp."""
+class Taskdeck:
+    """The addresses of a running `taskdeck up`. `server` is the process that serves /mcp."""
 
     server: Server
     dashboard: str
@@ -52,18 +52,18 @@ class Deck:
             yield client
 
     async def call_raw(self, token: str, tool: str, **arguments: Any) -> httpx2.Response:
-        """A tool call as one HTTP request, to see its status."""
+        """Call a tool by one HTTP request and return the response."""
         call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
         async with bearing(token) as http:
             return await http.post(f"{self.mcp}/mcp", json=call)
 
     async def statistics(self, token: str) -> httpx2.Response:
-        """The numbers, asked for at the server itself."""
+        """Request the statistics from the server directly."""
         async with bearing(token) as http:
             return await http.get(f"{self.mcp}/api/dashboard/statistics")
 
     async def sql(self, statement: str, *values: object) -> list[asyncpg.Record]:
-        """What the owner of the database can do that no door lets anybody do, such as letting time pass."""
+        """Run a statement as the database owner, for what no interface can do, such as moving times back."""
         connection = await asyncpg.connect(self.database_url)
         try:
             return await connection.fetch(statement, *values)
@@ -73,25 +73,25 @@ class Deck:
 
 @dataclass
 class Visitor:
-    """Somebody with a browser of their own. It writes down whatever a page complains about."""
+    """A user with a browser window. Console errors, exceptions and dialogs are collected in `page_errors`."""
 
-    deck: Deck
+    taskdeck: Taskdeck
     page: Page
     name: str
     email: str
     user_id: str = ""
-    complaints: list[str] = field(default_factory=list[str])
-    forgiven: list[str] = field(default_factory=list[str])
+    page_errors: list[str] = field(default_factory=list[str])
+    expected_page_errors: list[str] = field(default_factory=list[str])
 
     @property
     def context(self) -> BrowserContext:
         return self.page.context
 
     async def open(self, path: str = "/dashboard") -> None:
-        await self.page.goto(self.deck.dashboard + path)
+        await self.page.goto(self.taskdeck.dashboard + path)
 
     async def open_live(self) -> None:
-        """The dashboard, once it is told of changes."""
+        """Open the dashboard and wait until its live socket is connected."""
         await self.open()
         await self.is_connected("live")
 
@@ -107,30 +107,30 @@ class Visitor:
             await expect(card).to_have_text(f"{number:,}")
 
     async def sign_up(self) -> None:
-        """Make the account, and be signed in with it, without the form."""
+        """Create the account and sign in without the form."""
         body = {"email": self.email, "password": PASSWORD, "name": self.name}
         self.user_id = (await self.post("/api/auth/sign-up/email", body))["user"]["id"]
 
     async def post(self, path: str, body: dict[str, Any]) -> Any:
-        """Call the dashboard's server with this browser's cookies."""
-        origin = {"Origin": self.deck.dashboard}
-        response = await self.context.request.post(self.deck.dashboard + path, data=body, headers=origin)
+        """Send a POST to the dashboard with this browser's cookies."""
+        origin = {"Origin": self.taskdeck.dashboard}
+        response = await self.context.request.post(self.taskdeck.dashboard + path, data=body, headers=origin)
         assert response.ok, await response.text()
         return await response.json()
 
     async def type_credentials(self, password: str = PASSWORD, email: str = "") -> None:
-        """Fill in the sign-in form and send it."""
+        """Fill in and submit the sign-in form."""
         await self.page.get_by_label("E-mail").fill(email or self.email)
         await self.page.get_by_label("Password").fill(password)
         await self.page.get_by_role("button", name="Sign in").click()
 
     async def call(self, tool: str, **arguments: Any) -> dict[str, Any]:
-        """What an agent of this person does."""
-        async with self.deck.client(self.user_id) as client:
+        """Call a tool as this user."""
+        async with self.taskdeck.client(self.user_id) as client:
             return await structured(client, tool, **arguments)
 
     async def make_token(self, name: str = "Build server", access: str = "Read and change tasks") -> str:
-        """A personal access token from the page that makes them."""
+        """Create a personal access token on its page."""
         await self.open("/tokens")
         await self.page.get_by_label("Name").fill(name)
         await self.page.get_by_label("Access").select_option(access)
@@ -140,46 +140,52 @@ class Visitor:
         return secret
 
     async def violations(self) -> list[str]:
-        """What axe-core finds on the page as it is."""
-        # Evaluated through the debugger, which the page's content policy does not bind.
+        """The violations that axe-core finds on the current page."""
+        # Evaluated through the debugger, to which the page's content security policy does not apply.
         await self.page.evaluate(AXE.read_text("utf-8") + ";0")
         found = await self.page.evaluate("tags => axe.run({runOnly: tags})", AXE_TAGS)
         return [
             f"{self.page.url}: {rule['id']}: {node['html']}" for rule in found["violations"] for node in rule["nodes"]
         ]
 
-    def forgive(self, *patterns: str) -> None:
-        """Expect complaints that match: a refused sign-in is an error on the console."""
-        self.forgiven += patterns
+    def expect_page_errors(self, *patterns: str) -> None:
+        """Allow errors that match, such as the console error of a failed sign-in."""
+        self.expected_page_errors += patterns
 
     def listen(self) -> None:
-        self.page.on("console", lambda said: self._note(said.type, said.text))
-        self.page.on("pageerror", lambda error: self.complaints.append(f"exception: {error}"))
+        self.page.on("console", lambda message: self._note(message.type, message.text))
+        self.page.on("pageerror", lambda error: self.page_errors.append(f"exception: {error}"))
         self.page.on("dialog", self._dismiss)
 
     def _note(self, kind: str, text: str) -> None:
         if kind in ("error", "warning"):
-            self.complaints.append(f"{kind}: {text}")
+            self.page_errors.append(f"{kind}: {text}")
 
     async def _dismiss(self, dialog: Dialog) -> None:
-        self.complaints.append(f"dialog: {dialog.message}")
+        self.page_errors.append(f"dialog: {dialog.message}")
         await dialog.dismiss()
 
-    def unforgiven(self) -> list[str]:
-        return [text for text in self.complaints if not any(re.search(pattern, text) for pattern in self.forgiven)]
+    def unexpected_page_errors(self) -> list[str]:
+        return [
+            text
+            for text in self.page_errors
+            if not any(re.search(pattern, text) for pattern in self.expected_page_errors)
+        ]
 
 
 class Visit(Protocol):
-    """Let somebody in: signed up unless `known` is false. Options are those of a browser context."""
+    """Opens a window for a new user, signed up unless `known` is false. Options are those of a browser context."""
 
-    def __call__(self, name: str = ..., *, known: bool = ..., at: Deck | None = ..., **look: Any) -> Awaitable[Visitor]:
-        """The visitor, with an empty page."""
+    def __call__(
+        self, name: str = ..., *, known: bool = ..., at: Taskdeck | None = ..., **look: Any
+    ) -> Awaitable[Visitor]:
+        """Return the visitor, with an empty page."""
         ...
 
 
 @pytest.fixture(scope="session")
 async def chromium() -> AsyncGenerator[Browser]:
-    """Debian's browser, one process for all windows."""
+    """Debian's Chromium, one process for all windows."""
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=[f"--{flag}" for flag in FLAGS]
@@ -189,42 +195,46 @@ async def chromium() -> AsyncGenerator[Browser]:
 
 
 @asynccontextmanager
-async def running_deck(url: str, way: Way, folder: Path, **variables: str) -> AsyncGenerator[Deck]:
-    """Everything, started by the one command on the migrated database at `url`."""
-    named = {"DATABASE_URL": way(url), "DATABASE_URL_UNPOOLED": url, "TASKDECK_SIGN_IN_LIMIT": "1000"}
+async def running_taskdeck(
+    url: str, request_url: RequestUrl, folder: Path, **variables: str
+) -> AsyncGenerator[Taskdeck]:
+    """Run `taskdeck up` on the migrated database at `url`."""
+    named = {"DATABASE_URL": request_url(url), "DATABASE_URL_UNPOOLED": url, "TASKDECK_SIGN_IN_LIMIT": "1000"}
     async with serving(folder, "up", **named, **variables) as server:
-        shown = re.search(r"Dashboard\s+(http://\S+)", server.said)
-        assert shown, server.said
-        yield Deck(server, shown[1], url)
+        shown = re.search(r"Dashboard\s+(http://\S+)", server.output)
+        assert shown, server.output
+        yield Taskdeck(server, shown[1], url)
 
 
 @pytest.fixture(scope="session")
-async def deck(cluster: Cluster, way: Way, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Deck]:
-    """The stack that the tests share."""
+async def taskdeck(
+    cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Taskdeck]:
+    """The `taskdeck up` that the tests share."""
     url = await cluster.create("dashboard", "blank")
-    async with running_deck(url, way, tmp_path_factory.mktemp("deck")) as deck:
-        yield deck
+    async with running_taskdeck(url, request_url, tmp_path_factory.mktemp("taskdeck")) as taskdeck:
+        yield taskdeck
 
 
 @pytest.fixture
-async def fresh_limits(deck: Deck) -> AsyncGenerator[None]:
-    """The dashboard's limits by address as if nobody had asked for anything yet, for this test and the next one."""
-    await deck.sql('DELETE FROM auth."rateLimit"')
+async def fresh_limits(taskdeck: Taskdeck) -> AsyncGenerator[None]:
+    """Reset the dashboard's rate limits by address before and after the test."""
+    await taskdeck.sql('DELETE FROM auth."rateLimit"')
     yield
-    await deck.sql('DELETE FROM auth."rateLimit"')
+    await taskdeck.sql('DELETE FROM auth."rateLimit"')
 
 
 @asynccontextmanager
-async def opening_windows(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
-    """Windows that are closed at the end. Nothing that a page complained of may have gone unnoticed."""
+async def opening_windows(chromium: Browser, taskdeck: Taskdeck) -> AsyncGenerator[Visit]:
+    """Open windows and close them at the end; fails if a page had unexpected errors."""
     visitors: list[Visitor] = []
     async with AsyncExitStack() as windows:
 
-        async def enter(name: str = "Ada", *, known: bool = True, at: Deck | None = None, **look: Any) -> Visitor:
+        async def enter(name: str = "Ada", *, known: bool = True, at: Taskdeck | None = None, **look: Any) -> Visitor:
             context = await chromium.new_context(**look)
             windows.push_async_callback(context.close)
             email = f"{name.lower()}-{secrets.token_hex(4)}@example.com"
-            visitor = Visitor(at or deck, await context.new_page(), name, email)
+            visitor = Visitor(at or taskdeck, await context.new_page(), name, email)
             visitor.listen()
             visitors.append(visitor)
             if known:
@@ -232,20 +242,20 @@ async def opening_windows(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit
             return visitor
 
         yield enter
-    if complaints := [text for visitor in visitors for text in visitor.unforgiven()]:
-        pytest.fail("A page complained:\n" + "\n".join(complaints))
+    if page_errors := [text for visitor in visitors for text in visitor.unexpected_page_errors()]:
+        pytest.fail("A page complained:\n" + "\n".join(page_errors))
 
 
 @pytest.fixture
-async def visit(chromium: Browser, deck: Deck) -> AsyncGenerator[Visit]:
-    """Windows of one test."""
-    async with opening_windows(chromium, deck) as visit:
+async def visit(chromium: Browser, taskdeck: Taskdeck) -> AsyncGenerator[Visit]:
+    """Opens windows for one test."""
+    async with opening_windows(chromium, taskdeck) as visit:
         yield visit
 
 
 @asynccontextmanager
 async def agent(address: str, token: str) -> AsyncGenerator[Client]:
-    """An MCP client that holds a token."""
+    """An MCP client with a bearer token."""
     async with (
         bearing(token) as http,
         Client(streamable_http_client(f"{address}/mcp", http_client=http)) as client,
@@ -254,18 +264,18 @@ async def agent(address: str, token: str) -> AsyncGenerator[Client]:
 
 
 def bearing(token: str) -> httpx2.AsyncClient:
-    """An HTTP client that holds a token."""
+    """An HTTP client with a bearer token."""
     headers = {"authorization": f"Bearer {token}", "accept": "application/json, text/event-stream"}
     return httpx2.AsyncClient(headers=headers, timeout=30, trust_env=False)
 
 
 @dataclass
 class Callback:
-    """Where the browser comes back to, as with a program on this computer."""
+    """The loopback redirect URI of an OAuth client."""
 
     address: str
     answers: "asyncio.Queue[dict[str, str]]" = field(default_factory=asyncio.Queue[dict[str, str]])
-    knocks: int = 0
+    requests: int = 0
 
     @classmethod
     @asynccontextmanager
@@ -273,7 +283,7 @@ class Callback:
         here = cls("")
 
         async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            here.knocks += 1
+            here.requests += 1
             target = (await reader.readuntil(b"\r\n\r\n")).split()[1].decode()
             if target.startswith("/callback"):
                 here.answers.put_nowait({name: value[0] for name, value in parse_qs(urlsplit(target).query).items()})
@@ -286,25 +296,25 @@ class Callback:
             yield here
 
 
-async def register(deck: Deck, callback: Callback, name: str) -> dict[str, Any]:
-    """Make a client known that keeps no secret (RFC 7591)."""
-    wish = {"client_name": name, "redirect_uris": [callback.address], "token_endpoint_auth_method": "none"}
-    async with httpx2.AsyncClient(base_url=deck.dashboard, trust_env=False) as http:
-        answer = await http.post("/api/auth/oauth2/register", json=wish)
+async def register(taskdeck: Taskdeck, callback: Callback, name: str) -> dict[str, Any]:
+    """Register a public client (RFC 7591)."""
+    metadata = {"client_name": name, "redirect_uris": [callback.address], "token_endpoint_auth_method": "none"}
+    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, trust_env=False) as http:
+        answer = await http.post("/api/auth/oauth2/register", json=metadata)
     if answer.status_code != 201:
         pytest.fail(answer.text)
     return answer.json()
 
 
-def request_to(deck: Deck, callback: Callback, client_id: str, **more: str) -> str:
-    """The address of an authorization request."""
+def request_to(taskdeck: Taskdeck, callback: Callback, client_id: str, **more: str) -> str:
+    """The URL of an authorization request."""
     query = {"response_type": "code", "client_id": client_id, "redirect_uri": callback.address, "state": "s" * 20}
-    query |= {"resource": f"{deck.mcp}/mcp", "scope": SCOPES, "prompt": "consent"}
-    return f"{deck.dashboard}/api/auth/oauth2/authorize?{urlencode(query | more)}"
+    query |= {"resource": f"{taskdeck.mcp}/mcp", "scope": SCOPES, "prompt": "consent"}
+    return f"{taskdeck.dashboard}/api/auth/oauth2/authorize?{urlencode(query | more)}"
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Ask again until it is so."""
+    """Poll until the condition holds."""
     async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - a browser on the other side raises no event
             await asyncio.sleep(0.05)

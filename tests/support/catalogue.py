@@ -1,4 +1,4 @@
-"""What PostgreSQL's catalogue has to say for the walls between users to stand."""
+"""Checks of PostgreSQL's catalogue that isolation between users depends on."""
 
 import asyncpg
 
@@ -54,7 +54,7 @@ TRIGGERS = {
     "conversations_announce",
 }
 
-# An index or key that spans users tells one what another has. These may, and why:
+# A unique index across users reveals rows of other users by its violations. Allowed ones, with the reason:
 SPANNING = {
     "users_pkey": "the id is the person",
     "users_email": "not unique",
@@ -66,7 +66,7 @@ SPANNING = {
     "personal_access_tokens_hash": "a hash of 256 random bits",
     "messages_pkey": "the conversation belongs to its user by messages_conversation_fkey",
 }
-# A foreign key is checked behind the policies' back. These carry no owner, and why:
+# Foreign keys are checked without policies, so they must carry the owner. Exceptions, with the reason:
 OWNERLESS = {
     "team_members_team_id_fkey": "who may add to a team is a policy",
     "tasks_team_id_fkey": "which teams are writable is a policy, moves are checked by tasks_place",
@@ -82,7 +82,7 @@ QUESTIONS = {
         SELECT c.relname FROM pg_class c WHERE c.relowner IN ('taskdeck_app'::regrole, 'taskdeck_rls'::regrole)
         UNION ALL SELECT p.proname FROM pg_proc p WHERE p.proowner = 'taskdeck_app'::regrole
     """,
-    "{} may do without policies": """
+    "{} bypasses policies": """
         SELECT r.rolname FROM pg_roles r WHERE r.rolname IN ('taskdeck_app', 'taskdeck_rls')
         AND (r.rolsuper OR r.rolbypassrls OR r.rolcanlogin OR r.rolcreaterole OR r.rolcreatedb)
     """,
@@ -93,7 +93,7 @@ QUESTIONS = {
     "{} may create objects": """
         SELECT r FROM unnest(ARRAY['taskdeck_app', 'taskdeck_rls']) r WHERE has_schema_privilege(r, 'public', 'CREATE')
     """,
-    "{} may be emptied, watched or referenced by requests": """
+    "requests hold TRUNCATE, TRIGGER or REFERENCES on {}": """
         SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
         AND has_table_privilege('taskdeck_app', c.oid, 'TRUNCATE, TRIGGER, REFERENCES')
     """,
@@ -111,22 +111,22 @@ QUESTIONS = {
         SELECT p.polname FROM pg_policy p WHERE p.polroles NOT IN
             (ARRAY['taskdeck_app'::regrole::oid], ARRAY['taskdeck_rls'::regrole::oid])
     """,
-    "{} lets every row through": r"""
+    "{} admits every row": r"""
         SELECT p.polname FROM pg_policy p WHERE p.polroles = ARRAY['taskdeck_app'::regrole::oid]
         AND (concat(' ', pg_get_expr(p.polqual, p.polrelid)) ~* '^ true$|\mOR\s+\(?true'
             OR concat(' ', pg_get_expr(p.polwithcheck, p.polrelid)) ~* '^ true$|\mOR\s+\(?true')
     """,
-    "{} does not check what is written": """
+    "{} has no WITH CHECK": """
         SELECT p.polname FROM pg_policy p WHERE p.polcmd IN ('a', 'w', '*') AND p.polwithcheck IS NULL
     """,
-    "{} changes whose a row is": """
+    "requests may update the ownership column {}": """
         SELECT c.relname || '.' || a.attname FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
         WHERE c.relname IN ('tasks', 'task_shares', 'conversations', 'messages', 'team_members', 'teams')
         AND c.relnamespace = 'public'::regnamespace
         AND a.attname IN ('user_id', 'owner_id', 'shared_with_user_id', 'id', 'task_id', 'conversation_id')
         AND has_column_privilege('taskdeck_app', c.oid, a.attnum, 'UPDATE')
     """,
-    "{} shows rows of others": """
+    "{} shows rows of other users": """
         SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND (c.relkind = 'm'
             OR c.relkind = 'v' AND NOT coalesce(c.reloptions::text ~ 'security_invoker=(true|on|1)', false))
     """,
@@ -154,7 +154,7 @@ OWNERS = {"user_id", "owner_id", "shared_with_user_id"}
 
 
 async def misconfigurations(connection: Connection) -> list[str]:
-    """What is wrong, a sentence each."""
+    """One sentence for each violation."""
     found = [
         sentence.format(row[0]) for sentence, question in QUESTIONS.items() for row in await connection.fetch(question)
     ]
@@ -167,16 +167,16 @@ async def misconfigurations(connection: Connection) -> list[str]:
         if key["name"] not in OWNERLESS and not OWNERS & set(key["columns"]):
             found.append(f"{key['name']} does not carry the owner")
     there = await connection.fetch("SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled = 'O'")
-    found += [f"the trigger {name} is not there" for name in TRIGGERS - {row["tgname"] for row in there}]
+    found += [f"the trigger {name} is missing or disabled" for name in TRIGGERS - {row["tgname"] for row in there}]
     return found
 
 
 def _about_function(function: asyncpg.Record) -> list[str]:
     name = function["name"]
     checks = {
-        "sees behind the policies": function["definer"] and name not in DEFINERS,
-        "sees behind the policies as the wrong role": function["definer"] and function["owner"] != "taskdeck_rls",
-        "can be misled by a search path": function["definer"] and not function["closed"],
+        "bypasses policies without review": function["definer"] and name not in DEFINERS,
+        "bypasses policies as the wrong role": function["definer"] and function["owner"] != "taskdeck_rls",
+        "has no fixed search path": function["definer"] and not function["closed"],
         "may be called by requests": function["definer"]
         and function["callable"]
         and not function["trigger"]

@@ -1,9 +1,8 @@
-"""Processes that use an embedded PostgreSQL, to be stopped, killed and left to each other.
+"""Processes that use an embedded PostgreSQL and can be stopped and killed.
 
-A pytest plug-in: a test file that names it in `pytest_plugins` gets the fixtures `prepared`, `folder` and `short`. Test
-files also import from it before pytest could rewrite its assertions (PYTEST_DONT_REWRITE).
+A pytest plug-in: a test file that names it in `pytest_plugins` gets the fixtures `stopped_cluster`, `folder` and
+`short_path`. Test files also import from it before pytest could rewrite its assertions (PYTEST_DONT_REWRITE).
 """
-# The processes that matter are others'; nothing else runs in this one's loop.
 
 import asyncio
 import os
@@ -20,7 +19,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 
-# Enters, says the URI, and leaves when its input ends. Options follow the folder.
+# Uses the database, prints the URI, and stops when stdin closes. Options follow the folder.
 PROCESS = """
 import asyncio, os, signal, sys
 from pathlib import Path
@@ -44,7 +43,7 @@ async def come_and_go():
             await connection.close()
     print("done")
 
-if "nobody" in sys.argv:  # who may be unable to read the modules that are only imported on first use
+if "nobody" in sys.argv:  # import lazily loaded modules first: that user may be unable to read them
     import concurrent.futures.thread, encodings.idna, inspect, multiprocessing.util
     import anyio._backends._asyncio
     os.setgroups([]); os.setgid(65534); os.setuid(65534)
@@ -55,16 +54,16 @@ except EmbeddedError as error:
 """
 
 
-class Guest:
-    """One process inside the embedded database."""
+class ClientProcess:
+    """A process that uses the embedded database."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
 
     @classmethod
-    async def enter(
+    async def start(
         cls, data_dir: Path, *options: str, under: tuple[str, ...] = (), packages: Path | None = None
-    ) -> "Guest":
+    ) -> "ClientProcess":
         path = os.pathsep.join(str(part) for part in (packages, ROOT) if part)
         process = await asyncio.create_subprocess_exec(
             *under,
@@ -77,20 +76,20 @@ class Guest:
         return cls(process)
 
     async def first_line(self) -> str:
-        """The URI, or the first line of the error."""
+        """The printed URI, or the first line of the error."""
         assert self.process.stdout
         return (await self.process.stdout.readline()).decode().strip()
 
-    async def rest(self) -> str:
+    async def remaining_output(self) -> str:
         assert self.process.stdout
         return (await self.process.stdout.read()).decode()
 
-    async def leave(self) -> int:
+    async def stop(self) -> int:
         assert self.process.stdin
         self.process.stdin.close()
         return await self.process.wait()
 
-    async def get(self, signal_number: int) -> int:
+    async def kill(self, signal_number: int) -> int:
         self.process.send_signal(signal_number)
         return await self.process.wait()
 
@@ -103,8 +102,8 @@ async def ask(uri: str, query: str, password: str | None = None) -> object:
         await connection.close()
 
 
-async def ask_patiently(uri: str, query: str) -> object:
-    """For a server that is about to come back."""
+async def ask_until_answered(uri: str, query: str) -> object:
+    """Retry a query until the server has restarted."""
     async with asyncio.timeout(30):
         while True:
             with suppress(OSError, asyncpg.PostgresError):
@@ -121,7 +120,7 @@ def server_pid(data_dir: Path) -> int:
 
 
 def is_stopped(data_dir: Path) -> bool:
-    """No process has the cluster as its working directory, as PostgreSQL's have, and none says that it serves it."""
+    """Whether no PostgreSQL process works in the cluster's directory and no pid file names one."""
     data = data_dir / "postgres/data"
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -130,46 +129,46 @@ def is_stopped(data_dir: Path) -> bool:
     return not (data / "postmaster.pid").exists()
 
 
-async def last_words(guest: Guest) -> str:
-    text = await guest.first_line() + await guest.rest()
-    await guest.process.wait()
+async def all_output(client: ClientProcess) -> str:
+    text = await client.first_line() + await client.remaining_output()
+    await client.process.wait()
     return text
 
 
 @asynccontextmanager
-async def guests(data_dir: Path, count: int = 1, *options: str) -> AsyncGenerator[list[Guest]]:
-    inside = [await Guest.enter(data_dir, *options) for _ in range(count)]
+async def client_processes(data_dir: Path, count: int = 1, *options: str) -> AsyncGenerator[list[ClientProcess]]:
+    clients = [await ClientProcess.start(data_dir, *options) for _ in range(count)]
     try:
-        yield inside
+        yield clients
     finally:
-        for guest in inside:
-            if guest.process.returncode is None:
-                await guest.leave()
+        for client in clients:
+            if client.process.returncode is None:
+                await client.stop()
 
 
 @pytest.fixture(scope="module")
-async def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A cluster that was started and stopped once; tests take copies, which is faster than making new ones."""
-    folder = tmp_path_factory.mktemp("prepared")
-    async with guests(folder) as (guest,):
-        assert (await guest.first_line()).startswith("postgresql://")
+async def stopped_cluster(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cluster that was started and stopped once; copying it is faster than creating one."""
+    folder = tmp_path_factory.mktemp("stopped_cluster")
+    async with client_processes(folder) as (client,):
+        assert (await client.first_line()).startswith("postgresql://")
     return folder
 
 
-def copied(prepared: Path, target: Path) -> Path:
-    subprocess.run(["cp", "-a", prepared, target], check=True)
+def copied(stopped_cluster: Path, target: Path) -> Path:
+    subprocess.run(["cp", "-a", stopped_cluster, target], check=True)
     return target
 
 
 @pytest.fixture
-def short() -> Generator[Path]:
-    """A folder with a short path that everybody may enter."""
+def short_path() -> Generator[Path]:
+    """A folder with a short path, open to all users."""
     with TemporaryDirectory(dir="/tmp") as path:
         Path(path).chmod(0o755)
         yield Path(path)
 
 
 @pytest.fixture
-def folder(prepared: Path, tmp_path: Path) -> Generator[Path]:
-    yield copied(prepared, tmp_path / "data")
+def folder(stopped_cluster: Path, tmp_path: Path) -> Generator[Path]:
+    yield copied(stopped_cluster, tmp_path / "data")
     assert is_stopped(tmp_path / "data")

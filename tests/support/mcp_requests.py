@@ -1,4 +1,4 @@
-"""Requests to the MCP endpoint that differ from good ones in a header or a field."""
+"""Requests to the MCP endpoint with one unusual header or field."""
 
 import json
 from typing import Any
@@ -24,12 +24,12 @@ MODERN_CALL: dict[str, Any] = CALL | {"params": CALL["params"] | {"_meta": META}
 
 
 async def post(
-    house: RunningServer, content: object, drop: str = "", headers: dict[str, str] | None = None
+    server: RunningServer, content: object, drop: str = "", headers: dict[str, str] | None = None
 ) -> httpx2.Response:
-    """A request with good headers, but for those that are dropped or given."""
+    """Send a request with valid headers, except for those dropped or given."""
     data = content if isinstance(content, bytes) else json.dumps(content).encode()
     sent = {"content-type": "application/json", "accept": BOTH} | (headers or {})
-    async with house.client("alice", "mcp") as client:
+    async with server.client("alice", "mcp") as client:
         for name in tuple(client.headers):
             if name in ("accept", "content-type"):
                 del client.headers[name]
@@ -37,7 +37,7 @@ async def post(
 
 
 def refusal(response: httpx2.Response) -> tuple[int, int, Any, str]:
-    """Status, JSON-RPC code, id and sentence of an answer that is in the one form of all refusals."""
+    """Status, JSON-RPC code, id and message of an error response, after checking its common format."""
     assert response.headers["content-type"] == "application/json"
     assert response.headers["cache-control"] == "no-store"
     body = response.json()

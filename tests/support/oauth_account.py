@@ -1,4 +1,4 @@
-"""A person who signs in and allows clients by the requests that the pages make, where no page is looked at."""
+"""A user who signs in and authorizes clients by the requests of the pages, without a browser."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -9,40 +9,40 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 from mcp.client.auth import PKCEParameters
 
-from tests.support.browser import PASSWORD, Deck
+from tests.support.browser import PASSWORD, Taskdeck
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
 
 
 @dataclass
 class OAuthAccount:
-    """An account of the dashboard, and the session cookie that it signed up with."""
+    """A dashboard account with a session cookie."""
 
-    deck: Deck
+    taskdeck: Taskdeck
     http: httpx2.AsyncClient
     user_id: str = ""
     proof: PKCEParameters = field(default_factory=PKCEParameters.generate)
 
     @classmethod
     @asynccontextmanager
-    async def signed_up(cls, deck: Deck, email: str) -> "AsyncGenerator[OAuthAccount]":
+    async def signed_up(cls, taskdeck: Taskdeck, email: str) -> "AsyncGenerator[OAuthAccount]":
         async with httpx2.AsyncClient(
-            base_url=deck.dashboard, headers={"origin": deck.dashboard}, trust_env=False
+            base_url=taskdeck.dashboard, headers={"origin": taskdeck.dashboard}, trust_env=False
         ) as http:
             account = {"email": email, "password": PASSWORD, "name": "Ada"}
             response = await http.post("/api/auth/sign-up/email", json=account)
             assert response.status_code == 200, response.text
-            yield cls(deck, http, response.json()["user"]["id"])
+            yield cls(taskdeck, http, response.json()["user"]["id"])
 
     async def register(self, **metadata: Any) -> str:
-        """The id of a new public client."""
+        """Register a public client and return its id."""
         minimal = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
         response = await self.http.post("/api/auth/oauth2/register", json=minimal | metadata)
         assert response.status_code == 201, response.text
         return response.json()["client_id"]
 
     async def authorize(self, client_id: str, *, granted: str | None = None, **query: str) -> dict[str, str]:
-        """What the client is told after its user has allowed what it asks for, or only the scopes `granted`."""
+        """Authorize a client for the requested scopes, or only for `granted`; return the redirect parameters."""
         query = self._request(client_id) | query
         shown = await self.http.get("/api/auth/oauth2/authorize", params=query)
         assert shown.status_code in (302, 307), shown.text
@@ -55,7 +55,7 @@ class OAuthAccount:
         return dict(parse_qsl(urlsplit(str(response.json()["url"])).query))
 
     async def connect(self, client_id: str, *, granted: str | None = None, **query: str) -> dict[str, Any]:
-        """The tokens of a client that the user allows to act."""
+        """Authorize a client and return its tokens."""
         answer = await self.authorize(client_id, granted=granted, **query)
         grant = {"grant_type": "authorization_code", "code": answer["code"], "redirect_uri": REDIRECT_URI}
         grant["code_verifier"] = self.proof.code_verifier
@@ -72,4 +72,4 @@ class OAuthAccount:
     def _request(self, client_id: str) -> dict[str, str]:
         request = {"response_type": "code", "client_id": client_id, "redirect_uri": REDIRECT_URI, "state": "s" * 20}
         request |= {"code_challenge": self.proof.code_challenge, "code_challenge_method": "S256"}
-        return request | {"resource": f"{self.deck.mcp}/mcp", "scope": "mcp:read mcp:write"}
+        return request | {"resource": f"{self.taskdeck.mcp}/mcp", "scope": "mcp:read mcp:write"}

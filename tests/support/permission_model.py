@@ -1,4 +1,4 @@
-"""Who may see and do what, written down once more without a database: the model that Taskdeck is held against."""
+"""Who may see and do what, without a database: the model that Taskdeck is compared with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MANAGERS = ("owner", "admin")
 
 @dataclass
 class Task:
-    """What is known of a task."""
+    """A task of the model."""
 
     owner: str
     team: int | None
@@ -31,7 +31,7 @@ class Task:
 
 @dataclass
 class Chat:
-    """What is known of a conversation."""
+    """A conversation of the model."""
 
     owner: str
     messages: list[str]
@@ -40,7 +40,7 @@ class Chat:
 
 @dataclass
 class PermissionModel:
-    """Everything that exists. Each verb gives OK, REFUSED, or the exact sentence that a tool must say."""
+    """All tasks, teams and conversations. Each `may_` method returns OK, REFUSED, or the exact error of the tool."""
 
     tasks: dict[int, Task] = field(default_factory=dict[int, Task])
     teams: dict[int, dict[str, str]] = field(default_factory=dict[int, dict[str, str]])
@@ -49,7 +49,7 @@ class PermissionModel:
     def role(self, user: str, team: int | None) -> str | None:
         return None if team is None else self.teams.get(team, {}).get(user)
 
-    def standing(self, user: str, task_id: int) -> str | None:
+    def access_ignoring_deletion(self, user: str, task_id: int) -> str | None:
         """`owner`, `edit` or `view`, whether the task is deleted or not."""
         task = self.tasks.get(task_id)
         if task is None:
@@ -62,26 +62,26 @@ class PermissionModel:
         return "view" if role or share else None
 
     def access(self, user: str, task_id: int) -> str | None:
-        """As `standing`, and None for a deleted task."""
+        """Like `access_ignoring_deletion`, but None for a deleted task."""
         task = self.tasks.get(task_id)
-        return None if task is None or task.deleted is not None else self.standing(user, task_id)
+        return None if task is None or task.deleted is not None else self.access_ignoring_deletion(user, task_id)
 
     def children(self, user: str, task_id: int | None) -> set[int]:
-        """The subtasks right below a task that somebody sees."""
+        """The direct subtasks that the user sees."""
         return {n for n, task in self.tasks.items() if task.parent == task_id and self.access(user, n)}
 
     def parent(self, user: str, task_id: int) -> int | None:
-        """The task above one, if somebody sees it."""
+        """The parent, if the user sees it."""
         above = self.tasks[task_id].parent
         return above if above is not None and self.access(user, above) else None
 
     def is_below(self, user: str, task_id: int, above: int) -> bool:
-        """Whether a task is another or below it, as far as somebody can tell: tasks one could restore count."""
+        """Whether a task equals or is below another, along tasks that the user sees or could restore."""
         passed: set[int] = set()
         step: int | None = task_id
         while step is not None and step not in passed:
             deleted = self.tasks[step].deleted is not None
-            if not (self.standing(user, step) == "owner" if deleted else self.access(user, step)):
+            if not (self.access_ignoring_deletion(user, step) == "owner" if deleted else self.access(user, step)):
                 return False
             if step == above:
                 return True
@@ -90,19 +90,19 @@ class PermissionModel:
         return False
 
     def open_below(self, user: str, task_id: int) -> int:
-        """How many tasks below one somebody sees that are not completed."""
+        """The number of open subtasks at any depth that the user sees."""
         below = self._below(task_id, lambda n: self.access(user, n) is not None) - {task_id}
         return sum(self.tasks[n].status != "completed" for n in below)
 
     def delete_tree(self, user: str, task_id: int, call: int) -> int:
-        """Delete a task with what goes with it; how many subtasks that are, also if it was deleted before."""
+        """Delete a task and return the number of subtasks deleted with it, now or before."""
         if self.tasks[task_id].deleted is None:
             for n in self._below(task_id, lambda n: self.access(user, n) == "owner"):
                 self.tasks[n].deleted = call
         return len(self._deleted_together(user, task_id)) - 1
 
     def restore_tree(self, user: str, task_id: int) -> int:
-        """Restore a task with what went with it; how many subtasks that are."""
+        """Restore a task and return the number of subtasks restored with it."""
         if self.tasks[task_id].deleted is None:
             return 0
         back = self._deleted_together(user, task_id)
@@ -112,10 +112,12 @@ class PermissionModel:
 
     def _deleted_together(self, user: str, task_id: int) -> set[int]:
         call = self.tasks[task_id].deleted
-        return self._below(task_id, lambda n: self.tasks[n].deleted == call and self.standing(user, n) == "owner")
+        return self._below(
+            task_id, lambda n: self.tasks[n].deleted == call and self.access_ignoring_deletion(user, n) == "owner"
+        )
 
     def _below(self, task_id: int, goes: Callable[[int], bool]) -> set[int]:
-        """A task and those below it; below one that does not go, nothing does."""
+        """A task and its subtasks for which `goes` holds, without those below one for which it does not."""
         found, waiting = {task_id}, [task_id]
         while waiting:
             above = waiting.pop()
@@ -125,7 +127,7 @@ class PermissionModel:
         return found
 
     def seen(self, user: str, scope: str) -> dict[int, Task]:
-        """The live tasks that a listing shows."""
+        """The tasks in a list, not deleted."""
 
         def wanted(task: Task) -> bool:
             match scope:
@@ -170,8 +172,8 @@ class PermissionModel:
         return allowed or (REFUSED if self.is_below(user, parent, task_id) else OK)
 
     def may_delete(self, user: str, task_id: int) -> str:
-        standing = self.standing(user, task_id)
-        if standing == "owner":
+        access_ignoring_deletion = self.access_ignoring_deletion(user, task_id)
+        if access_ignoring_deletion == "owner":
             return OK
         return REFUSED if self.access(user, task_id) else no_task(task_id)
 

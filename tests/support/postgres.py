@@ -1,4 +1,4 @@
-"""Other PostgreSQLs to test against: Debian's, and a pooler in transaction mode in front of any."""
+"""Other PostgreSQL servers to test against: Debian's, and PgBouncer in transaction mode in front of any."""
 
 import asyncio
 import os
@@ -22,13 +22,13 @@ else:
     Connection = asyncpg.Connection
 
 PROGRAMS = max(Path("/usr/lib/postgresql").glob("*/bin"), default=Path())
-"""Debian's PostgreSQL, which is not on the path."""
+"""The programs of Debian's PostgreSQL, which are not on the PATH."""
 
 _CURVE = ("-pkeyopt", "ec_paramgen_curve:prime256v1")
 
 
 def _hand_over(folder: Path) -> Account:
-    """PostgreSQL and PgBouncer refuse root: run as the system's postgres, who gets the folder."""
+    """PostgreSQL and PgBouncer refuse to run as root: give the folder to the system user postgres and run as it."""
     if os.geteuid() != 0:
         return {}
     user = pwd.getpwnam("postgres")
@@ -54,9 +54,9 @@ async def _run(account: Account, *command: str | Path) -> None:
 
 @asynccontextmanager
 async def debian(tls_port: int = 0) -> AsyncGenerator[str]:
-    """Debian's PostgreSQL (15 in Debian 12) in a folder of its own; yields the superuser's URI.
+    """Run Debian's PostgreSQL (15 in Debian 12) in a new folder; yields the superuser's URI.
 
-    With `tls_port` it also listens there on 127.0.0.1, for passwords over TLS, with a certificate that it made itself.
+    With `tls_port` it also listens on 127.0.0.1 with TLS, passwords and a self-signed certificate.
     """
     with own_folder() as folder:
         async with _debian(folder, tls_port) as url:
@@ -65,7 +65,7 @@ async def debian(tls_port: int = 0) -> AsyncGenerator[str]:
 
 @contextmanager
 def own_folder() -> Generator[Path]:
-    """A folder right below the system's: pytest's own are closed to the users that servers run as."""
+    """A folder directly in the system's temporary directory: servers run as users who cannot enter pytest's."""
     with TemporaryDirectory(prefix="taskdeck-tests-") as folder:
         yield Path(folder)
 
@@ -92,7 +92,7 @@ async def _debian(folder: Path, tls_port: int) -> AsyncGenerator[str]:
 
 @asynccontextmanager
 async def pooled(url: str) -> AsyncGenerator[str]:
-    """Debian's PgBouncer in transaction mode in front of `url`; yields the address through it."""
+    """Run Debian's PgBouncer in transaction mode in front of `url`; yields the URL through it."""
     with own_folder() as folder:
         async with _pooled(url, folder) as through:
             yield through
@@ -106,7 +106,7 @@ async def _pooled(url: str, folder: Path) -> AsyncGenerator[str]:
     host, port = query["host"][0], query.get("port", ["5432"])[0]
     _let_through(Path(host))
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
-    # Who comes in is trusted: one password takes PgBouncer's only thread 10 ms, and each server begins with a dozen.
+    # No passwords: checking one takes PgBouncer's only thread 10 ms, and each server opens a dozen connections.
     (folder / "users.txt").write_text(f'"{user}" ""\n')
     (folder / "pgbouncer.ini").write_text(
         f"""[databases]

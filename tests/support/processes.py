@@ -1,4 +1,4 @@
-"""The `taskdeck` command as real processes: on free ports, with a data folder of their own, never left behind."""
+"""Runs the `taskdeck` command as real processes on free ports, each with its own data folder, and stops them."""
 
 import asyncio
 import logging
@@ -29,12 +29,12 @@ PATIENCE = 60.0
 
 
 def find_database(_data_dir: Path) -> dict[str, str]:
-    """The variables that lead to the database of a data folder: none, for it is in there. conftest.py has another."""
+    """Variables with the database URL of a data folder; none for the embedded one. conftest.py patches this."""
     return {}
 
 
 def environment(data_dir: Path, **variables: str) -> dict[str, str]:
-    """What a taskdeck of a test sees: nothing of the run's own settings."""
+    """The environment of a taskdeck process, without settings of the test run."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "DATABASE_", "PG"))}
     kept |= {"TASKDECK_DATA_DIR": str(data_dir), "TASKDECK_PORT": "0", "TASKDECK_DASHBOARD_PORT": "0"}
     if not any(name.startswith("DATABASE_") for name in variables):
@@ -43,26 +43,26 @@ def environment(data_dir: Path, **variables: str) -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended, and what it said."""
+class CommandResult:
+    """The exit status and output of a command."""
 
     status: int
     stdout: str
     stderr: str
 
 
-async def run(*arguments: str, data_dir: Path, **variables: str) -> Ended:
-    """Run a taskdeck command to its end."""
+async def run(*arguments: str, data_dir: Path, **variables: str) -> CommandResult:
+    """Run a taskdeck command until it exits."""
     process = await asyncio.create_subprocess_exec(
         TASKDECK, *arguments, env=environment(data_dir, **variables), stdin=DEVNULL, stdout=PIPE, stderr=PIPE
     )
     async with asyncio.timeout(PATIENCE):
         stdout, stderr = await process.communicate()
-    return Ended(process.returncode or 0, stdout.decode(), stderr.decode())
+    return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
-def typed(*arguments: str, data_dir: Path, **variables: str) -> Ended:
-    """Run a taskdeck command in this very process: for those that end before they need a database of the test's."""
+def run_in_process(*arguments: str, data_dir: Path, **variables: str) -> CommandResult:
+    """Run a taskdeck command in this process: faster, for commands that need no database of the test."""
     root, saved = logging.getLogger(), dict(os.environ)
     handlers, level = root.handlers[:], root.level
     stdout, stderr = StringIO(), StringIO()
@@ -78,11 +78,11 @@ def typed(*arguments: str, data_dir: Path, **variables: str) -> Ended:
             os.environ.clear()
             os.environ.update(saved)
             root.handlers[:], root.level = handlers, level
-    return Ended(status, stdout.getvalue(), stderr.getvalue())
+    return CommandResult(status, stdout.getvalue(), stderr.getvalue())
 
 
-async def run_node(program: str, *arguments: str, home: Path, **variables: str) -> Ended:
-    """Run a program of tests/node, with a home folder of its own."""
+async def run_node(program: str, *arguments: str, home: Path, **variables: str) -> CommandResult:
+    """Run a program of tests/node with its own home folder."""
     command = ROOT / "tests/node/node_modules/.bin" / program
     assert command.exists(), "make tests/node/node_modules/installed"
     variables = environment(home / "data", HOME=str(home), **variables)
@@ -91,17 +91,17 @@ async def run_node(program: str, *arguments: str, home: Path, **variables: str) 
     )
     async with asyncio.timeout(PATIENCE):
         stdout, stderr = await process.communicate()
-    return Ended(process.returncode or 0, stdout.decode(), stderr.decode())
+    return CommandResult(process.returncode or 0, stdout.decode(), stderr.decode())
 
 
 @dataclass
 class Server:
-    """A running `taskdeck serve` or `taskdeck up`. `said` is its standard output so far."""
+    """A running `taskdeck serve` or `taskdeck up`. `output` is what was read from stdout so far."""
 
     process: Process
     data_dir: Path
     log: Path
-    said: str = ""
+    output: str = ""
 
     @property
     def address(self) -> str:
@@ -112,21 +112,21 @@ class Server:
         return f"{self.address}/mcp"
 
     def token(self, user: str, audience: Audience = "mcp", **how: Any) -> str:
-        """A token of this server's own issuer."""
+        """A token of this server's local issuer."""
         settings = Settings.model_validate({"data_dir": self.data_dir, "public_url": self.address})
         return LocalIssuer(settings).mint(user, audience=audience, **how)
 
     async def read_until(self, text: str) -> None:
-        """Wait for a word on standard output."""
+        """Read stdout until it contains a text."""
         assert self.process.stdout
         async with asyncio.timeout(PATIENCE):
-            while text not in self.said:
+            while text not in self.output:
                 line = (await self.process.stdout.readline()).decode()
-                assert line, f"ended before it said {text!r}:\n{self.said}\n{self.log.read_text()[-4000:]}"
-                self.said += line
+                assert line, f"exited before it printed {text!r}:\n{self.output}\n{self.log.read_text()[-4000:]}"
+                self.output += line
 
     async def stop(self, number: int = signal.SIGTERM) -> int:
-        """Ask it to end; its exit status."""
+        """Send a signal and return the exit status."""
         with suppress(ProcessLookupError):
             self.process.send_signal(number)
         async with asyncio.timeout(PATIENCE):
@@ -134,7 +134,7 @@ class Server:
 
     @asynccontextmanager
     async def http(self, user: str = "", **headers: str) -> AsyncGenerator[httpx2.AsyncClient]:
-        """An HTTP client with a bearer for this user."""
+        """An HTTP client with a bearer token for the user."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if user:
             named["authorization"] = f"Bearer {self.token(user)}"
@@ -145,7 +145,7 @@ class Server:
 
     @asynccontextmanager
     async def client(self, user: str, mode: str = "auto") -> AsyncGenerator[Client]:
-        """An MCP client; `legacy` speaks 2025-11-25, `auto` the newest revision that both know."""
+        """An MCP client; mode `legacy` speaks 2025-11-25, `auto` the newest revision that both know."""
         async with (
             self.http(user) as http,
             Client(streamable_http_client(self.url, http_client=http), mode=mode) as client,
@@ -157,7 +157,7 @@ class Server:
 async def serving(
     data_dir: Path, command: str = "serve", *, program: str | Path = TASKDECK, **variables: str
 ) -> AsyncGenerator[Server]:
-    """`taskdeck serve` (or `up`), from its greeting on; ended when left, if it has not by then."""
+    """Run `taskdeck serve` (or `up`), from its startup banner until the context exits."""
     log = data_dir.with_name(f"{data_dir.name}.log")
     with log.open("ab") as errors:
         process = await asyncio.create_subprocess_exec(
@@ -173,7 +173,7 @@ async def serving(
 
 
 async def structured(client: Client, tool: str, **arguments: Any) -> dict[str, Any]:
-    """The structured result of a call that succeeds."""
+    """Call a tool that must succeed, and return its structured result."""
     result: CallToolResult = await client.call_tool(tool, arguments)
     assert not result.is_error, result.content
     assert result.structured_content is not None
@@ -181,7 +181,7 @@ async def structured(client: Client, tool: str, **arguments: Any) -> dict[str, A
 
 
 def postgres_processes(data_dir: Path) -> list[int]:
-    """Every process of the embedded PostgreSQL of this folder, the postmaster first."""
+    """The processes of the embedded PostgreSQL of this folder, postmaster first."""
     data, found = (data_dir / "postgres/data").resolve(), list[int]()
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -191,7 +191,7 @@ def postgres_processes(data_dir: Path) -> list[int]:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that this one started."""
+    """The direct child processes of a process."""
     found = list[int]()
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -201,7 +201,7 @@ def children(pid: int) -> list[int]:
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that other processes do and nobody announces."""
+    """Poll until the condition holds, for events of other processes that cannot be awaited."""
     async with asyncio.timeout(PATIENCE):
         while not condition():  # noqa: ASYNC110
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""The application as it is served: a real port, real sockets, the real database; and a wire that can be cut."""
+"""The application on a real port with the real database, and a database proxy that can fail."""
 
 import asyncio
 import hashlib
@@ -42,54 +42,54 @@ class RunningServer:
         return LocalIssuer(self.settings).mint(user, audience=audience, scopes=scopes, ttl=ttl)
 
     def client(self, user: str = "", audience: Audience = "api", **headers: str) -> httpx2.AsyncClient:
-        """Somebody's HTTP client; the server believes the address in x_forwarded_for, for it comes from loopback."""
+        """A user's HTTP client. The server trusts x_forwarded_for, because requests come from loopback."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if user:
             named["authorization"] = f"Bearer {self.token(user, audience)}"
         return httpx2.AsyncClient(base_url=self.url, headers=named, timeout=30)
 
     def open_socket(self, **options: Any) -> connect:
-        """A socket that has not said who it is."""
+        """A socket that has not authenticated."""
         return connect(self.socket_url, compression=None, **options)
 
     @asynccontextmanager
     async def socket(self, user: str, **options: Any) -> "AsyncGenerator[Listener]":
-        """A socket that is ready."""
+        """An authenticated socket."""
         async with self.open_socket(**options) as connection:
             listener = Listener(connection)
-            await listener.say(type="authenticate", token=self.token(user))
-            assert await listener.hear() == {"type": "ready"}
+            await listener.send(type="authenticate", token=self.token(user))
+            assert await listener.receive() == {"type": "ready"}
             yield listener
 
 
 @dataclass(frozen=True)
 class Listener:
-    """One end of a live socket."""
+    """The client side of a live socket."""
 
     connection: ClientConnection
 
-    async def say(self, **message: Any) -> None:
+    async def send(self, **message: Any) -> None:
         await self.connection.send(json.dumps(message))
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         return json.loads(await asyncio.wait_for(self.connection.recv(), 20))
 
     async def next_event(self) -> dict[str, Any]:
-        """The next change; whoever is told to look again looks elsewhere."""
-        while "event_type" not in (message := await self.hear()):
+        """The next change event; other messages are skipped."""
+        while "event_type" not in (message := await self.receive()):
             pass
         return message
 
     async def until_pong(self) -> list[dict[str, Any]]:
-        """Everything that comes before the answer to a ping."""
-        await self.say(type="ping")
-        heard: list[dict[str, Any]] = []
-        while (message := await self.hear()) != {"type": "pong"}:
-            heard.append(message)
-        return heard
+        """All messages before the pong to a ping."""
+        await self.send(type="ping")
+        received: list[dict[str, Any]] = []
+        while (message := await self.receive()) != {"type": "pong"}:
+            received.append(message)
+        return received
 
-    async def ending(self) -> tuple[int | None, str | None]:
-        """Read to the end; the close code and reason."""
+    async def wait_closed(self) -> tuple[int | None, str | None]:
+        """Read until the socket closes; return the close code and reason."""
         with suppress(ConnectionClosed):
             async for _ in self.connection:
                 pass
@@ -97,10 +97,10 @@ class Listener:
 
 
 @asynccontextmanager
-async def standing(
+async def running_server(
     settings: Settings, database_url: str, direct_url: str, send_buffer: int | None = None
 ) -> AsyncGenerator[RunningServer]:
-    """A server on a free port; with a small send buffer it soon notices who does not read."""
+    """Run a server on a free port; a small send buffer makes it notice slow readers soon."""
     listening = uvicorn_server.listen("127.0.0.1", 0)
     if send_buffer:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, send_buffer)
@@ -115,14 +115,14 @@ async def standing(
             built.set_result(uvicorn_server.build_http_server(app, draining.set))
             await built.result().serve([listening])
 
-    # A task of its own: fixtures end in another one than they began in.
+    # In a task, because fixtures are torn down in another task than they were set up in.
     serving = asyncio.create_task(serve())
     await asyncio.wait([serving, built], return_when=asyncio.FIRST_COMPLETED)
     if serving.done():
         serving.result()
     async with httpx2.AsyncClient(base_url=known.address) as client:
-        # Announcements are heard a moment after the first request is answered.
-        await succeeds(client, "/readyz")
+        # The listener connects a moment after the server starts to respond.
+        await wait_until_ok(client, "/readyz")
     try:
         yield RunningServer(known)
     finally:
@@ -132,31 +132,31 @@ async def standing(
 
 @asynccontextmanager
 async def personal_token(url: str, user: str) -> AsyncGenerator[tuple[str, Callable[[], Awaitable[None]]]]:
-    """A personal access token that may read, as the dashboard makes it, and what withdraws it."""
+    """A read-only personal access token, made as by the dashboard, and a function that revokes it."""
     token = f"tdp_{secrets.token_urlsafe(32)}"
     digest = hashlib.sha256(token.encode()).hexdigest()
     made = "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + interval '1 day')"
     connection = await asyncpg.connect(url)
 
-    async def withdraw() -> None:
+    async def revoke() -> None:
         await connection.fetchval("SELECT taskdeck_pat_revoke($1, $2)", user, number)
 
     try:
         number = await connection.fetchval(made, user, digest)
-        yield token, withdraw
+        yield token, revoke
     finally:
         await connection.close()
 
 
-async def succeeds(client: httpx2.AsyncClient, path: str) -> None:
-    """Ask until the answer is good."""
+async def wait_until_ok(client: httpx2.AsyncClient, path: str) -> None:
+    """Repeat a GET until it returns 200."""
     while (await client.get(path)).status_code != 200:  # noqa: ASYNC110 - a server raises no event
         await asyncio.sleep(0.05)
 
 
 @dataclass
-class Wire:
-    """A line to PostgreSQL that can be cut (refused, as by a server that is down) or go silent."""
+class DatabaseProxy:
+    """A proxy to PostgreSQL that can refuse connections, as a stopped server does, or stall."""
 
     target: str
     folder: Path
@@ -171,26 +171,26 @@ class Wire:
 
     async def __aenter__(self) -> Self:
         self._open.set()
-        await self.fix()
+        await self.restore()
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.cut()
 
     async def cut(self) -> None:
-        """End all lines; new ones are refused."""
+        """Abort all connections and refuse new ones."""
         if self._server is not None:
             self._server.close()
         (self.folder / ".s.PGSQL.5432").unlink(missing_ok=True)
         for line in tuple(self._lines):
             line.transport.abort()
 
-    def silence(self) -> None:
-        """Lines stay open and new ones are taken, but nothing comes through any more."""
+    def stall(self) -> None:
+        """Keep connections open and accept new ones, but transfer nothing."""
         self._open.clear()
 
-    async def fix(self) -> None:
-        """What was silent ends, as packets that come too late do; new lines work."""
+    async def restore(self) -> None:
+        """Accept connections again; stalled ones are aborted."""
         if not self._open.is_set():
             await self.cut()
             self._open.set()

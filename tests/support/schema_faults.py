@@ -1,11 +1,11 @@
-"""Mistakes in the schema, planted one at a time, and how each must come to light."""
+"""Faults planted in the schema one at a time, each with the finding that must report it."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Fault:
-    """What somebody gets wrong, and the finding that must name it."""
+    """A faulty change, and the finding that must report it."""
 
     sql: str
     found: str
@@ -20,76 +20,78 @@ RETURN (SELECT m FROM public.messages m WHERE m.search @@ websearch_to_tsquery('
 FAULTS = {
     "a policy is dropped": Fault("DROP POLICY tasks_select ON tasks", "tasks SELECT is granted without a policy"),
     "a policy is USING (true)": Fault(
-        "ALTER POLICY conversations_all ON conversations USING (true)", "a stranger reads conversations"
+        "ALTER POLICY conversations_all ON conversations USING (true)", "another user reads conversations"
     ),
     "a policy has OR true": Fault(
-        "ALTER POLICY tasks_select ON tasks USING (user_id = current_user_id() OR true)", "a stranger reads tasks"
+        "ALTER POLICY tasks_select ON tasks USING (user_id = current_user_id() OR true)", "another user reads tasks"
     ),
-    "a policy has OR in other words": Fault(
+    "a policy has an OR that is always true": Fault(
         "ALTER POLICY messages_all ON messages USING (user_id = current_user_id() OR length(content) > 0)",
-        "a stranger reads messages",
+        "another user reads messages",
     ),
     "an insert is not checked": Fault("ALTER POLICY tasks_insert ON tasks WITH CHECK (true)", "a task is forged"),
     "an update has no WITH CHECK": Fault(
         "DROP POLICY users_update ON users; CREATE POLICY users_update ON users FOR UPDATE TO taskdeck_app "
         "USING (id = current_user_id())",
-        "users_update does not check what is written",
+        "users_update has no WITH CHECK",
     ),
-    "a second policy lets more through": Fault(
-        "CREATE POLICY extra ON tasks FOR SELECT TO PUBLIC USING (status = 'pending')", "a stranger reads tasks"
+    "a second policy is more permissive": Fault(
+        "CREATE POLICY extra ON tasks FOR SELECT TO PUBLIC USING (status = 'pending')", "another user reads tasks"
     ),
-    "security is not forced and requests own the table": Fault(
+    "row-level security is not forced and requests own the table": Fault(
         "ALTER TABLE messages NO FORCE ROW LEVEL SECURITY; ALTER TABLE messages OWNER TO taskdeck_app",
-        "a stranger reads messages",
+        "another user reads messages",
     ),
-    "security is not forced": Fault(
+    "row-level security is not forced": Fault(
         "ALTER TABLE teams NO FORCE ROW LEVEL SECURITY", "teams has no forced row-level security"
     ),
-    "security is disabled": Fault("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", "a stranger reads tasks"),
-    "requests bypass policies": Fault("ALTER ROLE taskdeck_app BYPASSRLS", "a stranger reads idempotency_keys"),
-    "requests are the policies' role": Fault(
+    "row-level security is disabled": Fault("ALTER TABLE tasks DISABLE ROW LEVEL SECURITY", "another user reads tasks"),
+    "requests bypass policies": Fault("ALTER ROLE taskdeck_app BYPASSRLS", "another user reads idempotency_keys"),
+    "requests are members of the policies' role": Fault(
         "GRANT taskdeck_rls TO taskdeck_app", "the role of requests is a member of taskdeck_rls"
     ),
     "an empty user is a user": Fault(
         "CREATE OR REPLACE FUNCTION current_user_id() RETURNS text LANGUAGE sql STABLE "
         "RETURN current_setting('app.user_id', true)",
-        "nobody is somebody",
+        "an anonymous request has a user",
     ),
-    "a foreign key forgets the owner": Fault(
+    "a foreign key omits the owner": Fault(
         "ALTER TABLE messages DROP CONSTRAINT messages_conversation_fkey, ADD CONSTRAINT messages_conversation_fk "
         "FOREIGN KEY (conversation_id) REFERENCES conversations (id)",
-        "a message goes into a foreign conversation",
+        "a message is added to a foreign conversation",
     ),
-    "a share's foreign key is gone": Fault(
+    "a share's foreign key is missing": Fault(
         "ALTER TABLE task_shares DROP CONSTRAINT task_shares_task_fkey; "
         "ALTER POLICY task_shares_insert ON task_shares WITH CHECK (owner_id = current_user_id())",
         "a share is forged",
     ),
-    "a function forgets the user": Fault(_MATCHING, "a stranger searches messages"),
-    "a function forgets its search path": Fault(
-        "ALTER FUNCTION find_users(text) RESET search_path", "find_users(text) can be misled by a search path"
+    "a function does not filter by user": Fault(_MATCHING, "another user searches messages"),
+    "a function has no fixed search path": Fault(
+        "ALTER FUNCTION find_users(text) RESET search_path", "find_users(text) has no fixed search path"
     ),
-    "a function nobody reviewed sees everything": Fault(
+    "an unreviewed function sees everything": Fault(
         "CREATE FUNCTION everything() RETURNS SETOF tasks LANGUAGE sql SECURITY DEFINER SET search_path = '' "
         "RETURN (SELECT t FROM public.tasks t LIMIT 1)",
-        "everything() sees behind the policies",
+        "everything() bypasses policies without review",
     ),
-    "a dashboard function is open to requests": Fault(
+    "requests may call a dashboard function": Fault(
         "GRANT EXECUTE ON FUNCTION taskdeck_pat_list(text) TO taskdeck_app", "a request lists tokens"
     ),
-    "a task may change hands": Fault(
-        "GRANT UPDATE (user_id) ON tasks TO taskdeck_app", "tasks.user_id changes whose a row is"
+    "the owner of a task may be changed": Fault(
+        "GRANT UPDATE (user_id) ON tasks TO taskdeck_app", "requests may update the ownership column tasks.user_id"
     ),
     "history may be rewritten": Fault(
         "GRANT UPDATE ON task_events TO taskdeck_app", "task_events UPDATE is granted without a policy"
     ),
-    "a table may be emptied": Fault(
-        "GRANT TRUNCATE ON tasks TO taskdeck_app", "tasks may be emptied, watched or referenced by requests"
+    "a table may be truncated": Fault(
+        "GRANT TRUNCATE ON tasks TO taskdeck_app", "requests hold TRUNCATE, TRIGGER or REFERENCES on tasks"
     ),
-    "requests may create objects": Fault("GRANT CREATE ON SCHEMA public TO taskdeck_app", "a request makes a function"),
+    "requests may create objects": Fault(
+        "GRANT CREATE ON SCHEMA public TO taskdeck_app", "a request creates a function"
+    ),
     "moves are not checked": Fault("DROP TRIGGER tasks_place ON tasks", "an editor moves a task away"),
     "changes leave no history": Fault(
-        "DROP TRIGGER tasks_record_changed ON tasks", "the trigger tasks_record_changed is not there"
+        "DROP TRIGGER tasks_record_changed ON tasks", "the trigger tasks_record_changed is missing or disabled"
     ),
     "a team may lose its owner": Fault(
         "ALTER TABLE team_members DISABLE TRIGGER team_members_keep_owner", "the last owner leaves"
@@ -108,13 +110,13 @@ FAULTS = {
         "WITH CHECK (user_id = current_user_id() OR team_id = ANY (my_team_ids()))",
         "a viewer changes a team task",
     ),
-    "a new table is open": Fault(
+    "a new table has no policies": Fault(
         "CREATE TABLE notes (user_id text); GRANT SELECT ON notes TO taskdeck_app",
         "notes has no forced row-level security",
     ),
-    "a view is open": Fault(
+    "a view bypasses policies": Fault(
         "CREATE VIEW all_tasks AS SELECT * FROM tasks; GRANT SELECT ON all_tasks TO taskdeck_app",
-        "all_tasks shows rows of others",
+        "all_tasks shows rows of other users",
     ),
     "titles are unique across users": Fault(
         "CREATE UNIQUE INDEX one_title ON tasks (title)", "one_title is unique across users"

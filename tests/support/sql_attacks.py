@@ -1,7 +1,7 @@
-"""What somebody would try who could send SQL of their own as the role of requests.
+"""Attacks with arbitrary SQL as the role of requests.
 
-One household in a database: alice owns a team with gina (admin), carol (member) and dave (viewer), and shares her
-private task with erin (edit) and frank (view). bob is a stranger with rows of his own.
+The rows: alice owns a team with gina (admin), carol (member) and dave (viewer), and shares her private task with erin
+(edit) and frank (view). bob has rows of his own and nothing in common with the others.
 """
 
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ import asyncpg
 
 from tests.support.postgres import Connection
 
-HOUSEHOLD = """
+ROWS = """
 INSERT INTO users (id, email) SELECT n, n || '@example.com'
 FROM unnest(ARRAY['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'gina']) AS n;
 INSERT INTO teams (owner_id, name) VALUES ('alice', 'Home'), ('bob', 'Den'), ('erin', 'Attic'), ('gina', 'Shed');
@@ -37,19 +37,19 @@ TABLES = (
 
 @dataclass(frozen=True)
 class Attack:
-    """A statement that must be refused, or touch and tell nothing."""
+    """A statement that must fail, or change and return nothing."""
 
     by: str
     sql: str
 
 
 READING = {
-    f"a stranger reads {table}": Attack("bob", f"SELECT 1 FROM {table} t WHERE t::text ~ 'alice'") for table in TABLES
+    f"another user reads {table}": Attack("bob", f"SELECT 1 FROM {table} t WHERE t::text ~ 'alice'") for table in TABLES
 }
-NOBODY = {f"nobody reads {table}": Attack("", f"SELECT 1 FROM {table}") for table in TABLES} | {
-    "nobody is somebody": Attack("", "SELECT 1 WHERE current_user_id() IS NOT NULL"),
-    "nobody writes": Attack("", "INSERT INTO rate_limits VALUES ('', now(), 1, 'c')"),
-    "nobody makes a team": Attack("", "SELECT create_team('ghosts')"),
+NOBODY = {f"an anonymous request reads {table}": Attack("", f"SELECT 1 FROM {table}") for table in TABLES} | {
+    "an anonymous request has a user": Attack("", "SELECT 1 WHERE current_user_id() IS NOT NULL"),
+    "an anonymous request writes": Attack("", "INSERT INTO rate_limits VALUES ('', now(), 1, 'c')"),
+    "an anonymous request creates a team": Attack("", "SELECT create_team('ghosts')"),
 }
 FORGING = {
     "a task is forged": Attack("bob", "INSERT INTO tasks (user_id, title) VALUES ('alice', 'forged')"),
@@ -59,7 +59,7 @@ FORGING = {
     "a user is forged": Attack("bob", "INSERT INTO users (id) VALUES ('mallory')"),
     "a conversation is forged": Attack("bob", "INSERT INTO conversations (user_id) VALUES ('alice')"),
     "a message is forged": Attack("bob", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'forged')"),
-    "a message goes into a foreign conversation": Attack(
+    "a message is added to a foreign conversation": Attack(
         "bob", "INSERT INTO messages VALUES (1, 2, 'bob', 'user', 'forged')"
     ),
     "history is forged": Attack(
@@ -69,37 +69,39 @@ FORGING = {
     "an idempotency key is forged": Attack("bob", "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'p')"),
     "numbers are forged": Attack("bob", "INSERT INTO cached_statistics VALUES ('alice', 1, 9, 9, 9, '1:1:')"),
     "a rate limit is forged": Attack("bob", "INSERT INTO rate_limits VALUES ('carol', now(), 1000000)"),
-    "requests of another are counted": Attack("bob", "SELECT client_wait FROM take_request('carol', 'c', 1, 1)"),
-    "the count of all clients is used up": Attack("bob", "SELECT client_wait FROM take_request('bob', '', 1, 1)"),
+    "a request is counted for another user": Attack("bob", "SELECT client_wait FROM take_request('carol', 'c', 1, 1)"),
+    "the shared count of all clients is used": Attack("bob", "SELECT client_wait FROM take_request('bob', '', 1, 1)"),
     "a token is forged": Attack(
         "bob",
         "INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at) "
         "VALUES ('alice', 'x', repeat('1', 64), 'tdp_', 'mcp:read', now())",
     ),
-    "a task hangs below a foreign one": Attack(
+    "a task is put below a foreign one": Attack(
         "bob", "INSERT INTO tasks (user_id, title, parent_id) VALUES ('bob', 'below', 1)"
     ),
 }
 TEAMS = {
-    "a stranger joins": Attack("bob", "INSERT INTO team_members VALUES (1, 'bob', 'viewer')"),
+    "another user joins": Attack("bob", "INSERT INTO team_members VALUES (1, 'bob', 'viewer')"),
     "a member invites": Attack("carol", "INSERT INTO team_members VALUES (1, 'bob', 'member')"),
-    "a member rises": Attack("carol", "UPDATE team_members SET role = 'owner' WHERE user_id = 'carol'"),
-    "an admin rises": Attack("gina", "UPDATE team_members SET role = 'owner' WHERE user_id = 'gina' AND team_id = 1"),
-    "an admin dethrones the owner": Attack("gina", "UPDATE team_members SET role = 'viewer' WHERE user_id = 'alice'"),
-    "an admin throws the owner out": Attack("gina", "DELETE FROM team_members WHERE user_id = 'alice'"),
-    "a member throws another out": Attack("carol", "DELETE FROM team_members WHERE user_id = 'dave'"),
+    "a member promotes themselves": Attack("carol", "UPDATE team_members SET role = 'owner' WHERE user_id = 'carol'"),
+    "an admin promotes themselves": Attack(
+        "gina", "UPDATE team_members SET role = 'owner' WHERE user_id = 'gina' AND team_id = 1"
+    ),
+    "an admin demotes the owner": Attack("gina", "UPDATE team_members SET role = 'viewer' WHERE user_id = 'alice'"),
+    "an admin removes the owner": Attack("gina", "DELETE FROM team_members WHERE user_id = 'alice'"),
+    "a member removes another": Attack("carol", "DELETE FROM team_members WHERE user_id = 'dave'"),
     "the last owner leaves": Attack("alice", "DELETE FROM team_members WHERE user_id = 'alice'"),
-    "a task goes into a foreign team": Attack("bob", "UPDATE tasks SET team_id = 1 WHERE user_id = 'bob'"),
-    "a task is made in a foreign team": Attack(
+    "a task is moved into a foreign team": Attack("bob", "UPDATE tasks SET team_id = 1 WHERE user_id = 'bob'"),
+    "a task is created in a foreign team": Attack(
         "bob", "INSERT INTO tasks (user_id, team_id, title) VALUES ('bob', 1, 'intruder')"
     ),
-    "a viewer makes a team task": Attack(
+    "a viewer creates a team task": Attack(
         "dave", "INSERT INTO tasks (user_id, team_id, title) VALUES ('dave', 1, 'mine')"
     ),
-    "a team changes hands": Attack("gina", "UPDATE teams SET owner_id = 'gina' WHERE id = 1"),
+    "a team gets another owner": Attack("gina", "UPDATE teams SET owner_id = 'gina' WHERE id = 1"),
 }
 TAKING = {
-    "a stranger changes a task": Attack("bob", "UPDATE tasks SET title = 'x' WHERE user_id = 'alice'"),
+    "another user changes a task": Attack("bob", "UPDATE tasks SET title = 'x' WHERE user_id = 'alice'"),
     "a viewer changes a team task": Attack("dave", "UPDATE tasks SET title = 'x' WHERE id = 2"),
     "a reader changes a shared task": Attack("frank", "UPDATE tasks SET title = 'x' WHERE id = 1"),
     "a member steals a task": Attack("carol", "UPDATE tasks SET user_id = 'carol' WHERE id = 2"),
@@ -109,51 +111,51 @@ TAKING = {
     "an editor deletes a task": Attack("erin", "UPDATE tasks SET deleted_at = now() WHERE id = 1"),
     "a member deletes a task": Attack("carol", "UPDATE tasks SET deleted_at = now() WHERE id = 2"),
     "a member restores a task": Attack("carol", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
-    "a stranger restores a task": Attack("bob", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
+    "another user restores a task": Attack("bob", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
     "a task is deleted for good": Attack("alice", "DELETE FROM tasks WHERE id = 1"),
-    "a stranger repeats a task": Attack("bob", "SELECT repeat_task(1, NULL, NULL, NULL)"),
-    "a stranger deletes conversations": Attack("bob", "DELETE FROM conversations WHERE user_id = 'alice'"),
-    "a conversation changes hands": Attack("bob", "UPDATE conversations SET user_id = 'alice' WHERE user_id = 'bob'"),
+    "another user repeats a task": Attack("bob", "SELECT repeat_task(1, NULL, NULL, NULL)"),
+    "another user deletes conversations": Attack("bob", "DELETE FROM conversations WHERE user_id = 'alice'"),
+    "a conversation gets another owner": Attack(
+        "bob", "UPDATE conversations SET user_id = 'alice' WHERE user_id = 'bob'"
+    ),
     "a message is rewritten": Attack("alice", "UPDATE messages SET content = 'x'"),
     "history is rewritten": Attack("alice", "UPDATE task_events SET user_id = 'bob'"),
     "history is erased": Attack("alice", "DELETE FROM task_events"),
     "another's e-mail is changed": Attack("carol", "UPDATE users SET email = 'x@y.z' WHERE id = 'alice'"),
-    "everything is emptied": Attack("alice", "TRUNCATE tasks CASCADE"),
+    "every table is truncated": Attack("alice", "TRUNCATE tasks CASCADE"),
 }
 SHARING = {
-    "a stranger shares a task": Attack("bob", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'edit')"),
+    "another user shares a task": Attack("bob", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'edit')"),
     "a share is forged": Attack("bob", "INSERT INTO task_shares VALUES (1, 'carol', 'bob', 'edit')"),
-    "an editor shares on": Attack("erin", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'view')"),
-    "a member shares on": Attack("carol", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
+    "an editor shares a shared task": Attack("erin", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'view')"),
+    "a member shares a team task": Attack("carol", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
     "a reader becomes an editor": Attack("frank", "UPDATE task_shares SET permission = 'edit'"),
-    "a reader takes another's share": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'erin'"),
+    "a reader removes another's share": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'erin'"),
 }
 ASKING = {
-    "a stranger searches tasks": Attack("bob", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
-    "a stranger searches messages": Attack("bob", "SELECT 1 FROM matching_messages('secret')"),
-    "a stranger counts a team's shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(1) > 0"),
-    "a stranger counts shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(0) > 0"),
-    "a stranger is in no foreign team": Attack("bob", "SELECT 1 WHERE my_team_ids() && ARRAY[1::bigint]"),
-    "a viewer writes nowhere": Attack("dave", "SELECT 1 FROM unnest(my_writable_team_ids())"),
-    "a member manages nothing": Attack("carol", "SELECT 1 FROM unnest(my_managed_team_ids())"),
-    "an admin owns no other's team": Attack("gina", "SELECT 1 WHERE my_owned_team_ids() && ARRAY[1::bigint]"),
-    "a stranger has no shares": Attack("bob", "SELECT 1 FROM unnest(my_shared_task_ids())"),
-    "a reader edits nothing": Attack("frank", "SELECT 1 FROM unnest(my_editable_task_ids())"),
-    "a stranger has no contacts": Attack("bob", "SELECT 1 WHERE my_contact_ids() && ARRAY['alice']"),
-    "a stranger sees another's last changes": Attack(
-        "bob", "SELECT 1 FROM my_last_changes(9) c WHERE c.user_id <> 'bob'"
-    ),
+    "another user searches tasks": Attack("bob", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
+    "another user searches messages": Attack("bob", "SELECT 1 FROM matching_messages('secret')"),
+    "another user counts a team's shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(1) > 0"),
+    "another user counts shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(0) > 0"),
+    "another user is in a foreign team": Attack("bob", "SELECT 1 WHERE my_team_ids() && ARRAY[1::bigint]"),
+    "a viewer has a writable team": Attack("dave", "SELECT 1 FROM unnest(my_writable_team_ids())"),
+    "a member has a managed team": Attack("carol", "SELECT 1 FROM unnest(my_managed_team_ids())"),
+    "an admin owns another's team": Attack("gina", "SELECT 1 WHERE my_owned_team_ids() && ARRAY[1::bigint]"),
+    "another user has shares": Attack("bob", "SELECT 1 FROM unnest(my_shared_task_ids())"),
+    "a reader has an editable task": Attack("frank", "SELECT 1 FROM unnest(my_editable_task_ids())"),
+    "another user has contacts": Attack("bob", "SELECT 1 WHERE my_contact_ids() && ARRAY['alice']"),
+    "another user sees the last changes": Attack("bob", "SELECT 1 FROM my_last_changes(9) c WHERE c.user_id <> 'bob'"),
     "a request lists tokens": Attack("bob", "SELECT taskdeck_pat_list('alice')"),
-    "a request makes a token": Attack(
+    "a request creates a token": Attack(
         "bob", "SELECT taskdeck_pat_create('alice', NULL, NULL, 'x', repeat('1', 64), 't', 'mcp:read', now())"
     ),
     "a request revokes a token": Attack("bob", "SELECT taskdeck_pat_revoke('alice', 1)"),
-    "a request makes a function": Attack("bob", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql RETURN 1"),
+    "a request creates a function": Attack("bob", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql RETURN 1"),
 }
 
 ATTACKS = READING | NOBODY | FORGING | TEAMS | TAKING | SHARING | ASKING
 
-# The same words from those who may: without them, an attack could fail for a reason of its own.
+# The same statements by users who may: they prove that an attack fails because of who sends it.
 RIGHTS = {
     "the owner reads": Attack("alice", "SELECT 1 FROM tasks WHERE id IN (1, 2, 3) HAVING count(*) = 3"),
     "a member changes a team task": Attack("carol", "UPDATE tasks SET title = 'x' WHERE id = 2"),
@@ -165,15 +167,15 @@ RIGHTS = {
     "an admin shares a team task": Attack("gina", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
     "a member leaves": Attack("carol", "DELETE FROM team_members WHERE user_id = 'carol'"),
     "a reader gives a share back": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'frank'"),
-    "a conversation grows": Attack("alice", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'own')"),
+    "the owner adds a message": Attack("alice", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'own')"),
     "a member searches": Attack("carol", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
-    "somebody's request is counted": Attack("bob", "SELECT client_wait FROM take_request('bob', 'c', 1, 1)"),
+    "a user's own request is counted": Attack("bob", "SELECT client_wait FROM take_request('bob', 'c', 1, 1)"),
     "an editor repeats a task": Attack("erin", "SELECT repeat_task(1, NULL, NULL, NULL)"),
 }
 
 
 async def succeeds(connection: Connection, attack: Attack) -> bool:
-    """Whether a statement does or tells anything. The connection is a superuser's; everything is undone."""
+    """Whether a statement changes or returns anything. Takes a superuser's connection and rolls back."""
     undo = connection.transaction()
     await undo.start()
     try:
@@ -191,5 +193,5 @@ async def succeeds(connection: Connection, attack: Attack) -> bool:
 
 
 async def breaches(connection: Connection) -> list[str]:
-    """The attacks that succeed."""
+    """Names of the attacks that succeed."""
     return [name for name, attack in ATTACKS.items() if await succeeds(connection, attack)]

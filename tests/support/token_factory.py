@@ -1,4 +1,4 @@
-"""Makes tokens, good and bad, publishes the keys of the good ones on a real socket, and knocks at doors."""
+"""Makes valid and invalid tokens, serves the keys of the valid ones, and sends requests with them."""
 
 import asyncio
 import base64
@@ -25,8 +25,8 @@ from mcp_server.settings import Settings
 ADDRESS = "http://127.0.0.1:8000"
 ISSUER = "https://issuer.example"
 PING = b'{"jsonrpc": "2.0", "id": 1, "method": "ping"}'
-Door = Literal["mcp", "api", "socket"]
-DOORS: tuple[Door, ...] = ("mcp", "api", "socket")
+Endpoint = Literal["mcp", "api", "socket"]
+ENDPOINTS: tuple[Endpoint, ...] = ("mcp", "api", "socket")
 
 PrivateKey = Ed25519PrivateKey | ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 ED, OTHER = Ed25519PrivateKey.generate(), Ed25519PrivateKey.generate()
@@ -39,7 +39,7 @@ def encode(data: bytes) -> str:
 
 
 def sign(header: object, claims: object, key: PrivateKey | bytes = ED) -> str:
-    """A compact JWS of any header and claims (bytes go in as they are); a key of bytes means HMAC-SHA256."""
+    """A compact JWS of any header and claims (bytes are used as is); a key of type bytes means HMAC-SHA256."""
     parts = (part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, claims))
     text = ".".join(encode(part) for part in parts)
     if isinstance(key, bytes):
@@ -59,7 +59,7 @@ def header(*without: str, **changes: object) -> dict[str, object]:
 
 
 def claims(*without: str, **changes: object) -> dict[str, object]:
-    """What a good token says, changed. A function among the values is called now."""
+    """Valid claims with changes. Functions among the values are called now."""
     now = int(time.time())
     good: dict[str, object] = {
         "iss": ISSUER,
@@ -69,8 +69,8 @@ def claims(*without: str, **changes: object) -> dict[str, object]:
         "exp": now + 900,
         "scope": "mcp:read mcp:write",
     }
-    said = {name: value for name, value in (good | changes).items() if name not in without}
-    return {name: value() if callable(value) else value for name, value in said.items()}
+    named = {name: value for name, value in (good | changes).items() if name not in without}
+    return {name: value() if callable(value) else value for name, value in named.items()}
 
 
 def to_jwk(kid: str | None, key: PrivateKey, **changes: object) -> dict[str, object]:
@@ -93,8 +93,8 @@ ALL_KEYS = key_set(to_jwk("ed", ED), to_jwk("ec", EC), to_jwk("rsa", RSA))
 
 
 @dataclass
-class Publisher:
-    """An issuer's key address. `hang` accepts and never answers; `fetches` counts the requests."""
+class KeyServer:
+    """The JWKS endpoint of an issuer. With `hang` it never responds; `fetches` counts requests."""
 
     body: bytes = ALL_KEYS
     status: str = "200 OK"
@@ -121,17 +121,17 @@ class Publisher:
 
 
 @asynccontextmanager
-async def publishing(**how: Any) -> AsyncGenerator[Publisher]:
-    publisher = Publisher(**how)
-    server = await asyncio.start_server(publisher.answer, "127.0.0.1", 0)
-    publisher.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
+async def running_key_server(**how: Any) -> AsyncGenerator[KeyServer]:
+    key_server = KeyServer(**how)
+    server = await asyncio.start_server(key_server.answer, "127.0.0.1", 0)
+    key_server.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/jwks"
     async with server:
-        yield publisher
+        yield key_server
 
 
 @dataclass
 class Clock:
-    """Time that passes when a test says so."""
+    """A clock that tests set."""
 
     now: float
 
@@ -140,7 +140,7 @@ class Clock:
 
 
 def settings_for(folder: Path, **changes: Any) -> Settings:
-    """Settings of a server at ADDRESS, whatever the environment of the test run says."""
+    """Settings of a server at ADDRESS, independent of environment variables."""
     fixed: dict[str, Any] = {"host": "127.0.0.1", "port": 8000, "public_url": "", "DATABASE_URL": None}
     fixed |= dict.fromkeys(("issuer", "jwks_url", "token"))
     return Settings(data_dir=folder, **(fixed | changes))
@@ -169,7 +169,7 @@ async def send_request(
     query: str = "",
     body: bytes | list[bytes] = b"",
 ) -> Answer:
-    """One request as an ASGI server hands it over: headers may come twice, a socket may be denied by HTTP."""
+    """Send one request as an ASGI server would: with repeated headers, or a WebSocket that can be denied over HTTP."""
     named = dict(headers)
     sent = headers if "host" in named else (("host", "127.0.0.1:8000"), *headers)
     scope: Scope = {
@@ -213,14 +213,14 @@ async def send_request(
 
 @dataclass
 class GuardedApp:
-    """One application behind the three doors. `passed` are the callers that reached it."""
+    """An application behind authentication, with three endpoints. `callers` are those who reached it."""
 
     verifier: Verifier
-    passed: list[Any] = field(default_factory=list[Any])
+    callers: list[Any] = field(default_factory=list[Any])
     bodies: list[bytes] = field(default_factory=list[bytes])
 
     async def application(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.passed.append(scope.get("caller"))
+        self.callers.append(scope.get("caller"))
         if scope["type"] == "websocket":
             await send({"type": "websocket.accept"})
             return
@@ -237,14 +237,14 @@ class GuardedApp:
         inner = McpRequests(self.application, self.verifier.settings, lambda tool: writers.get(tool, "mcp:read"))
         return Authentication(inner, self.verifier)
 
-    async def send_request(self, door: Door, *headers: tuple[str, str], **request: Any) -> Answer:
+    async def send_request(self, endpoint: Endpoint, *headers: tuple[str, str], **request: Any) -> Answer:
         how: dict[str, Any] = {
             "mcp": {"kind": "http", "method": "POST", "path": "/mcp", "body": PING},
             "api": {"kind": "http", "method": "GET", "path": "/api/dashboard/statistics"},
             "socket": {"kind": "websocket", "method": "GET", "path": "/api/ws"},
-        }[door]
-        sent = (*headers, ("content-type", "application/json")) if door == "mcp" else headers
+        }[endpoint]
+        sent = (*headers, ("content-type", "application/json")) if endpoint == "mcp" else headers
         return await send_request(self.guarded(), *sent, **(how | request))
 
-    async def show(self, token: str, door: Door = "mcp", **request: Any) -> Answer:
-        return await self.send_request(door, ("authorization", f"Bearer {token}"), **request)
+    async def send_token(self, token: str, endpoint: Endpoint = "mcp", **request: Any) -> Answer:
+        return await self.send_request(endpoint, ("authorization", f"Bearer {token}"), **request)

@@ -48,24 +48,20 @@ WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
 
 
 @pytest.mark.parametrize(("tool", "arguments", "said"), WRONG)
-async def test_a_refusal_says_what_to_give_instead(
-    alice: Person, tool: str, arguments: dict[str, Any], said: str
-) -> None:
+async def test_error_says_what_to_send_instead(alice: Person, tool: str, arguments: dict[str, Any], said: str) -> None:
     assert await alice.refusal(tool, **arguments) == said
 
 
 @pytest.mark.parametrize("bad", ["x", 7, 1.5, True, [], {}, [7], {"a": 1}, "\ud800"], ids=repr)
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_no_value_of_another_kind_is_refused_in_the_words_of_our_insides(
-    alice: Person, tool: str, bad: object
-) -> None:
+async def test_wrong_type_errors_mention_no_internals(alice: Person, tool: str, bad: object) -> None:
     async with alice.client() as client:
         for name in TOOLS[tool].wire.input_schema.get("properties", {}):
             said = str((await client.call_tool(tool, {name: bad})).content)
             assert not any(word in said for word in INSIDES), said
 
 
-async def test_an_argument_in_the_wrong_place_is_told_what_goes_there(alice: Person) -> None:
+async def test_misplaced_argument_error_says_what_belongs_there(alice: Person) -> None:
     sentence = await alice.refusal("add_tasks", tasks=[{"title": "x"}, {"title": "y", "idempotency_key": "k"}])
     assert sentence == (
         "tasks.1.idempotency_key is not known there: tasks.1 takes title, description, priority, due, tags, team_id, "
@@ -73,7 +69,7 @@ async def test_an_argument_in_the_wrong_place_is_told_what_goes_there(alice: Per
     )
 
 
-async def test_null_is_refused_and_not_ignored(alice: Person) -> None:
+async def test_null_is_rejected_not_ignored(alice: Person) -> None:
     task = await alice.call("add_task", title="x", due="2027-03-01")
     assert await alice.refusal("update_task", task_id=task["id"], due=None) == (
         "due is null: leave it out. To empty the field, name it in clear."
@@ -96,7 +92,7 @@ async def test_null_is_refused_and_not_ignored(alice: Person) -> None:
     assert page["messages"][0]["tool_calls"] == calls, "what is only kept may hold nulls"
 
 
-async def test_of_a_batch_that_is_not_atomic_the_good_ones_are_added(alice: Person) -> None:
+async def test_valid_tasks_of_a_non_atomic_batch_are_added(alice: Person) -> None:
     said = [
         {"title": "Good"},
         {"title": " "},

@@ -92,7 +92,7 @@ async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[st
 
 
 @pytest.mark.parametrize(("revision", "scenario"), OURS)
-async def test_the_suite_finds_no_fault(address: str, revision: str, scenario: str, tmp_path: Path) -> None:
+async def test_conformance_suite_passes(address: str, revision: str, scenario: str, tmp_path: Path) -> None:
     how = ("--url", address, "--scenario", scenario, "--spec-version", revision, "-o", str(tmp_path / "out"))
     ended = await run_node("conformance", "server", *how, home=tmp_path)
     found = list((tmp_path / "out").rglob("checks.json"))

@@ -21,7 +21,7 @@ async def chat(alice: Person) -> int:
     return found
 
 
-async def test_messages_come_back_as_they_were_said(alice: Person) -> None:
+async def test_messages_round_trip_unchanged(alice: Person) -> None:
     calls = [{"name": "add_task", "arguments": {"title": "x", "n": [1, 2.5, None]}}]
     said = [
         message("You help.", "system"),
@@ -38,7 +38,7 @@ async def test_messages_come_back_as_they_were_said(alice: Person) -> None:
     assert page["conversation"] == started
 
 
-async def test_appending_tells_the_places(alice: Person) -> None:
+async def test_append_returns_sequence_numbers(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     for first, last in ((1, 2), (3, 4)):
         said = [message("a"), message("b")]
@@ -48,7 +48,7 @@ async def test_appending_tells_the_places(alice: Person) -> None:
     assert "role" in await alice.refusal("append_messages", conversation_id=chat, messages=[message("x", "robot")])
 
 
-async def test_reading_back_gives_every_message_once(alice: Person, chat: int) -> None:
+async def test_paging_returns_every_message_once(alice: Person, chat: int) -> None:
     page = await alice.call("get_conversation", conversation_id=chat)
     assert [m["content"] for m in page["messages"]] == [f"{n}" for n in range(71, 121)]
     found = page["messages"]
@@ -62,7 +62,7 @@ async def test_reading_back_gives_every_message_once(alice: Person, chat: int) -
     assert (empty["messages"], empty["has_more"]) == ([], False)
 
 
-async def test_a_read_stops_at_its_budget(alice: Person) -> None:
+async def test_page_stops_at_the_token_budget(alice: Person) -> None:
     said = [message("x" * 4000) for _ in range(10)]
     chat = (await alice.call("start_conversation", messages=said))["id"]
     sizes: list[int] = []
@@ -74,7 +74,7 @@ async def test_a_read_stops_at_its_budget(alice: Person) -> None:
     assert sizes == [1, 2, 3, 10]
 
 
-async def test_conversations_are_listed_by_their_last_message(alice: Person) -> None:
+async def test_conversations_are_ordered_by_last_message(alice: Person) -> None:
     chats = [(await alice.call("start_conversation", title=f"Chat {n}"))["id"] for n in range(5)]
     await alice.call("append_messages", conversation_id=chats[0], messages=[message("about whales")])
     page = await alice.call("list_conversations", limit=2)
@@ -93,7 +93,7 @@ async def test_conversations_are_listed_by_their_last_message(alice: Person) -> 
     assert "without cursor" in await alice.refusal("list_conversations", search="chat", cursor=cursor)
 
 
-async def test_messages_are_found_by_their_words(alice: Person) -> None:
+async def test_messages_are_found_by_words(alice: Person) -> None:
     first = (await alice.call("start_conversation", messages=[message("The Whale swims"), message("a whale sings")]))[
         "id"
     ]
@@ -111,14 +111,14 @@ async def test_messages_are_found_by_their_words(alice: Person) -> None:
     assert (await alice.call("search_messages", query='"'))["matches"] == []
 
 
-async def test_a_snippet_shows_the_match_in_a_long_message(alice: Person) -> None:
+async def test_snippet_shows_the_match_in_a_long_message(alice: Person) -> None:
     await alice.call("start_conversation", messages=[message("word " * 3000 + "needle " + "word " * 3000)])
     (match,) = (await alice.call("search_messages", query="needle"))["matches"]
     assert "needle" in match["snippet"]
     assert len(match["snippet"]) <= 200
 
 
-async def test_a_deleted_conversation_is_gone(alice: Person, chat: int) -> None:
+async def test_deleted_conversation_is_gone(alice: Person, chat: int) -> None:
     assert await alice.call("delete_conversation", conversation_id=chat) == {"conversation_id": chat, "deleted": True}
     for tool, arguments in (
         ("get_conversation", {}),
@@ -130,7 +130,7 @@ async def test_a_deleted_conversation_is_gone(alice: Person, chat: int) -> None:
     assert (await alice.call("search_messages", query="1"))["matches"] == []
 
 
-async def test_what_a_key_wrote_into_a_deleted_conversation_is_not_told_again(alice: Person) -> None:
+async def test_idempotency_key_does_not_reveal_a_deleted_conversation(alice: Person) -> None:
     started = {"title": "Short", "idempotency_key": "start"}
     chat = (await alice.call("start_conversation", **started))["id"]
     appended = {"conversation_id": chat, "messages": [message("x")], "idempotency_key": "append"}

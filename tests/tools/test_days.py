@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from storage.engine.database import Database
-from tests.conftest import Cluster, Person, Way, introduce
+from tests.conftest import Cluster, Person, RequestUrl, introduce
 from tests.support.postgres import Connection
 
 CLOCK = """
@@ -35,13 +35,13 @@ class Clock:
 
 
 @pytest.fixture(scope="module")
-async def database(cluster: Cluster, way: Way) -> AsyncGenerator[Database]:
+async def database(cluster: Cluster, request_url: RequestUrl) -> AsyncGenerator[Database]:
     """A database whose clock can be set."""
     url = await cluster.create("days", "blank")
     administrator = await asyncpg.connect(cluster.address("days"))
     await administrator.execute(CLOCK)
     await administrator.close()
-    async with Database.open(way(url)) as opened:
+    async with Database.open(request_url(url)) as opened:
         yield opened
     await cluster.drop("days")
 
@@ -106,7 +106,7 @@ async def urgency(somebody: Person) -> tuple[int, int]:
         ("America/Havana", "2026-11-01T03:59:59Z", "2026-10-31"),
     ],
 )
-async def test_the_trend_ends_with_the_person_s_day(
+async def test_trend_ends_with_the_persons_current_day(
     clock: Clock, in_zone: InZone, zone: str, moment: str, day: str
 ) -> None:
     somebody = await in_zone(zone)
@@ -118,7 +118,7 @@ async def test_the_trend_ends_with_the_person_s_day(
     assert (trend[0]["created"], trend[0]["completed"]) == (0, 0)
 
 
-async def test_what_was_done_just_before_midnight_was_done_yesterday(clock: Clock, in_zone: InZone) -> None:
+async def test_completion_just_before_midnight_counts_for_yesterday(clock: Clock, in_zone: InZone) -> None:
     people = {zone: await in_zone(zone) for zone in ("Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles")}
     for moment in ("2026-03-01T09:30:00Z", "2026-03-01T10:30:00Z", "2026-03-01T15:30:00Z", "2026-03-02T08:30:00Z"):
         await clock.set(moment)
@@ -138,7 +138,7 @@ async def test_what_was_done_just_before_midnight_was_done_yesterday(clock: Cloc
 
 @pytest.mark.parametrize("days", [1, 2, 366])
 @pytest.mark.parametrize(("zone", "start"), [("Pacific/Kiritimati", "T10:00:00Z"), ("Pacific/Pago_Pago", "T11:00:00Z")])
-async def test_the_first_day_of_a_trend_is_whole(
+async def test_first_day_of_a_trend_is_complete(
     clock: Clock, in_zone: InZone, zone: str, start: str, days: int
 ) -> None:
     """Counted is from the first moment of the first day on, as far from UTC as people live."""
@@ -171,7 +171,7 @@ async def test_the_first_day_of_a_trend_is_whole(
         ("Pacific/Pago_Pago", "2026-03-02T11:01:00Z", (2, 0)),
     ],
 )
-async def test_overdue_and_due_today_change_at_the_person_s_midnight(
+async def test_overdue_and_due_today_change_at_the_persons_midnight(
     clock: Clock, in_zone: InZone, zone: str, moment: str, counted: tuple[int, int]
 ) -> None:
     offset = {"Asia/Tokyo": "+09:00", "Pacific/Kiritimati": "+14:00", "America/Los_Angeles": "-08:00"}.get(
@@ -185,7 +185,7 @@ async def test_overdue_and_due_today_change_at_the_person_s_midnight(
     assert await urgency(somebody) == counted
 
 
-async def test_long_overdue_counts_and_far_ahead_does_not(clock: Clock, in_zone: InZone) -> None:
+async def test_long_overdue_counts_and_far_future_does_not(clock: Clock, in_zone: InZone) -> None:
     somebody = await in_zone("Asia/Tokyo")
     for due in ("0001-01-01", "2026-02-27", "2026-03-03", "9999-12-31", "9999-12-31T23:59:59Z"):
         await somebody.call("add_task", title=due, due=due)
@@ -193,7 +193,7 @@ async def test_long_overdue_counts_and_far_ahead_does_not(clock: Clock, in_zone:
     assert await urgency(somebody) == (2, 0)
 
 
-async def test_a_shared_date_is_the_same_date_for_everybody(clock: Clock, in_zone: InZone) -> None:
+async def test_shared_date_is_the_same_for_everybody(clock: Clock, in_zone: InZone) -> None:
     tokyo, los_angeles = await in_zone("Asia/Tokyo"), await in_zone("America/Los_Angeles")
     team = (await tokyo.call("create_team", name="Ocean"))["id"]
     await tokyo.call("add_team_member", team_id=team, user=los_angeles.email)
@@ -227,7 +227,7 @@ DUE = {
         ("Asia/Kolkata", "+05:30"),
     ],
 )
-async def test_dates_that_bound_a_list_are_the_person_s_days(in_zone: InZone, zone: str, offset: str) -> None:
+async def test_date_filters_use_the_persons_days(in_zone: InZone, zone: str, offset: str) -> None:
     somebody = await in_zone(zone)
     for title, due in DUE.items():
         await somebody.call("add_task", title=title, due=due.format(offset))
@@ -248,7 +248,7 @@ async def test_dates_that_bound_a_list_are_the_person_s_days(in_zone: InZone, zo
     assert await titles(somebody, **again) == ["1st 00:00", "1st 23:59"]
 
 
-async def test_a_moment_in_the_hour_that_comes_twice_bounds_a_list_as_a_moment(in_zone: InZone) -> None:
+async def test_moment_in_a_repeated_hour_filters_as_a_moment(in_zone: InZone) -> None:
     """Berlin's clock shows 02:30 twice on 2026-10-25, an hour apart."""
     somebody = await in_zone("Europe/Berlin")
     for title, due in (("first", "2026-10-25T02:30:00+02:00"), ("second", "2026-10-25T02:30:00+01:00")):
@@ -257,7 +257,7 @@ async def test_a_moment_in_the_hour_that_comes_twice_bounds_a_list_as_a_moment(i
     assert await titles(somebody, due_after="2026-10-25T02:15:00+01:00") == ["second"]
 
 
-async def test_the_first_date_of_all_can_be_listed_everywhere(in_zone: InZone) -> None:
+async def test_first_representable_date_can_be_listed_in_every_zone(in_zone: InZone) -> None:
     somebody = await in_zone("Asia/Tokyo")
     for due in ("9999-12-31", "0001-01-01"):
         await somebody.call("add_task", title=due, due=due)
@@ -266,7 +266,7 @@ async def test_the_first_date_of_all_can_be_listed_everywhere(in_zone: InZone) -
     assert await titles(somebody, sort="due", limit=1, cursor=first["next_cursor"]) == ["9999-12-31"]
 
 
-async def test_days_follow_when_the_person_moves(clock: Clock, in_zone: InZone) -> None:
+async def test_days_follow_a_change_of_time_zone(clock: Clock, in_zone: InZone) -> None:
     somebody = await in_zone("Asia/Tokyo")
     await clock.set("2026-03-01T16:00:00Z")
     await somebody.call("add_task", title="x", due="2026-03-01")

@@ -51,7 +51,7 @@ def text(result: CallToolResult) -> str:
     return getattr(result.content[0], "text", "")
 
 
-async def test_a_task_tells_who_changed_what_with_which_client(alice: Person, bob: Person):
+async def test_history_names_the_change_the_user_and_the_client(alice: Person, bob: Person):
     (task_id,) = await add(alice, "Write the report")
     await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
     await bob.call("update_task", task_id=task_id, title="Write the long report")
@@ -61,7 +61,7 @@ async def test_a_task_tells_who_changed_what_with_which_client(alice: Person, bo
     assert (shared["event_type"], created["event_type"]) == ("task_shared", "task_created")
 
 
-async def test_a_share_shows_nothing_that_was_there_before_it(alice: Person, bob: Person):
+async def test_share_shows_no_history_from_before_it(alice: Person, bob: Person):
     (task_id,) = await add(alice, "Plan")
     await alice.call("update_task", task_id=task_id, description="the secret")
     await alice.call("update_task", task_id=task_id, description="all is public")
@@ -77,7 +77,7 @@ async def test_a_share_shows_nothing_that_was_there_before_it(alice: Person, bob
     assert again["event_type"] == "task_shared"
 
 
-async def test_a_team_reads_the_history_of_its_time(alice: Person, bob: Person):
+async def test_team_sees_history_from_its_time_only(alice: Person, bob: Person):
     team = (await alice.call("create_team", name="Crew"))["id"]
     other = (await alice.call("create_team", name="Other"))["id"]
     (task_id,) = await add(alice, "Plan")
@@ -92,7 +92,7 @@ async def test_a_team_reads_the_history_of_its_time(alice: Person, bob: Person):
     assert (await bob.call("get_task", task_id=task_id))["history"] == [seen]
 
 
-async def test_a_parent_that_one_does_not_see_is_named_nowhere(alice: Person, bob: Person):
+async def test_invisible_parent_is_never_named(alice: Person, bob: Person):
     hidden, shown, task_id = await add(alice, "Hidden", "Shown", "Plan")
     for below in (shown, task_id):
         await alice.call("share_task", task_id=below, user=bob.email, permission="edit")
@@ -116,7 +116,7 @@ async def test_a_parent_that_one_does_not_see_is_named_nowhere(alice: Person, bo
     assert {"parent_id": [shown, hidden], "title": ["Plan", "The plan"]} in [e["changes"] for e in mine["history"]]
 
 
-async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_itself(alice: Person):
+async def test_client_without_a_name_in_the_token_is_known_by_its_client_info(alice: Person):
     server = build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=None))
     for mode in ("auto", "legacy"):
         async with Client(server, client_info=Implementation(name=f"editor-{mode}", version="1"), mode=mode) as client:
@@ -135,7 +135,7 @@ async def test_a_client_without_a_name_in_the_token_is_known_by_what_it_calls_it
         ("\U0001f600" * 101, "\U0001f600" * 100),
     ],
 )
-async def test_whatever_a_client_calls_itself_is_only_a_name(alice: Person, said: str, kept: str):
+async def test_client_info_is_only_a_name(alice: Person, said: str, kept: str):
     async with Client(
         build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=said))
     ) as client:
@@ -145,7 +145,7 @@ async def test_whatever_a_client_calls_itself_is_only_a_name(alice: Person, said
     assert [(event["user_id"], event["client"]) for event in task["history"]] == [(alice.user_id, kept)]
 
 
-async def test_undo_takes_back_the_last_changes_newest_first(alice: Person):
+async def test_undo_reverts_the_last_changes_newest_first(alice: Person):
     (task_id,) = await add(alice, "First")
     await alice.call("update_task", task_id=task_id, title="Second")
     await alice.call("complete_task", task_id=task_id)
@@ -174,7 +174,7 @@ async def test_undo_takes_back_the_last_changes_newest_first(alice: Person):
     assert "nothing that is left to undo" in await alice.refusal("undo")
 
 
-async def test_undo_touches_nobody_elses_changes(alice: Person, bob: Person):
+async def test_undo_does_not_touch_changes_of_other_users(alice: Person, bob: Person):
     (task_id,) = await add(alice, "Shared")
     await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
     await bob.call("update_task", task_id=task_id, title="Bob's words")
@@ -185,7 +185,7 @@ async def test_undo_touches_nobody_elses_changes(alice: Person, bob: Person):
     assert "no longer yours" in await bob.refusal("undo")
 
 
-async def test_undo_overwrites_nothing_that_somebody_else_wrote(alice: Person, bob: Person):
+async def test_undo_does_not_overwrite_later_changes_of_other_users(alice: Person, bob: Person):
     (task_id,) = await add(alice, "First")
     await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
     await alice.call("update_task", task_id=task_id, title="Second", priority="urgent")
@@ -195,7 +195,7 @@ async def test_undo_overwrites_nothing_that_somebody_else_wrote(alice: Person, b
     assert (task["title"], task["priority"]) == ("Bob's words", "urgent")
 
 
-async def test_undo_takes_the_rights_that_the_change_takes(alice: Person, bob: Person, carol: Person):
+async def test_undo_requires_the_rights_of_the_change(alice: Person, bob: Person, carol: Person):
     """Whoever lost a right since cannot use it by undoing."""
     team = (await alice.call("create_team", name="Crew"))["id"]
     await alice.call("add_team_member", team_id=team, user=bob.email, role="admin")
@@ -211,11 +211,11 @@ async def test_undo_takes_the_rights_that_the_change_takes(alice: Person, bob: P
 
 
 @pytest.mark.parametrize("count", [0, 21, "all"])
-async def test_undo_names_the_range_of_count(alice: Person, count: object):
+async def test_undo_error_names_the_range_of_count(alice: Person, count: object):
     assert "count" in await alice.refusal("undo", count=count)
 
 
-async def test_a_batch_is_deleted_whole_and_one_undo_brings_it_back(alice: Person):
+async def test_batch_is_deleted_atomically_and_one_undo_restores_it(alice: Person):
     chosen = await add(alice, *(f"Task {n}" for n in range(5)))
     deleted = await alice.call("delete_task", task_ids=[*chosen, chosen[0]])
     assert [task["id"] for task in deleted["tasks"]] == chosen
@@ -224,7 +224,7 @@ async def test_a_batch_is_deleted_whole_and_one_undo_brings_it_back(alice: Perso
     assert await titles(alice) == {f"Task {n}" for n in range(5)}
 
 
-async def test_a_batch_with_somebody_elses_task_deletes_nothing(alice: Person, bob: Person):
+async def test_batch_with_a_task_of_another_user_deletes_nothing(alice: Person, bob: Person):
     mine, (theirs,) = await add(alice, "A", "B"), await add(bob, "C")
     refusal = await alice.refusal("delete_task", task_ids=[*mine, theirs])
     assert refusal == f"No task {theirs}. Use list_tasks to find its id. Nothing was deleted."
@@ -232,11 +232,11 @@ async def test_a_batch_with_somebody_elses_task_deletes_nothing(alice: Person, b
 
 
 @pytest.mark.parametrize("arguments", [{}, {"task_id": 1, "task_ids": [1]}, {"confirm": True}])
-async def test_deleting_takes_one_id_or_several(alice: Person, arguments: dict[str, Any]):
+async def test_delete_requires_either_task_id_or_task_ids(alice: Person, arguments: dict[str, Any]):
     assert "either task_id, or task_ids" in await alice.refusal("delete_task", **arguments)
 
 
-async def test_a_client_that_can_ask_has_the_user_confirm_a_delete_of_many(alice: Person):
+async def test_elicitation_confirms_deletion_of_many_tasks(alice: Person):
     chosen, asked = await add(alice, *(f"Task {n}" for n in range(12))), list[str]()
     async with client_of(alice, ElicitResult(action="accept", content={"yes": True}), asked) as client:
         result = await client.call_tool("delete_task", {"task_ids": chosen})
@@ -256,7 +256,7 @@ async def test_a_client_that_can_ask_has_the_user_confirm_a_delete_of_many(alice
         ElicitResult(action="accept", content={"yes": "true"}),
     ],
 )
-async def test_anything_but_a_yes_deletes_nothing(alice: Person, answer: ElicitResult):
+async def test_anything_but_acceptance_deletes_nothing(alice: Person, answer: ElicitResult):
     chosen = await add(alice, *(f"Task {n}" for n in range(6)))
     async with client_of(alice, answer) as client:
         result = await client.call_tool("delete_task", {"task_ids": chosen})
@@ -265,7 +265,7 @@ async def test_anything_but_a_yes_deletes_nothing(alice: Person, answer: ElicitR
     assert len(await titles(alice)) == 6
 
 
-async def test_a_yes_to_other_tasks_does_not_count(alice: Person):
+async def test_acceptance_for_other_tasks_does_not_count(alice: Person):
     """What is confirmed are the very words of the question."""
     first, second = await add(alice, *"abcdef"), await add(alice, *"ghijkl")
     yes = ElicitResult(action="accept", content={"yes": True})
@@ -281,7 +281,7 @@ async def test_a_yes_to_other_tasks_does_not_count(alice: Person):
 
 
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_a_client_that_cannot_ask_is_told_to_confirm_explicitly(alice: Person, mode: Any):
+async def test_client_without_elicitation_is_told_to_confirm_explicitly(alice: Person, mode: Any):
     chosen = await add(alice, *"abcdef")
     async with client_of(alice, None, mode=mode) as client:
         refused = await client.call_tool("delete_task", {"task_ids": chosen})
@@ -304,7 +304,7 @@ async def call_within(person: Person, conversation: object, tool: str, **argumen
         return await client.call_tool(tool, arguments, meta={KEY: conversation})  # pyright: ignore[reportArgumentType]
 
 
-async def test_a_call_is_kept_in_the_conversation_that_it_names(alice: Person):
+async def test_call_is_recorded_in_the_named_conversation(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     added = await call_within(alice, chat, "add_task", title="Kept")
     listed = await call_within(alice, chat, "list_tasks")
@@ -314,7 +314,7 @@ async def test_a_call_is_kept_in_the_conversation_that_it_names(alice: Person):
     ]
 
 
-async def test_a_kept_call_that_is_refused_changes_nothing_and_its_refusal_is_kept(alice: Person):
+async def test_refused_recorded_call_changes_nothing_and_its_error_is_recorded(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     refused = await call_within(alice, chat, "add_tasks", tasks=[{"title": "Good"}, {"title": "Bad", "due": "soon"}])
     assert refused.is_error
@@ -323,7 +323,7 @@ async def test_a_kept_call_that_is_refused_changes_nothing_and_its_refusal_is_ke
     assert message["error"] == text(refused)
 
 
-async def test_a_call_that_takes_too_long_is_ended_and_not_kept(alice: Person, cluster: Cluster):
+async def test_call_that_times_out_is_not_recorded(alice: Person, cluster: Cluster):
     chat = (await alice.call("start_conversation"))["id"]
     administrator = await asyncpg.connect(cluster.address("tests"))
     await administrator.execute(SLOW)
@@ -341,7 +341,7 @@ CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'Slow'
 """
 
 
-async def test_a_call_for_somebody_elses_conversation_has_no_effect(alice: Person, bob: Person):
+async def test_recording_into_a_conversation_of_another_user_has_no_effect(alice: Person, bob: Person):
     theirs = (await bob.call("start_conversation"))["id"]
     nowhere = theirs + 1_000_000
     for conversation in (theirs, nowhere):
@@ -352,27 +352,27 @@ async def test_a_call_for_somebody_elses_conversation_has_no_effect(alice: Perso
 
 
 @pytest.mark.parametrize("conversation", ["seven", 0, -1, True, 2**63, [1]])
-async def test_a_conversation_that_is_no_id_is_refused(alice: Person, conversation: object):
+async def test_invalid_conversation_id_is_rejected(alice: Person, conversation: object):
     refused = await call_within(alice, conversation, "add_task", title="Never")
     assert "must be a conversation's id" in text(refused)
     assert await titles(alice) == set()
 
 
-async def test_a_token_that_only_reads_keeps_no_calls(alice: Person):
+async def test_read_only_token_records_no_calls(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     reader = replace(alice, scopes=frozenset({"mcp:read"}))
     assert "mcp:write" in text(await call_within(reader, chat, "list_tasks"))
     assert await kept(alice, chat) == []
 
 
-async def test_a_server_that_only_reads_keeps_no_calls(alice: Person):
+async def test_read_only_server_records_no_calls(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     reader = replace(alice, settings=alice.settings.model_copy(update={"read_only": True}))
     assert "keeps no calls" in text(await call_within(reader, chat, "list_tasks"))
     assert await kept(alice, chat) == []
 
 
-async def test_a_long_call_is_kept_clipped_and_says_so(alice: Person):
+async def test_long_call_is_recorded_truncated(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     await call_within(
         alice, chat, "add_tasks", tasks=[{"title": f"Task {n}", "description": "ä" * 4000} for n in range(9)]
@@ -385,7 +385,7 @@ async def test_a_long_call_is_kept_clipped_and_says_so(alice: Person):
     assert len(await titles(alice)) == 9
 
 
-async def test_undo_takes_back_a_kept_call_as_well(alice: Person):
+async def test_undo_reverts_a_recorded_call(alice: Person):
     chat = (await alice.call("start_conversation"))["id"]
     await call_within(alice, chat, "add_task", title="Kept")
     await call_within(alice, chat, "undo")

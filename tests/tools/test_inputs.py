@@ -31,7 +31,7 @@ async def said_of(somebody: Person, tool: str, arguments: dict[str, Any]) -> str
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_an_unknown_argument_is_refused_by_name(alice: Person, tool: str) -> None:
+async def test_unknown_argument_is_rejected_by_name(alice: Person, tool: str) -> None:
     sentence = await alice.refusal(tool, user_id="bob")
     assert "user_id is not an argument of " + tool in sentence
 
@@ -73,7 +73,7 @@ async def test_an_unknown_argument_is_refused_by_name(alice: Person, tool: str) 
         ("fetch", "id", {"id": "BAD"}),
     ],
 )
-async def test_text_that_cannot_be_stored_is_refused_by_field(
+async def test_unstorable_text_is_rejected_by_field(
     alice: Person, tool: str, field: str, arguments: dict[str, Any], bad: str
 ) -> None:
     sentence = await said_of(alice, tool, _with(arguments, bad))
@@ -110,7 +110,7 @@ def _may_be_absent(tool: str, field: str) -> bool:
     ("tool", "field", "bad"),
     [(*number, bad) for number in NUMBERS for bad in NO_NUMBERS if bad is not None or not _may_be_absent(*number)],
 )
-async def test_a_number_out_of_range_is_refused_by_field(alice: Person, tool: str, field: str, bad: Any) -> None:
+async def test_out_of_range_number_is_rejected_by_field(alice: Person, tool: str, field: str, bad: Any) -> None:
     others = {"add_task": {"title": "x"}, "get_conversation": {"conversation_id": 1}}
     sentence = await said_of(alice, tool, others.get(tool, {}) | {field: bad})
     assert sentence.startswith(field), sentence
@@ -138,7 +138,7 @@ async def test_a_number_out_of_range_is_refused_by_field(alice: Person, tool: st
 @pytest.mark.parametrize(
     ("tool", "field"), [("add_task", "due"), ("list_tasks", "due_before"), ("list_tasks", "due_after")]
 )
-async def test_a_date_that_is_none_is_refused_by_field(alice: Person, tool: str, field: str, due: str) -> None:
+async def test_invalid_date_is_rejected_by_field(alice: Person, tool: str, field: str, due: str) -> None:
     others = {"title": "x"} if tool == "add_task" else {}
     sentence = await alice.refusal(tool, **others, **{field: due})
     assert sentence.startswith(field), sentence
@@ -156,13 +156,13 @@ async def test_a_date_that_is_none_is_refused_by_field(alice: Person, tool: str,
         ("9999-12-31", "9999-12-31"),
     ],
 )
-async def test_a_date_stays_a_date_and_a_moment_keeps_its_offset(alice: Person, said: str, kept: str) -> None:
+async def test_dates_stay_dates_and_moments_keep_their_offset(alice: Person, said: str, kept: str) -> None:
     assert (await alice.call("add_task", title="x", due=said))["due"] == kept
 
 
 @pytest.mark.parametrize("letter", ["x", "ß", "\U0001f600", "\u0301", "\u202e"])
 @pytest.mark.parametrize(("field", "limit"), [("title", 500), ("tags", 50)])
-async def test_length_counts_in_code_points(alice: Person, field: str, limit: int, letter: str) -> None:
+async def test_length_counts_code_points(alice: Person, field: str, limit: int, letter: str) -> None:
     def task(length: int) -> dict[str, Any]:
         text = letter * length
         return {"title": text} if field == "title" else {"title": "x", "tags": [text]}
@@ -175,7 +175,7 @@ async def test_length_counts_in_code_points(alice: Person, field: str, limit: in
 
 
 @pytest.mark.parametrize("letter", ["x", "é", "\U0001f600"])
-async def test_long_texts_count_in_bytes(alice: Person, letter: str) -> None:
+async def test_long_texts_count_bytes(alice: Person, letter: str) -> None:
     size = len(letter.encode())
     text = letter * (16384 // size)
     task = await alice.call("add_task", title="x", description=text)
@@ -196,7 +196,7 @@ async def test_long_texts_count_in_bytes(alice: Person, letter: str) -> None:
 @pytest.mark.parametrize(
     "text", [EMOJI, COMBINING, "\u202eabc\u2066", "\ufeffx", "<b>&amp;</b>", "'; DROP TABLE", "\x7f\x1b[0m"]
 )
-async def test_odd_text_comes_back_as_it_was_said(alice: Person, text: str) -> None:
+async def test_unusual_text_round_trips_unchanged(alice: Person, text: str) -> None:
     task = await alice.call("add_task", title=text, description=text, tags=[text])
     assert (task["title"], task["description"], task["tags"]) == (text, text, [text])
     calls = [{"name": text, "arguments": {text: [text, 1.5, None, True]}}]
@@ -207,7 +207,7 @@ async def test_odd_text_comes_back_as_it_was_said(alice: Person, text: str) -> N
     assert (page["messages"][0]["content"], page["messages"][0]["tool_calls"]) == (text, calls)
 
 
-async def test_too_many_are_refused_by_field(alice: Person) -> None:
+async def test_too_many_items_are_rejected_by_field(alice: Person) -> None:
     assert "tags is too long: at most 20" in await alice.refusal(
         "add_task", title="x", tags=[str(n) for n in range(21)]
     )
@@ -276,7 +276,7 @@ async def generated(somebody: Person, tool: str, arguments: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_no_arguments_are_our_fault(alice: Person, tool: str) -> None:
+async def test_no_arguments_cause_an_internal_error(alice: Person, tool: str) -> None:
     loop = asyncio.get_running_loop()
 
     @hypothesis_settings(

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.processes import TASKDECK, Ended, Server, run_node, serving
+from tests.support.processes import TASKDECK, CommandResult, Server, run_node, serving
 
 ERAS = ("legacy", "modern")
 
@@ -17,7 +17,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ser
         yield running
 
 
-async def inspect(server: Server, *question: str, bearer: bool = True) -> Ended:
+async def inspect(server: Server, *question: str, bearer: bool = True) -> CommandResult:
     given = ("--header", f"Authorization: Bearer {server.token('inspector')}") if bearer else ()
     how = ("--cli", server.url, "--transport", "http", *given, "--stored-auth-only", "--format", "json")
     return await run_node("mcp-inspector", *how, *question, home=server.data_dir.parent)
@@ -29,7 +29,7 @@ async def learn(server: Server, *question: str) -> dict[str, Any]:
     return json.loads(ended.stdout)["result"]
 
 
-async def test_it_finds_no_fault_in_the_schemas(server: Server) -> None:
+async def test_inspector_finds_no_schema_errors(server: Server) -> None:
     listed = await learn(server, "--method", "tools/list", "--strict")
     assert {"add_task", "list_tasks", "get_conversation", "get_statistics"} <= {
         tool["name"] for tool in listed["tools"]
@@ -37,7 +37,7 @@ async def test_it_finds_no_fault_in_the_schemas(server: Server) -> None:
 
 
 @pytest.mark.parametrize("era", ERAS)
-async def test_it_adds_a_task_over_http(server: Server, era: str) -> None:
+async def test_inspector_adds_a_task_over_http(server: Server, era: str) -> None:
     call = ("--method", "tools/call", "--tool-name", "add_task", "--tool-arg", f"title=Seen by the {era} Inspector")
     added = (await learn(server, "--protocol-era", era, *call))["structuredContent"]
     async with server.client("inspector") as client:
@@ -46,7 +46,7 @@ async def test_it_adds_a_task_over_http(server: Server, era: str) -> None:
     assert found.structured_content["title"] == f"Seen by the {era} Inspector"
 
 
-async def test_it_reads_a_conversation_over_http(server: Server) -> None:
+async def test_inspector_reads_a_conversation_over_http(server: Server) -> None:
     async with server.client("inspector") as client:
         messages = [{"role": "user", "content": "Read me by the Inspector"}]
         talk = (await client.call_tool("start_conversation", {"messages": messages})).structured_content
@@ -55,13 +55,13 @@ async def test_it_reads_a_conversation_over_http(server: Server) -> None:
     assert "Read me by the Inspector" in read["contents"][0]["text"]
 
 
-async def test_it_is_told_that_it_needs_a_token(server: Server) -> None:
+async def test_inspector_is_told_that_it_needs_a_token(server: Server) -> None:
     ended = await inspect(server, "--method", "tools/list", bearer=False)
     assert ended.status == 3
     assert "auth_required" in ended.stderr
 
 
-async def test_it_works_over_standard_input_and_output(server: Server) -> None:
+async def test_inspector_works_over_stdio(server: Server) -> None:
     home, how = server.data_dir.parent, ("--cli", str(TASKDECK), "stdio", "--format", "json")
     who = {"TASKDECK_TOKEN": server.token("inspector"), "TASKDECK_PORT": server.address.rpartition(":")[2]}
     talk = json.dumps({"title": "By stdio", "messages": [{"role": "user", "content": "Hello"}]})

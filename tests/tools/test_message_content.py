@@ -25,21 +25,21 @@ async def kept(person: Person, *messages: dict[str, Any]) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("content", [{}, {"content": None}, {"content": ""}, {"content": []}], ids=repr)
-async def test_a_message_with_tool_calls_needs_no_content(alice: Person, content: dict[str, Any]) -> None:
+async def test_message_with_tool_calls_needs_no_content(alice: Person, content: dict[str, Any]) -> None:
     (asked,) = await kept(alice, {"role": "assistant", "tool_calls": CALLS} | content)
     assert asked == {"role": "assistant", "content": "", "tool_calls": CALLS}
 
 
 @pytest.mark.parametrize("content", [{}, {"content": None}], ids=repr)
 @pytest.mark.parametrize("calls", [{}, {"tool_calls": []}], ids=repr)
-async def test_any_other_message_does(alice: Person, content: dict[str, Any], calls: dict[str, Any]) -> None:
+async def test_other_messages_need_content(alice: Person, content: dict[str, Any], calls: dict[str, Any]) -> None:
     for role in ("assistant", "tool", "user"):
         said = {"role": role} | content | calls
         assert await alice.refusal("start_conversation", messages=[said]) == "messages.0.content is required."
     await alice.call("start_conversation", messages=[{"role": "assistant", "content": ""} | calls])
 
 
-async def test_a_round_of_openai_tool_calls_comes_back_with_its_ids(alice: Person) -> None:
+async def test_openai_tool_calls_round_trip_with_their_ids(alice: Person) -> None:
     said: list[dict[str, Any]] = [
         {"role": "user", "content": "What is the weather in Paris, and what time is it?"},
         {"role": "assistant", "content": None, "tool_calls": CALLS},
@@ -56,7 +56,7 @@ async def test_a_round_of_openai_tool_calls_comes_back_with_its_ids(alice: Perso
     ]
 
 
-async def test_the_id_of_a_call_is_in_the_resource_and_only_where_there_is_one(alice: Person) -> None:
+async def test_tool_call_id_is_in_the_resource_only_if_present(alice: Person) -> None:
     said = [{"role": "tool", "content": "x", "tool_call_id": "call_9"}, {"role": "tool", "content": "y"}]
     chat = (await alice.call("start_conversation", messages=said))["id"]
     async with alice.client() as client:
@@ -77,12 +77,12 @@ async def test_the_id_of_a_call_is_in_the_resource_and_only_where_there_is_one(a
         ("x" * 201, "messages.0.tool_call_id is too long: at most 200 characters."),
     ],
 )
-async def test_an_id_of_a_call_that_cannot_be_is_refused(alice: Person, bad: object, sentence: str) -> None:
+async def test_invalid_tool_call_id_is_rejected(alice: Person, bad: object, sentence: str) -> None:
     said = {"role": "tool", "content": "x", "tool_call_id": bad}
     assert await alice.refusal("start_conversation", messages=[said]) == sentence
 
 
-async def test_a_round_of_claude_tool_use_is_kept_as_text_and_calls(alice: Person) -> None:
+async def test_claude_tool_use_is_stored_as_text_and_calls(alice: Person) -> None:
     use = {
         "type": "tool_use",
         "id": "toolu_1",
@@ -194,14 +194,14 @@ PARTS: tuple[tuple[Any, str], ...] = (
 
 
 @pytest.mark.parametrize(("part", "line"), PARTS, ids=[line[:30] for _, line in PARTS])
-async def test_a_part_becomes_text_or_a_line_with_its_metadata(alice: Person, part: Any, line: str) -> None:
+async def test_content_part_becomes_text_or_a_metadata_line(alice: Person, part: Any, line: str) -> None:
     for content in ([part], part):
         (message,) = await kept(alice, {"role": "user", "content": content})
         assert message["content"] == line
         assert BASE64[:64] not in str(message)
 
 
-async def test_what_a_part_says_is_found_by_its_words(alice: Person) -> None:
+async def test_text_of_content_parts_is_searchable(alice: Person) -> None:
     parts = [{"type": "text", "text": "The roof"}, {"type": "image_url", "image_url": {"url": "https://x.test/a.png"}}]
     chat = (await alice.call("start_conversation", messages=[{"role": "user", "content": parts}]))["id"]
     (match,) = (await alice.call("search_messages", query="roof"))["matches"]
@@ -233,18 +233,18 @@ WRONG: tuple[tuple[Any, str], ...] = (
 
 
 @pytest.mark.parametrize(("content", "sentence"), WRONG)
-async def test_content_that_cannot_be_is_refused_by_its_place(alice: Person, content: Any, sentence: str) -> None:
+async def test_invalid_content_is_rejected_by_position(alice: Person, content: Any, sentence: str) -> None:
     messages = [{"role": "user", "content": "fine"}, {"role": "user", "content": content}]
     refusal = await alice.refusal("start_conversation", messages=messages)
     assert refusal.startswith(f"messages.1{sentence}")
 
 
-async def test_parts_may_be_nested_as_deeply_as_the_refusal_says(alice: Person) -> None:
+async def test_parts_may_nest_as_deeply_as_the_error_says(alice: Person) -> None:
     (message,) = await kept(alice, {"role": "user", "content": nested(8)})
     assert message["content"] == "[box]\n" * 7 + "deep"
 
 
-async def test_the_same_parts_with_the_same_key_are_appended_once(alice: Person) -> None:
+async def test_same_parts_with_the_same_key_are_appended_once(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     part = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
     message = {"role": "tool", "content": [part], "tool_call_id": "a"}

@@ -18,7 +18,7 @@ async def plan(person: Person) -> tuple[date, str]:
     return date.fromisoformat(found[1]), found[2]
 
 
-async def test_what_is_due_today_is_in_the_plan_and_what_is_due_tomorrow_is_not(alice: Person) -> None:
+async def test_plan_includes_tasks_due_today_but_not_tomorrow(alice: Person) -> None:
     planned, due = await plan(alice)
     assert due == "0 due until today"
     for days in (-1, 0, 1):

@@ -29,14 +29,14 @@ async def kept(person: Person, conversation: int) -> list[dict[str, Any]]:
     return [json.loads(message["content"]) for message in page["messages"]]
 
 
-async def test_a_call_of_no_tool_is_kept_with_its_error(alice: Person) -> None:
+async def test_call_of_an_unknown_tool_is_recorded_with_its_error(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     sentence = await refused(alice, chat, "make_coffee", strong=True)
     assert sentence == "There is no tool 'make_coffee' here. Use tools/list to see what there is."
     assert await kept(alice, chat) == [{"tool": "make_coffee", "arguments": {"strong": True}, "error": sentence}]
 
 
-async def test_a_call_that_the_token_does_not_allow_is_kept_with_its_error(alice: Person) -> None:
+async def test_call_outside_the_token_scope_is_recorded_with_its_error(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     writer = replace(alice, scopes=frozenset({"mcp:write"}))
     sentence = await refused(writer, chat, "list_tasks")
@@ -44,7 +44,7 @@ async def test_a_call_that_the_token_does_not_allow_is_kept_with_its_error(alice
     assert await kept(alice, chat) == [{"tool": "list_tasks", "arguments": {}, "error": sentence}]
 
 
-async def test_a_kept_call_has_the_id_that_the_model_gave_it(alice: Person) -> None:
+async def test_recorded_call_keeps_the_id_of_the_model(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     for call_id, title in (("call_1", "Buy milk"), (None, "Buy bread"), ("call_2", " ")):
         await alice.ask("add_task", {KEY: chat, CALL_KEY: call_id}, title=title)
@@ -58,7 +58,7 @@ async def test_a_kept_call_has_the_id_that_the_model_gave_it(alice: Person) -> N
 
 
 @pytest.mark.parametrize("bad", ["", " ", 7, True, ["call_1"], {}, "x" * 201, "a\0b"], ids=repr)
-async def test_an_id_of_a_call_that_cannot_be_refuses_the_call(alice: Person, bad: object) -> None:
+async def test_invalid_call_id_rejects_the_call(alice: Person, bad: object) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     result = await alice.ask("add_task", {KEY: chat, CALL_KEY: bad}, title="Buy milk")
     assert result.is_error
@@ -68,7 +68,7 @@ async def test_an_id_of_a_call_that_cannot_be_refuses_the_call(alice: Person, ba
     assert await kept(alice, chat) == []
 
 
-async def test_the_message_that_was_kept_last_is_the_newest_also_if_its_call_began_before(alice: Person) -> None:
+async def test_last_recorded_message_is_newest_even_if_its_call_began_earlier(alice: Person) -> None:
     chat = (await alice.call("start_conversation", messages=[{"role": "user", "content": "plum one"}]))["id"]
 
     async def call(_: Scope) -> None:

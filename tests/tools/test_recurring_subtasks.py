@@ -46,7 +46,7 @@ async def team_of(owner: Person, *others: Person) -> int:
     return team_id
 
 
-async def test_the_next_occurrence_has_fresh_subtasks_at_every_depth(alice: Person, bob: Person) -> None:
+async def test_next_occurrence_has_fresh_subtasks_at_every_depth(alice: Person, bob: Person) -> None:
     top = await weekly(alice)
     fields = {"description": "All of it", "priority": "high", "tags": ["a", "b"]}
     middle = await add(alice, "Mail", top, assignee=alice.user_id, **fields)
@@ -86,7 +86,7 @@ async def test_the_next_occurrence_has_fresh_subtasks_at_every_depth(alice: Pers
         ("0900-03-05", "2026-03-23", "0900-03-12"),
     ],
 )
-async def test_a_subtask_is_due_as_much_later_as_its_parent(alice: Person, due: str, parent: str, shifted: str) -> None:
+async def test_subtask_due_dates_shift_with_the_parent(alice: Person, due: str, parent: str, shifted: str) -> None:
     top = await weekly(alice, parent)
     await add(alice, "Part", top, due=due)
     part = (await below(alice, (await complete(alice, top))["id"]))["Part"]
@@ -96,7 +96,7 @@ async def test_a_subtask_is_due_as_much_later_as_its_parent(alice: Person, due: 
     assert (before["total_count"], after["total_count"]) == (0, 1)
 
 
-async def test_the_first_of_two_equal_local_times_is_meant_where_clocks_change_by_half_an_hour(alice: Person) -> None:
+async def test_first_of_two_equal_local_times_is_used_at_a_half_hour_change(alice: Person) -> None:
     await alice.call("set_timezone", timezone="Australia/Lord_Howe")
     top = await weekly(alice, "2026-03-30")
     await add(alice, "Part", top, due="2026-03-29T01:45:00+11:00")
@@ -104,7 +104,7 @@ async def test_the_first_of_two_equal_local_times_is_meant_where_clocks_change_b
     assert part["due"] == "2026-04-05T01:45:00+11:00"
 
 
-async def test_a_date_beyond_the_calendar_is_left_out(alice: Person) -> None:
+async def test_date_beyond_the_calendar_is_dropped(alice: Person) -> None:
     top = await weekly(alice)
     await add(alice, "Date", top, due="9999-12-30")
     await add(alice, "Moment", top, due="9999-12-30T12:00:00+01:00")
@@ -113,7 +113,7 @@ async def test_a_date_beyond_the_calendar_is_left_out(alice: Person) -> None:
     assert len(parts) == 2
 
 
-async def test_a_recurring_subtask_moves_along_and_is_not_doubled(alice: Person) -> None:
+async def test_recurring_subtask_moves_along_without_duplicates(alice: Person) -> None:
     top = await weekly(alice)
     daily = await add(alice, "Water", top, due="2026-03-02", recurrence="FREQ=DAILY")
     daily = (await complete(alice, daily))["id"]
@@ -127,7 +127,7 @@ async def test_a_recurring_subtask_moves_along_and_is_not_doubled(alice: Person)
     assert [task["status"] for task in (await below(alice, top)).values()] == ["completed"]
 
 
-async def test_at_most_a_hundred_subtasks_come_along(alice: Person) -> None:
+async def test_at_most_100_subtasks_are_copied(alice: Person) -> None:
     top = await weekly(alice)
     for start in (0, 40, 80):
         parts = [{"title": f"{n:03}", "parent_id": top} for n in range(start, min(start + 40, 103))]
@@ -139,7 +139,7 @@ async def test_at_most_a_hundred_subtasks_come_along(alice: Person) -> None:
     assert (await alice.call("get_task", task_id=top))["subtask_count"] == 103
 
 
-async def test_subtasks_stay_their_owners_whoever_completes(alice: Person, bob: Person) -> None:
+async def test_subtasks_keep_their_owner_regardless_of_who_completes(alice: Person, bob: Person) -> None:
     """The owner's come along though the caller does not see them; those of somebody who lost sight do not."""
     top = await weekly(alice)
     await share(alice, top, bob)
@@ -154,7 +154,7 @@ async def test_subtasks_stay_their_owners_whoever_completes(alice: Person, bob: 
     assert (await bob.call("list_tasks"))["total_count"] == 2
 
 
-async def test_a_team_keeps_everybodys_subtasks(alice: Person, bob: Person, carol: Person) -> None:
+async def test_team_task_copies_subtasks_of_all_members(alice: Person, bob: Person, carol: Person) -> None:
     team = await team_of(alice, bob, carol)
     top = await weekly(alice, team_id=team)
     await add(bob, "Bob's", top, team_id=team)
@@ -164,7 +164,7 @@ async def test_a_team_keeps_everybodys_subtasks(alice: Person, bob: Person, caro
     assert following["subtasks"] == 1
 
 
-async def test_undoing_a_completion_takes_back_all_that_it_made(alice: Person) -> None:
+async def test_undoing_a_completion_reverts_everything_it_created(alice: Person) -> None:
     top = await weekly(alice)
     middle = await add(alice, "Mail", top, due="2026-03-02")
     await add(alice, "Newsletters", middle)
@@ -187,9 +187,7 @@ async def test_undoing_a_completion_takes_back_all_that_it_made(alice: Person) -
     assert (await complete(alice, top))["subtasks"] == 3
 
 
-async def test_undoing_takes_back_what_the_caller_does_not_see_and_tells_nothing_of_it(
-    alice: Person, bob: Person
-) -> None:
+async def test_undo_reverts_invisible_subtasks_without_revealing_them(alice: Person, bob: Person) -> None:
     top = await weekly(alice)
     await share(alice, top, bob)
     await add(alice, "Quiet", top)
@@ -204,7 +202,7 @@ async def test_undoing_takes_back_what_the_caller_does_not_see_and_tells_nothing
     assert (left["Busy"]["id"], "parent_id" in left["Busier"]) == (busy, False)
 
 
-async def test_a_completion_stays_when_somebody_worked_on_a_subtask_that_came_along(alice: Person, bob: Person) -> None:
+async def test_completion_with_a_changed_copied_subtask_is_not_undone(alice: Person, bob: Person) -> None:
     team = await team_of(alice, bob)
     top = await weekly(alice, team_id=team)
     await add(alice, "Part", top, team_id=team)
@@ -216,9 +214,7 @@ async def test_a_completion_stays_when_somebody_worked_on_a_subtask_that_came_al
 
 
 @pytest.mark.parametrize("permission", ["seen", "hidden"])
-async def test_an_added_task_stays_when_a_subtask_was_added_that_the_caller_sees(
-    alice: Person, bob: Person, permission: str
-) -> None:
+async def test_added_task_with_a_new_visible_subtask_is_not_undone(alice: Person, bob: Person, permission: str) -> None:
     top = await add(alice, "Plan")
     await share(alice, top, bob)
     part = await add(bob, "Part", top)
@@ -231,7 +227,7 @@ async def test_an_added_task_stays_when_a_subtask_was_added_that_the_caller_sees
         assert "parent_id" not in await bob.call("get_task", task_id=part)
 
 
-async def test_reopening_and_completing_again_doubles_no_subtask(alice: Person) -> None:
+async def test_reopening_and_completing_again_duplicates_no_subtask(alice: Person) -> None:
     top = await weekly(alice)
     await add(alice, "Part", top)
     following = await complete(alice, top)

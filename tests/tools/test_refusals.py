@@ -17,8 +17,8 @@ from mcp.types import TextContent
 from mcp_server.tools.registry import TOOLS
 from tests.conftest import Person
 from tests.support.advice import follow
-from tests.support.follower import Follower
-from tests.support.sabotage import sabotage
+from tests.support.argument_faults import break_arguments
+from tests.support.retrying_caller import RetryingCaller
 
 EXAMPLES = int(os.environ.get("TASKDECK_TEST_EXAMPLES", "25"))
 
@@ -172,11 +172,11 @@ async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str |
 
 
 async def follow_to_the_end(
-    client: Client, tool: str, arguments: dict[str, Any], meant: dict[str, Any], most: int
+    client: Client, tool: str, arguments: dict[str, Any], intended: dict[str, Any], most: int
 ) -> None:
-    follower, told = Follower(arguments, meant), list[str]()
-    while (refusal := await refused(client, tool, follower.arguments)) is not None:
-        said = follow(follower, refusal)
+    caller, told = RetryingCaller(arguments, intended), list[str]()
+    while (refusal := await refused(client, tool, caller.arguments)) is not None:
+        said = follow(caller, refusal)
         repeated = set(said) & set(told) - {"Nothing was added.", "Nothing was deleted."}
         assert not repeated, f"told twice: {repeated}"
         told += said
@@ -185,7 +185,7 @@ async def follow_to_the_end(
 
 
 @pytest.mark.parametrize("tool", TOOLS)
-async def test_doing_what_refusals_say_leads_to_a_call_that_is_accepted(alice: Person, bob: Person, tool: str) -> None:
+async def test_following_the_advice_of_errors_leads_to_an_accepted_call(alice: Person, bob: Person, tool: str) -> None:
     loop, world = asyncio.get_running_loop(), await World.made(alice, bob)
 
     async def prepare() -> dict[str, Any]:
@@ -200,9 +200,9 @@ async def test_doing_what_refusals_say_leads_to_a_call_that_is_accepted(alice: P
     )
     @given(data=st.data())
     def run(data: st.DataObject) -> None:
-        meant = asyncio.run_coroutine_threadsafe(prepare(), loop).result()
-        arguments, count = sabotage(data, TOOLS[tool].wire.input_schema, meant)
-        ending = follow_to_the_end(client, tool, arguments, meant, count)
+        intended = asyncio.run_coroutine_threadsafe(prepare(), loop).result()
+        arguments, count = break_arguments(data, TOOLS[tool].wire.input_schema, intended)
+        ending = follow_to_the_end(client, tool, arguments, intended, count)
         asyncio.run_coroutine_threadsafe(ending, loop).result()
 
     async with alice.client() as client:
@@ -264,22 +264,22 @@ async def recurring(person: Person) -> int:
         ),
     ],
 )
-async def test_arguments_that_do_not_go_together_are_told_what_does(
+async def test_conflicting_arguments_are_explained(
     alice: Person, tool: str, wrong: dict[str, Any], sentence: str
 ) -> None:
     task = await recurring(alice)
     arguments = json.loads(json.dumps(wrong).replace('"TASK"', str(task)))
-    meant = arguments | {"due": "2027-04-01", "task_ids": [task]}
+    intended = arguments | {"due": "2027-04-01", "task_ids": [task]}
     if tool == "add_tasks":
-        meant = {"tasks": [arguments["tasks"][0] | {"due": "2027-04-01"}]}
+        intended = {"tasks": [arguments["tasks"][0] | {"due": "2027-04-01"}]}
     async with alice.client() as client:
         assert await refused(client, tool, arguments) == sentence
-        follower = Follower(arguments, meant)
-        follow(follower, sentence)
-        assert await refused(client, tool, follower.arguments) is None
+        caller = RetryingCaller(arguments, intended)
+        follow(caller, sentence)
+        assert await refused(client, tool, caller.arguments) is None
 
 
-async def test_somebody_who_cannot_see_a_task_is_assigned_in_the_way_that_is_told(alice: Person, bob: Person) -> None:
+async def test_assignee_who_cannot_see_the_task_can_be_assigned_as_advised(alice: Person, bob: Person) -> None:
     assert await alice.refusal("add_task", title="x", assignee=bob.email) == (
         f"{bob.email} cannot see this task: give a team_id of a team that they are in, or leave assignee out, and "
         "assign it (update_task) when it is shared with them (share_task)."

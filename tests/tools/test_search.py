@@ -9,7 +9,7 @@ async def ids(person: Person, query: str) -> list[str]:
     return [found["id"] for found in (await person.call("search", query=query))["results"]]
 
 
-async def test_what_is_found_can_be_fetched(alice: Person):
+async def test_search_results_can_be_fetched(alice: Person):
     task = await alice.call("add_task", title="Renew the passport", description="Bring **photos**", due="2027-03-01")
     said = [
         {"role": "user", "content": "Where do I renew my passport?"},
@@ -34,27 +34,27 @@ async def test_what_is_found_can_be_fetched(alice: Person):
     assert found["metadata"]["message_count"] == 2
 
 
-async def test_urls_are_addresses_of_resources(alice: Person):
+async def test_urls_are_resource_uris(alice: Person):
     await alice.call("add_task", title="Renew the passport")
     (found,) = (await alice.call("search", query="passport"))["results"]
     async with alice.client() as client:
         assert (await client.read_resource(found["url"])).contents
 
 
-async def test_completed_tasks_are_found_as_well(alice: Person):
+async def test_completed_tasks_are_found(alice: Person):
     task = await alice.call("add_task", title="Renew the passport")
     await alice.call("complete_task", task_id=task["id"])
     assert await ids(alice, "PASSPORT") == [f"task:{task['id']}"]
 
 
-async def test_a_question_finds_what_has_any_of_its_words_only_if_nothing_has_all(alice: Person):
+async def test_any_word_matches_only_if_no_result_has_all_words(alice: Person):
     first, second = [await alice.call("add_task", title=title) for title in ("Renew the passport", "Renew the lease")]
     assert await ids(alice, "renew lease") == [f"task:{second['id']}"]
     assert set(await ids(alice, "when must I renew something")) == {f"task:{first['id']}", f"task:{second['id']}"}
     assert await ids(alice, "nothing like it") == []
 
 
-async def test_nothing_of_others_is_found(alice: Person, bob: Person):
+async def test_tasks_of_other_users_are_not_found(alice: Person, bob: Person):
     task = await bob.call("add_task", title="Renew the passport")
     await bob.call("start_conversation", title="Passport")
     assert await ids(alice, "passport") == []
@@ -62,7 +62,7 @@ async def test_nothing_of_others_is_found(alice: Person, bob: Person):
     assert await ids(alice, "passport") == [f"task:{task['id']}"]
 
 
-async def test_a_long_conversation_is_fetched_from_its_end(alice: Person):
+async def test_long_conversation_is_fetched_from_its_end(alice: Person):
     chat = await alice.call("start_conversation", messages=[{"role": "user", "content": "word " * 2000}] * 5)
     found = await alice.call("fetch", id=f"conversation:{chat['id']}")
     assert found["text"].startswith("(Older messages are left out")
@@ -72,7 +72,7 @@ async def test_a_long_conversation_is_fetched_from_its_end(alice: Person):
 @pytest.mark.parametrize(
     "wrong", ["42", "task:", "task:x", "user:1", "task:0", "task:99999999999999999999", "task:²", "task:-1"]
 )
-async def test_an_id_that_cannot_be_is_refused_in_words(alice: Person, wrong: str):
+async def test_invalid_id_is_rejected_in_a_sentence(alice: Person, wrong: str):
     assert (
         await alice.refusal("fetch", id=wrong)
         == f"There is nothing with the id {wrong}. Use search to find ids, such as task:42."
@@ -92,9 +92,7 @@ async def test_an_id_that_cannot_be_is_refused_in_words(alice: Person, wrong: st
         ("it's a milk-man", set[str]()),
     ],
 )
-async def test_any_of_the_words_keeps_phrases_together_and_leaves_out_what_is_unwanted(
-    alice: Person, query: str, found: set[str]
-):
+async def test_any_word_search_keeps_phrases_and_exclusions(alice: Person, query: str, found: set[str]):
     for title in ("Buy milk and bread", "Drink the milk", "Bake bread", "Call Ann"):
         await alice.call("add_task", title=title)
     assert {row["title"] for row in (await alice.call("search", query=query))["results"]} == found

@@ -22,9 +22,9 @@ from tests.support.processes import (
     TASKDECK,
     environment,
     postgres_processes,
+    run_in_process,
     serving,
     structured,
-    typed,
     until,
 )
 
@@ -71,7 +71,7 @@ HELLO = rpc(
 
 
 @pytest.mark.embedded
-async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_dir: Path) -> None:
+async def test_without_a_token_stdio_is_the_local_user_and_tasks_persist(data_dir: Path) -> None:
     async with speaker(data_dir, "legacy") as client:
         assert (await structured(client, "whoami"))["user_id"] == "local"
         task = await structured(client, "add_task", title="Kept between sessions")
@@ -81,7 +81,7 @@ async def test_without_a_token_the_local_user_speaks_and_their_tasks_stay(data_d
 
 
 @pytest.mark.embedded
-async def test_the_time_zone_of_the_environment_holds_until_the_person_chooses_one(data_dir: Path) -> None:
+async def test_time_zone_of_the_environment_applies_until_the_person_sets_one(data_dir: Path) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # 25 hours apart: never the same day
         async with speaker(data_dir, TASKDECK_TIMEZONE=zone) as client:
             told = await structured(client, "whoami")
@@ -95,7 +95,7 @@ async def test_the_time_zone_of_the_environment_holds_until_the_person_chooses_o
 
 
 @pytest.mark.embedded
-async def test_two_programs_of_the_local_user_undo_only_their_own(data_dir: Path) -> None:
+async def test_two_stdio_clients_of_the_local_user_undo_only_their_own_changes(data_dir: Path) -> None:
     async with speaker(data_dir, name="editor") as editor, speaker(data_dir, "legacy", name="agent") as agent:
         await structured(agent, "add_task", title="The agent's")
         task = await structured(editor, "add_task", title="The editor's")
@@ -105,7 +105,7 @@ async def test_two_programs_of_the_local_user_undo_only_their_own(data_dir: Path
         assert created["client"] == "editor"
 
 
-async def test_standard_output_carries_messages_only_whatever_is_logged(data_dir: Path) -> None:
+async def test_stdout_carries_only_messages(data_dir: Path) -> None:
     async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG", **somebody(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
@@ -150,7 +150,7 @@ SENTENCES = {
 }
 
 
-async def test_every_line_that_is_no_message_is_answered(data_dir: Path) -> None:
+async def test_every_invalid_line_gets_an_error(data_dir: Path) -> None:
     async with started(data_dir, **somebody(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
@@ -180,16 +180,16 @@ async def test_every_line_that_is_no_message_is_answered(data_dir: Path) -> None
         ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/db"}, "TASKDECK_TOKEN is required with DATABASE_URL"),
     ],
 )
-def test_nobody_speaks_with_a_bad_token_or_for_a_remote_database(
+def test_bad_token_or_remote_database_without_one_is_refused(
     data_dir: Path, variables: dict[str, str], said: str
 ) -> None:
-    ended = typed("stdio", data_dir=data_dir, **variables)
+    ended = run_in_process("stdio", data_dir=data_dir, **variables)
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"taskdeck: {said}")
     assert "secret" not in ended.stderr
 
 
-async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Path) -> None:
+async def test_stdio_servers_and_an_http_server_share_one_data_folder(data_dir: Path) -> None:
     users = ("bob", "alice")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(data_dir))
@@ -207,7 +207,7 @@ async def test_several_speakers_and_a_server_share_one_data_folder(data_dir: Pat
     assert not postgres_processes(data_dir)
 
 
-async def test_a_speaker_ends_when_asked_though_its_input_stays_open(data_dir: Path) -> None:
+async def test_stdio_server_stops_on_a_signal_with_open_input(data_dir: Path) -> None:
     async with started(data_dir, **somebody(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
@@ -220,7 +220,7 @@ async def test_a_speaker_ends_when_asked_though_its_input_stays_open(data_dir: P
 
 
 @pytest.mark.embedded
-async def test_postgres_ends_after_a_client_that_kills_its_server(data_dir: Path) -> None:
+async def test_postgres_stops_after_a_client_kills_its_server(data_dir: Path) -> None:
     async with started(data_dir) as process:
         assert process.stdin
         assert process.stdout

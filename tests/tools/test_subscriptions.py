@@ -37,7 +37,7 @@ from mcp_server.protocol import subscriptions as module
 from mcp_server.settings import Settings
 from storage.engine.database import Database
 from tests.conftest import Person
-from tests.support.running_server import personal_token, standing
+from tests.support.running_server import personal_token, running_server
 
 SECONDS = 2.0
 """By when a change has to be told, on whatever replica."""
@@ -130,7 +130,7 @@ async def call(client: Client, tool: str, **arguments: Any) -> None:
     assert not result.is_error, result.content
 
 
-async def test_a_change_through_one_server_is_told_on_another_to_those_who_may_see_it(
+async def test_change_on_one_server_notifies_subscribers_on_another_who_may_see_it(
     replicas: tuple[Replica, Replica], alice: Person, bob: Person, carol: Person
 ):
     here, there = replicas
@@ -156,7 +156,7 @@ async def test_a_change_through_one_server_is_told_on_another_to_those_who_may_s
         assert await told(other) == f"conversation://{chat}"
 
 
-async def test_missing_and_foreign_resources_are_refused_alike(
+async def test_missing_and_foreign_resources_are_rejected_alike(
     replicas: tuple[Replica, Replica], alice: Person, bob: Person
 ):
     theirs, chat = await add(bob), (await bob.call("start_conversation"))["id"]
@@ -175,9 +175,7 @@ async def test_missing_and_foreign_resources_are_refused_alike(
     }
 
 
-async def test_a_task_that_is_no_longer_shared_is_told_of_no_more(
-    replicas: tuple[Replica, Replica], alice: Person, bob: Person
-):
+async def test_unshared_task_sends_no_more_updates(replicas: tuple[Replica, Replica], alice: Person, bob: Person):
     task, chat = await add(alice), (await bob.call("start_conversation"))["id"]
     await alice.call("share_task", task_id=task, user=bob.email)
     uris = [f"task://{task}", f"conversation://{chat}"]
@@ -191,9 +189,7 @@ async def test_a_task_that_is_no_longer_shared_is_told_of_no_more(
         assert await told(stream) == uris[1]
 
 
-async def test_a_task_changes_with_the_subtasks_that_the_subscriber_sees(
-    replicas: tuple[Replica, Replica], alice: Person, bob: Person
-):
+async def test_visible_subtask_changes_update_the_parent(replicas: tuple[Replica, Replica], alice: Person, bob: Person):
     top, other = await add(alice, "Top"), await add(alice, "Other")
     for task in (top, other):
         await alice.call("share_task", task_id=task, user=bob.email)
@@ -218,14 +214,14 @@ async def test_a_task_changes_with_the_subtasks_that_the_subscriber_sees(
         assert await told(lent) == f"task://{other}"
 
 
-async def test_the_list_of_resources_changes_with_the_conversations(replicas: tuple[Replica, Replica], alice: Person):
+async def test_resource_list_changes_with_conversations(replicas: tuple[Replica, Replica], alice: Person):
     async with replicas[0].client(alice) as client, client.listen(resources_list_changed=True) as stream:
         await alice.call("start_conversation")
         async with asyncio.timeout(SECONDS):
             assert await anext(stream) == ResourcesListChanged()
 
 
-async def test_a_stream_ends_with_its_token(replicas: tuple[Replica, Replica], alice: Person):
+async def test_stream_ends_with_its_token(replicas: tuple[Replica, Replica], alice: Person):
     async with (
         replicas[0].client(alice, ttl=2) as client,
         client.listen(resource_subscriptions=["statistics://me"]) as stream,
@@ -233,24 +229,24 @@ async def test_a_stream_ends_with_its_token(replicas: tuple[Replica, Replica], a
         await ending(stream)
 
 
-async def test_a_withdrawn_token_ends_its_stream(
+async def test_revoked_token_ends_its_stream(
     alice: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(module, "RECHECK_SECONDS", 0.05)
     monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
     async with (
-        standing(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as house,
-        personal_token(direct_url, alice.user_id) as (token, withdraw),
-        house.client(authorization=f"Bearer {token}") as http,
-        Client(streamable_http_client(f"{house.url}/mcp", http_client=http)) as client,
+        running_server(Settings.model_validate({"data_dir": tmp_path}), database_url, direct_url) as server,
+        personal_token(direct_url, alice.user_id) as (token, revoke),
+        server.client(authorization=f"Bearer {token}") as http,
+        Client(streamable_http_client(f"{server.url}/mcp", http_client=http)) as client,
         client.listen(resource_subscriptions=["statistics://me"]) as stream,
     ):
-        await withdraw()
+        await revoke()
         await ending(stream)
         assert (await http.post("/mcp", json={})).status_code == 401
 
 
-async def test_streams_end_in_good_order_when_the_server_is_asked_to_stop(
+async def test_streams_end_cleanly_when_the_server_stops(
     tmp_path: Path, database_url: str, direct_url: str, alice: Person
 ):
     async with (
@@ -268,7 +264,7 @@ def two_streams(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.usefixtures("two_streams")
-async def test_streams_are_limited(services: Services):
+async def test_number_of_streams_is_limited(services: Services):
     async with Client(services.server) as client, client.listen(), client.listen():
         with pytest.raises(MCPError, match="Too many subscriptions"):
             async with client.listen():
@@ -280,7 +276,7 @@ async def test_streams_are_limited(services: Services):
                 pass
 
 
-async def test_an_older_client_subscribes_over_stdio(services: Services, alice: Person, bob: Person):
+async def test_older_client_subscribes_over_stdio(services: Services, alice: Person, bob: Person):
     task, other, theirs = await add(alice), await add(alice), await add(bob)
     heard: asyncio.Queue[str] = asyncio.Queue()
 
@@ -304,15 +300,13 @@ async def test_an_older_client_subscribes_over_stdio(services: Services, alice: 
         assert heard.empty()
 
 
-async def test_an_older_client_is_not_offered_over_http_what_cannot_work(
-    replicas: tuple[Replica, Replica], alice: Person
-):
+async def test_older_client_is_not_offered_subscriptions_over_http(replicas: tuple[Replica, Replica], alice: Person):
     async with replicas[0].client(alice, mode="legacy") as client:
         assert client.server_capabilities.resources
         assert not client.server_capabilities.resources.subscribe
 
 
-async def test_nobody_is_left_with_old_data_when_the_listening_connection_dies(
+async def test_subscribers_are_refreshed_after_the_listener_reconnects(
     replicas: tuple[Replica, Replica], alice: Person, cluster: Any, database: Database
 ):
     """The short form: TASKDECK_TEST_CHANGES=1000 makes it the long one."""

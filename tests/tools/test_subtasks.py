@@ -15,7 +15,7 @@ async def add(person: Person, title: str, parent_id: int | None = None, **fields
 
 async def tree(person: Person, **fields: Any) -> tuple[int, int, int]:
     """A task, one below it, and one below that."""
-    top = await add(person, "Move house", **fields)
+    top = await add(person, "Move server", **fields)
     middle = await add(person, "Pack", top)
     return top, middle, await add(person, "Buy boxes", middle)
 
@@ -36,7 +36,7 @@ async def team_of(owner: Person, other: Person, role: str = "member") -> int:
     return team_id
 
 
-async def test_every_door_names_the_subtasks_right_below(alice: Person) -> None:
+async def test_every_tool_names_direct_subtasks(alice: Person) -> None:
     top, middle, _ = await tree(alice)
     done = await add(alice, "Find a flat", top)
     await alice.call("complete_task", task_id=done)
@@ -57,7 +57,7 @@ async def test_every_door_names_the_subtasks_right_below(alice: Person) -> None:
     assert not {"subtasks", "subtask_count"} & alone.keys()
 
 
-async def test_a_task_shows_its_first_twenty_subtasks_and_counts_them_all(alice: Person) -> None:
+async def test_task_shows_twenty_subtasks_and_counts_all(alice: Person) -> None:
     top = await add(alice, "Top")
     await alice.call("add_tasks", tasks=[{"title": f"{n:02}", "parent_id": top} for n in range(23)])
     task = await alice.call("get_task", task_id=top)
@@ -68,14 +68,14 @@ async def test_a_task_shows_its_first_twenty_subtasks_and_counts_them_all(alice:
     assert (page["total_count"], len(page["tasks"]), len(rest["tasks"])) == (23, 20, 3)
 
 
-async def test_long_titles_of_subtasks_stay_within_their_share_of_a_reply(alice: Person) -> None:
+async def test_long_subtask_titles_stay_within_their_token_share(alice: Person) -> None:
     top = await add(alice, "Top")
     await alice.call("add_tasks", tasks=[{"title": "\U0001f600" * 400, "parent_id": top}] * 5)
     task = await alice.call("get_task", task_id=top)
     assert (len(task["subtasks"]), task["subtask_count"]) == (1, 5)
 
 
-async def test_a_list_can_be_of_one_parent_and_rows_name_theirs(alice: Person) -> None:
+async def test_list_filters_by_parent_and_rows_name_theirs(alice: Person) -> None:
     top, middle, bottom = await tree(alice)
     done = await add(alice, "Find a flat", top)
     await alice.call("complete_task", task_id=done)
@@ -87,7 +87,7 @@ async def test_a_list_can_be_of_one_parent_and_rows_name_theirs(alice: Person) -
     assert await titles(alice, parent_id=bottom) == []
 
 
-async def test_only_what_one_sees_is_counted_and_listed(alice: Person, bob: Person) -> None:
+async def test_only_visible_subtasks_are_counted_and_listed(alice: Person, bob: Person) -> None:
     top = await add(alice, "Top")
     await share(alice, top, bob)
     hidden = await add(alice, "Hidden", top)
@@ -106,7 +106,7 @@ async def test_only_what_one_sees_is_counted_and_listed(alice: Person, bob: Pers
 
 
 @pytest.mark.parametrize("tool", ["complete_task", "update_task"])
-async def test_completing_leaves_subtasks_open_and_says_how_many(alice: Person, tool: str) -> None:
+async def test_completing_leaves_subtasks_open_and_counts_them(alice: Person, tool: str) -> None:
     top, middle, bottom = await tree(alice)
     status = {"status": "completed"} if tool == "update_task" else {}
     for _ in range(2):
@@ -116,10 +116,10 @@ async def test_completing_leaves_subtasks_open_and_says_how_many(alice: Person, 
     assert "open_subtasks" not in await alice.call(tool, task_id=bottom, **status)
     assert "open_subtasks" not in await alice.call(tool, task_id=top, **status)
     await alice.call("update_task", task_id=bottom, status="pending")
-    assert "open_subtasks" not in await alice.call("update_task", task_id=top, title="Moved house")
+    assert "open_subtasks" not in await alice.call("update_task", task_id=top, title="Moved server")
 
 
-async def test_subtasks_are_deleted_with_their_parent_and_come_back_with_it(alice: Person) -> None:
+async def test_subtasks_are_deleted_and_restored_with_their_parent(alice: Person) -> None:
     top, middle, bottom = await tree(alice)
     gone = await add(alice, "Deleted before", top)
     await alice.call("delete_task", task_id=gone)
@@ -136,24 +136,24 @@ async def test_subtasks_are_deleted_with_their_parent_and_come_back_with_it(alic
     assert (await alice.call("get_task", task_id=gone))["parent_id"] == top
 
 
-async def test_a_task_without_subtasks_says_nothing_of_them(alice: Person) -> None:
+async def test_task_without_subtasks_omits_the_fields(alice: Person) -> None:
     task = await add(alice, "Alone")
     replies = [await alice.call(f"{verb}_task", task_id=task) for verb in ("complete", "delete", "restore", "get")]
     assert not [key for reply in replies for key in reply if "subtask" in key]
 
 
-async def test_undo_of_a_deletion_brings_the_subtasks_back(alice: Person) -> None:
+async def test_undoing_a_deletion_restores_the_subtasks(alice: Person) -> None:
     top, middle, bottom = await tree(alice)
     await alice.call("delete_task", task_id=bottom)
     await alice.call("delete_task", task_id=top)
     reverted = (await alice.call("undo"))["reverted"]
     assert sorted(change["task_id"] for change in reverted) == [top, middle]
-    assert await titles(alice) == ["Move house", "Pack"]
+    assert await titles(alice) == ["Move server", "Pack"]
     assert [change["task_id"] for change in (await alice.call("undo"))["reverted"]] == [bottom]
-    assert await titles(alice) == ["Move house", "Pack", "Buy boxes"]
+    assert await titles(alice) == ["Move server", "Pack", "Buy boxes"]
 
 
-async def test_undo_of_a_restoration_deletes_the_subtasks_again(alice: Person) -> None:
+async def test_undoing_a_restoration_deletes_the_subtasks(alice: Person) -> None:
     top, middle, bottom = await tree(alice)
     await alice.call("delete_task", task_id=top)
     await alice.call("restore_task", task_id=top)
@@ -162,7 +162,7 @@ async def test_undo_of_a_restoration_deletes_the_subtasks_again(alice: Person) -
     assert await titles(alice) == []
 
 
-async def test_a_subtask_that_was_restored_by_itself_has_no_parent_until_that_is_back(alice: Person) -> None:
+async def test_separately_restored_subtask_has_no_parent_until_it_is_restored(alice: Person) -> None:
     top, middle, _ = await tree(alice)
     await alice.call("delete_task", task_id=top)
     assert "parent_id" not in await alice.call("restore_task", task_id=middle)
@@ -173,7 +173,7 @@ async def test_a_subtask_that_was_restored_by_itself_has_no_parent_until_that_is
     assert (await alice.call("get_task", task_id=middle))["parent_id"] == top
 
 
-async def test_a_task_that_was_restored_by_itself_does_not_go_with_those_that_stayed_deleted(alice: Person) -> None:
+async def test_separately_restored_task_is_independent_of_those_still_deleted(alice: Person) -> None:
     top, middle, bottom = await tree(alice)
     await alice.call("delete_task", task_id=middle)
     await alice.call("restore_task", task_id=bottom)
@@ -186,9 +186,7 @@ async def test_a_task_that_was_restored_by_itself_does_not_go_with_those_that_st
 
 
 @pytest.mark.parametrize("parent", ["deleted", "foreign", "missing"])
-async def test_a_parent_that_the_caller_does_not_see_is_refused_in_words(
-    alice: Person, bob: Person, parent: str
-) -> None:
+async def test_invisible_parent_is_rejected_in_a_sentence(alice: Person, bob: Person, parent: str) -> None:
     task, deleted = await add(alice, "Task"), await add(alice, "Deleted")
     await alice.call("delete_task", task_id=deleted)
     above = {"deleted": deleted, "foreign": await add(bob, "Bob's"), "missing": 8_000_000_000_000_000_000}[parent]
@@ -198,7 +196,7 @@ async def test_a_parent_that_the_caller_does_not_see_is_refused_in_words(
     assert await alice.refusal("list_tasks", parent_id=above) == sentence
 
 
-async def test_a_batch_counts_what_went_besides_the_named(alice: Person) -> None:
+async def test_batch_deletion_counts_subtasks_beyond_the_named_tasks(alice: Person) -> None:
     top, middle, _ = await tree(alice)
     other = await add(alice, "Other")
     for _ in range(2):
@@ -206,10 +204,10 @@ async def test_a_batch_counts_what_went_besides_the_named(alice: Person) -> None
         assert [task["id"] for task in deleted["tasks"]] == [middle, top, other]
         assert deleted["deleted_subtasks"] == 1
     assert len((await alice.call("undo"))["reverted"]) == 4
-    assert await titles(alice) == ["Move house", "Pack", "Buy boxes", "Other"]
+    assert await titles(alice) == ["Move server", "Pack", "Buy boxes", "Other"]
 
 
-async def test_a_deletion_of_many_subtasks_takes_consent(alice: Person) -> None:
+async def test_deleting_many_subtasks_requires_consent(alice: Person) -> None:
     top = await add(alice, "Top")
     await alice.call("add_tasks", tasks=[{"title": f"Part {n}", "parent_id": top} for n in range(5)])
     refused = await alice.refusal("delete_task", task_id=top)
@@ -222,7 +220,7 @@ async def test_a_deletion_of_many_subtasks_takes_consent(alice: Person) -> None:
     assert await titles(alice) == []
 
 
-async def test_what_the_caller_may_not_delete_stays(alice: Person, bob: Person) -> None:
+async def test_subtasks_that_the_caller_may_not_delete_stay(alice: Person, bob: Person) -> None:
     top = await add(alice, "Top")
     await share(alice, top, bob)
     bobs = await add(bob, "Bob's", top)
@@ -236,7 +234,7 @@ async def test_what_the_caller_may_not_delete_stays(alice: Person, bob: Person) 
     assert (await bob.call("get_task", task_id=bobs))["parent_id"] == top
 
 
-async def test_an_admin_deletes_the_subtasks_of_the_team(alice: Person, bob: Person, carol: Person) -> None:
+async def test_admin_deletes_the_subtasks_of_the_team(alice: Person, bob: Person, carol: Person) -> None:
     team = await team_of(alice, bob)
     await alice.call("add_team_member", team_id=team, user=carol.user_id, role="admin")
     top = await add(alice, "Top", team_id=team)
@@ -253,7 +251,7 @@ async def test_an_admin_deletes_the_subtasks_of_the_team(alice: Person, bob: Per
     assert (await alice.call("restore_task", task_id=top))["restored_subtasks"] == 1
 
 
-async def test_what_one_may_no_longer_restore_stays_deleted(alice: Person, bob: Person) -> None:
+async def test_subtasks_that_may_no_longer_be_restored_stay_deleted(alice: Person, bob: Person) -> None:
     team = await team_of(alice, bob, "admin")
     top = await add(bob, "Top", team_id=team)
     below = await add(alice, "Alice's", top, team_id=team)
@@ -265,16 +263,16 @@ async def test_what_one_may_no_longer_restore_stays_deleted(alice: Person, bob: 
     assert await titles(bob) == ["Top", "Alice's"]
 
 
-async def test_a_move_to_a_team_or_a_share_leaves_subtasks_where_they_are(alice: Person, bob: Person) -> None:
+async def test_moving_or_sharing_a_task_leaves_its_subtasks(alice: Person, bob: Person) -> None:
     team = await team_of(alice, bob)
     top, middle, _ = await tree(alice)
     await alice.call("update_task", task_id=top, team_id=team)
-    assert await titles(bob) == ["Move house"]
+    assert await titles(bob) == ["Move server"]
     assert "subtask_count" not in await bob.call("get_task", task_id=top)
     assert "team_id" not in await alice.call("get_task", task_id=middle)
 
 
-async def test_parents_that_nobody_sees_whole_may_form_a_circle(alice: Person, bob: Person, carol: Person) -> None:
+async def test_parents_that_nobody_sees_completely_may_form_a_cycle(alice: Person, bob: Person, carol: Person) -> None:
     """Whoever closes it cannot know; nothing that walks over parents runs for ever."""
     first = await add(alice, "1")
     await share(alice, first, bob)

@@ -50,7 +50,7 @@ def tokens(text: str) -> int:
         return len(bpe_openai.get_encoding("o200k_base").encode(text))  # pyright: ignore
 
 
-async def test_each_tool_is_the_reviewed_one(tools: dict[str, Tool]):
+async def test_each_tool_matches_its_snapshot(tools: dict[str, Tool]):
     if UPDATE:
         SNAPSHOTS.mkdir(parents=True, exist_ok=True)
         for old in SNAPSHOTS.glob("*.json"):
@@ -62,7 +62,7 @@ async def test_each_tool_is_the_reviewed_one(tools: dict[str, Tool]):
     assert {name: wire(tool) for name, tool in tools.items()} == reviewed
 
 
-async def test_everything_fits_into_the_tokens_of_the_ratchet(alice: Person, tools: dict[str, Tool]):
+async def test_tool_surface_fits_the_token_limit(alice: Person, tools: dict[str, Tool]):
     async with alice.client() as client:
         instructions = client.instructions or ""
     listed = json.dumps([wire(tool) for tool in tools.values()], ensure_ascii=False, separators=(",", ":"))
@@ -70,14 +70,14 @@ async def test_everything_fits_into_the_tokens_of_the_ratchet(alice: Person, too
     assert 0 < tokens(instructions) <= MOST_INSTRUCTION_TOKENS
 
 
-async def test_every_tool_says_what_it_is_in_few_words(tools: dict[str, Tool]):
+async def test_every_tool_has_a_short_description(tools: dict[str, Tool]):
     for tool in tools.values():
         assert re.fullmatch(r"[a-z]+(_[a-z]+)*", tool.name)
         assert tool.title
         assert 20 <= len(tool.description or "") <= MOST_CHARACTERS
 
 
-async def test_nothing_hides_in_what_models_read(alice: Person, tools: dict[str, Tool]):
+async def test_tool_texts_contain_no_hidden_characters(alice: Person, tools: dict[str, Tool]):
     async with alice.client() as client:
         listed = [await client.list_prompts(), await client.list_resource_templates()]
         texts = [client.instructions, *map(wire, tools.values()), *(found.model_dump(mode="json") for found in listed)]
@@ -85,7 +85,7 @@ async def test_nothing_hides_in_what_models_read(alice: Person, tools: dict[str,
     assert [text for text in map(json.dumps, texts) if "\\u" in text] == []
 
 
-async def test_caches_may_share_what_is_the_same_for_everybody_and_nothing_else(alice: Person):
+async def test_only_responses_equal_for_everybody_are_publicly_cacheable(alice: Person):
     task = (await alice.call("add_task", title="Renew the passport"))["id"]
     chat = (await alice.call("start_conversation"))["id"]
     async with alice.client() as client:
@@ -123,7 +123,7 @@ async def listed(person: Person, **settings: Any) -> set[str]:
         return {tool.name for tool in (await client.list_tools()).tools}
 
 
-async def test_a_server_can_be_cut_down_to_some_toolsets_or_to_reading(alice: Person):
+async def test_server_can_be_limited_to_toolsets_or_to_reading(alice: Person):
     cut = [await listed(alice, toolsets=(toolset,)) for toolset in TOOLSETS]
     assert all(cut)
     assert sorted(name for names in cut for name in names) == sorted(TOOLS)
@@ -151,7 +151,7 @@ edit it. The whole schemas are in `tests/snapshots/tools`.
 """
 
 
-async def test_the_table_of_tools_is_current(tools: dict[str, Tool]):
+async def test_table_of_tools_is_current(tools: dict[str, Tool]):
     generated, heading, rest = CONTRACT.read_text("utf-8").partition("\n## ")
     if UPDATE:
         generated = contract(tools)

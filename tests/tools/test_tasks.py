@@ -30,7 +30,7 @@ async def listed(alice: Person) -> Person:
     return alice
 
 
-async def test_a_new_task_has_what_was_said_and_nothing_else(alice: Person) -> None:
+async def test_new_task_has_the_given_fields_only(alice: Person) -> None:
     parent = (await alice.call("add_task", title="Parent"))["id"]
     team = (await alice.call("create_team", name="Home"))["id"]
     said = {
@@ -84,13 +84,13 @@ async def test_a_new_task_has_what_was_said_and_nothing_else(alice: Person) -> N
     ],
     ids=str,
 )
-async def test_a_listing_has_what_was_asked_for(listed: Person, wanted: dict[str, Any], expected: list[str]) -> None:
+async def test_list_applies_its_filters(listed: Person, wanted: dict[str, Any], expected: list[str]) -> None:
     page = await listed.call("list_tasks", **wanted)
     assert [task["title"] for task in page["tasks"]] == expected
     assert page["total_count"] == (5 if "limit" in wanted else len(expected))
 
 
-async def test_brief_rows_are_brief_and_full_ones_full(listed: Person) -> None:
+async def test_brief_rows_are_brief_and_full_rows_full(listed: Person) -> None:
     (brief,) = (await listed.call("list_tasks", tag="food"))["tasks"]
     assert set(brief) == {"id", "title", "status", "priority", "due", "tags", "access"}
     (full,) = (await listed.call("list_tasks", search="report", detail="full"))["tasks"]
@@ -103,7 +103,7 @@ async def test_brief_rows_are_brief_and_full_ones_full(listed: Person) -> None:
 
 @pytest.mark.parametrize("sort", ["created", "due", "priority", "updated"])
 @pytest.mark.parametrize("detail", ["brief", "full"])
-async def test_pages_give_each_task_once_while_others_come(alice: Person, sort: str, detail: str) -> None:
+async def test_pages_return_each_task_once_while_others_are_added(alice: Person, sort: str, detail: str) -> None:
     said = [
         {"title": f"{n}", "priority": ORDER[n % 4]} | ({"due": f"2026-03-{n % 5 + 1:02}"} if n % 3 else {})
         for n in range(23)
@@ -122,7 +122,7 @@ async def test_pages_give_each_task_once_while_others_come(alice: Person, sort: 
     assert len(set(found) - {"late"}) == len([title for title in found if title != "late"])
 
 
-async def test_a_cursor_belongs_to_its_listing(alice: Person) -> None:
+async def test_cursor_belongs_to_its_listing(alice: Person) -> None:
     await alice.call("add_tasks", tasks=[{"title": f"{n}"} for n in range(3)])
     cursor = (await alice.call("list_tasks", limit=1))["next_cursor"]
     for other in ({"sort": "due"}, {"status": "all"}, {"search": "x"}):
@@ -131,7 +131,7 @@ async def test_a_cursor_belongs_to_its_listing(alice: Person) -> None:
         assert "without cursor" in await alice.refusal("list_tasks", cursor=broken)
 
 
-async def test_a_long_page_ends_early_and_says_so(alice: Person) -> None:
+async def test_long_page_ends_early_and_says_so(alice: Person) -> None:
     await alice.call("add_tasks", tasks=[{"title": f"{n}", "description": "x" * 4000} for n in range(8)])
     page = await alice.call("list_tasks", detail="full")
     assert 0 < len(page["tasks"]) < 8
@@ -140,7 +140,7 @@ async def test_a_long_page_ends_early_and_says_so(alice: Person) -> None:
     assert following["tasks"][0]["title"] == f"{7 - len(page['tasks'])}"
 
 
-async def test_a_change_sets_what_is_given_and_clears_what_is_named(alice: Person) -> None:
+async def test_update_sets_given_fields_and_clears_named_ones(alice: Person) -> None:
     said: dict[str, Any] = {"description": "d", "due": "2026-03-01", "tags": ["a"], "assignee": alice.email}
     task = await alice.call("add_task", title="x", **said)
     changed = await alice.call("update_task", task_id=task["id"], title="y", tags=["b"], priority="urgent")
@@ -155,7 +155,7 @@ async def test_a_change_sets_what_is_given_and_clears_what_is_named(alice: Perso
     assert "clear" in await alice.refusal("update_task", task_id=task["id"], clear=["title"])
 
 
-async def test_a_change_that_changes_nothing_is_none(alice: Person) -> None:
+async def test_update_without_a_change_is_no_change(alice: Person) -> None:
     said = {"title": "x", "priority": "low", "tags": ["a"], "due": "2026-03-01", "recurrence": "FREQ=DAILY"}
     task = await alice.call("add_task", **said, assignee=alice.email)
     same: list[dict[str, Any]] = [
@@ -172,7 +172,7 @@ async def test_a_change_that_changes_nothing_is_none(alice: Person) -> None:
     assert len((await alice.call("get_task", task_id=task["id"]))["history"]) == 1
 
 
-async def test_undated_tasks_are_last_behind_the_last_moment_of_all(alice: Person) -> None:
+async def test_undated_tasks_sort_after_the_last_moment(alice: Person) -> None:
     for title, due in (("end", "9999-12-31T23:59:59Z"), ("undated", None), ("day", "9999-12-31")):
         await alice.call("add_task", title=title, **({"due": due} if due else {}))
     assert await titles(alice, sort="due") == ["day", "end", "undated"]
@@ -185,7 +185,7 @@ async def test_undated_tasks_are_last_behind_the_last_moment_of_all(alice: Perso
     assert [task["id"] for task in rest["tasks"]] == [undated["id"]]
 
 
-async def test_an_old_version_is_refused(alice: Person) -> None:
+async def test_outdated_version_is_rejected(alice: Person) -> None:
     task = (await alice.call("add_task", title="x"))["id"]
     assert (await alice.call("update_task", task_id=task, title="y", expected_version=1))["version"] == 2
     sentence = await alice.refusal("update_task", task_id=task, title="z", expected_version=1)
@@ -193,7 +193,7 @@ async def test_an_old_version_is_refused(alice: Person) -> None:
     assert "get_task" in sentence
 
 
-async def test_status_goes_back_and_forth(alice: Person) -> None:
+async def test_status_changes_back_and_forth(alice: Person) -> None:
     task = (await alice.call("add_task", title="x"))["id"]
     done = await alice.call("complete_task", task_id=task)
     assert done["status"] == "completed"
@@ -203,7 +203,7 @@ async def test_status_goes_back_and_forth(alice: Person) -> None:
     assert "completed_at" in await alice.call("update_task", task_id=task, status="completed")
 
 
-async def test_completing_deleting_and_restoring_again_change_nothing(alice: Person, bob: Person) -> None:
+async def test_repeated_complete_delete_and_restore_change_nothing(alice: Person, bob: Person) -> None:
     task = (await alice.call("add_task", title="x"))["id"]
     await alice.call("share_task", task_id=task, user=bob.user_id)
     for tool in ("complete_task", "delete_task"):
@@ -215,7 +215,7 @@ async def test_completing_deleting_and_restoring_again_change_nothing(alice: Per
     assert (await bob.call("get_task", task_id=task))["access"] == "view"
 
 
-async def test_parents_make_no_circle(alice: Person) -> None:
+async def test_parents_cannot_form_a_cycle(alice: Person) -> None:
     first = (await alice.call("add_task", title="1"))["id"]
     second = (await alice.call("add_task", title="2", parent_id=first))["id"]
     third = (await alice.call("add_task", title="3", parent_id=second))["id"]
@@ -225,7 +225,7 @@ async def test_parents_make_no_circle(alice: Person) -> None:
     assert "parent_id" not in await alice.call("update_task", task_id=third, clear=["parent_id"])
 
 
-async def test_a_batch_is_all_or_none_unless_said_otherwise(alice: Person) -> None:
+async def test_batch_is_atomic_by_default(alice: Person) -> None:
     tasks = [{"title": "good"}, {"title": "bad", "due": "2026-02-30"}, {"title": "fine"}]
     sentence = await alice.refusal("add_tasks", tasks=tasks)
     assert sentence.startswith("tasks.1: due")
@@ -237,7 +237,7 @@ async def test_a_batch_is_all_or_none_unless_said_otherwise(alice: Person) -> No
     assert await titles(alice) == ["fine", "good"]
 
 
-async def test_a_task_goes_to_whoever_sees_it(alice: Person, bob: Person) -> None:
+async def test_task_can_be_assigned_to_anybody_who_sees_it(alice: Person, bob: Person) -> None:
     sentence = await alice.refusal("add_task", title="x", assignee=bob.email)
     assert "share_task" in sentence
     task = (await alice.call("add_task", title="x"))["id"]
@@ -246,7 +246,7 @@ async def test_a_task_goes_to_whoever_sees_it(alice: Person, bob: Person) -> Non
     assert "known as" in await alice.refusal("update_task", task_id=task, assignee="nobody@example.com")
 
 
-async def test_history_tells_who_changed_what(alice: Person) -> None:
+async def test_history_names_user_and_change(alice: Person) -> None:
     task = (await alice.call("add_task", title="x"))["id"]
     await alice.call("update_task", task_id=task, title="y")
     newest, first = (await alice.call("get_task", task_id=task))["history"]

@@ -27,7 +27,7 @@ async def listed(person: Person, **wanted: object) -> list[str]:
     return [task["title"] for task in (await person.call("list_tasks", **wanted))["tasks"]]
 
 
-async def test_who_creates_a_team_owns_it(alice: Person):
+async def test_creator_of_a_team_owns_it(alice: Person):
     made = await alice.call("create_team", name="  Crew ")
     assert (made["name"], made["role"]) == ("Crew", "owner")
     assert [(m["user_id"], m["email"], m["role"]) for m in made["members"]] == [(alice.user_id, alice.email, "owner")]
@@ -41,7 +41,7 @@ async def test_members_are_named_by_id_or_email_and_adding_again_changes_the_rol
     assert (await found(alice, team))[bob.user_id] == "admin"
 
 
-async def test_removal_acts_on_the_very_next_request(alice: Person, bob: Person):
+async def test_removal_takes_effect_on_the_next_request(alice: Person, bob: Person):
     team = await crew(alice, bob)
     task, own = await add(alice, team_id=team), await add(bob, "Bob's", team_id=team)
     assert (await bob.call("get_task", task_id=task))["access"] == "edit"
@@ -51,7 +51,7 @@ async def test_removal_acts_on_the_very_next_request(alice: Person, bob: Person)
     assert (await bob.call("get_task", task_id=own))["access"] == "owner", "what bob made stays his"
 
 
-async def test_unsharing_acts_on_the_very_next_request(alice: Person, bob: Person):
+async def test_unsharing_takes_effect_on_the_next_request(alice: Person, bob: Person):
     task = await add(alice)
     shared = await alice.call("share_task", task_id=task, user=bob.email)
     assert shared == {"task_id": task, "shares": [{"user_id": bob.user_id, "email": bob.email, "permission": "view"}]}
@@ -69,7 +69,7 @@ async def test_sharing_again_changes_the_permission(alice: Person, bob: Person):
     assert "viewing only" in await bob.refusal("update_task", task_id=task, title="Again")
 
 
-async def test_a_share_can_be_given_back_and_a_team_left(alice: Person, bob: Person):
+async def test_recipient_can_drop_a_share_and_member_can_leave_a_team(alice: Person, bob: Person):
     task, team = await add(alice), await crew(alice, bob)
     await alice.call("share_task", task_id=task, user=bob.email)
     assert await bob.call("unshare_task", task_id=task, user=bob.user_id) == {"task_id": task, "shares": []}
@@ -79,14 +79,14 @@ async def test_a_share_can_be_given_back_and_a_team_left(alice: Person, bob: Per
     assert (await bob.call("list_teams"))["teams"] == []
 
 
-async def test_who_is_assigned_must_see_the_task(alice: Person, bob: Person, carol: Person):
+async def test_assignee_must_see_the_task(alice: Person, bob: Person, carol: Person):
     team = await crew(alice, bob)
     task = await add(alice, team_id=team, assignee=bob.email)
     assert (await bob.call("get_task", task_id=task))["assignee"] == bob.user_id
     assert "cannot see this task" in await alice.refusal("update_task", task_id=task, assignee=carol.email)
 
 
-async def test_lists_are_told_apart_by_scope(alice: Person, bob: Person):
+async def test_list_scope_separates_own_team_and_shared_tasks(alice: Person, bob: Person):
     team = await crew(alice, bob)
     await add(bob, "Mine")
     await add(bob, "Mine in the team", team_id=team)
@@ -98,7 +98,7 @@ async def test_lists_are_told_apart_by_scope(alice: Person, bob: Person):
     assert len(await listed(bob)) == 4
 
 
-async def test_numbers_of_a_team_are_over_its_tasks(alice: Person, bob: Person, carol: Person):
+async def test_team_numbers_cover_its_tasks(alice: Person, bob: Person, carol: Person):
     team = await crew(alice, bob)
     task = await add(alice, team_id=team, due="2020-01-01")
     await bob.call("complete_task", task_id=await add(bob, team_id=team))
@@ -114,14 +114,14 @@ async def test_numbers_of_a_team_are_over_its_tasks(alice: Person, bob: Person, 
     assert (numbers["overdue_tasks"], numbers["trend"][0]["created"]) == (1, 2)
 
 
-async def test_an_unknown_person_is_a_clear_error(alice: Person):
+async def test_unknown_person_is_a_clear_error(alice: Person):
     task, team = await add(alice), await crew(alice)
     for tool, of in (("share_task", {"task_id": task}), ("add_team_member", {"team_id": team})):
         refusal = await alice.refusal(tool, user="nobody@example.com", **of)
         assert refusal.startswith("Nobody here is known as nobody@example.com. Check the user id or e-mail")
 
 
-async def test_the_last_owner_stays(alice: Person, bob: Person):
+async def test_last_owner_cannot_leave(alice: Person, bob: Person):
     team = await crew(alice, bob, role="admin")
     for tool, arguments in (("remove_team_member", {}), ("add_team_member", {"role": "member"})):
         refusal = await alice.refusal(tool, team_id=team, user=alice.user_id, **arguments)
@@ -131,7 +131,7 @@ async def test_the_last_owner_stays(alice: Person, bob: Person):
     assert await found(bob, team) == {bob.user_id: "owner"}
 
 
-async def test_admins_do_not_make_or_remove_owners(alice: Person, bob: Person, carol: Person):
+async def test_admins_cannot_add_or_remove_owners(alice: Person, bob: Person, carol: Person):
     team = await crew(alice, bob, role="admin")
     refusal = await bob.refusal("add_team_member", team_id=team, user=carol.email, role="owner")
     assert "Only an owner" in refusal
@@ -139,21 +139,21 @@ async def test_admins_do_not_make_or_remove_owners(alice: Person, bob: Person, c
     assert await found(alice, team) == {alice.user_id: "owner", bob.user_id: "admin"}
 
 
-async def test_sharing_with_oneself_or_the_owner_makes_no_sense(alice: Person, bob: Person):
+async def test_sharing_with_oneself_or_the_owner_is_rejected(alice: Person, bob: Person):
     task = await add(alice, team_id=await crew(alice, bob, role="admin"))
     for user in (alice.email, alice.user_id):
         assert "with yourself" in await alice.refusal("share_task", task_id=task, user=user)
     assert "owns task" in await bob.refusal("share_task", task_id=task, user=alice.email)
 
 
-async def test_a_foreign_task_looks_like_none(alice: Person, bob: Person, carol: Person):
+async def test_foreign_task_looks_missing(alice: Person, bob: Person, carol: Person):
     task = await add(alice)
     for number in (task, task + 10**6):
         refusal = await bob.refusal("share_task", task_id=number, user=carol.email)
         assert refusal == f"No task {number}. Use list_tasks to find its id."
 
 
-async def test_a_team_that_is_gone_is_gone_for_its_members(alice: Person, bob: Person, cluster: Cluster):
+async def test_deleted_team_is_gone_for_its_members(alice: Person, bob: Person, cluster: Cluster):
     team = await crew(alice, bob)
     task = await add(bob, team_id=team)
     administrator = await asyncpg.connect(cluster.address("tests"))
@@ -172,14 +172,14 @@ async def test_a_team_that_is_gone_is_gone_for_its_members(alice: Person, bob: P
 
 
 @pytest.mark.parametrize("name", ["x" * 101, "", "   ", "a\x00b"])
-async def test_a_team_name_that_cannot_be_is_refused_in_words(alice: Person, name: str):
+async def test_invalid_team_name_is_rejected_in_a_sentence(alice: Person, name: str):
     refusal = await alice.refusal("create_team", name=name)
     assert refusal.startswith("name ")
     assert "\x00" not in refusal
     assert (await alice.call("list_teams"))["teams"] == []
 
 
-async def test_a_role_that_does_not_exist_is_refused(alice: Person, bob: Person):
+async def test_unknown_role_is_rejected(alice: Person, bob: Person):
     team = await crew(alice)
     assert "role" in await alice.refusal("add_team_member", team_id=team, user=bob.email, role="boss")
     assert await found(alice, team) == {alice.user_id: "owner"}

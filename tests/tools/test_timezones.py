@@ -35,7 +35,7 @@ async def shows(somebody: Person, zone: str) -> None:
     assert days & {datetime.now(ZoneInfo(zone)).date().isoformat(), now.date().isoformat()}
 
 
-async def test_a_time_zone_that_was_set_is_shown_and_makes_the_days(alice: Person) -> None:
+async def test_set_time_zone_is_returned_and_used_for_days(alice: Person) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"):  # 25 hours apart: never the same day
         told = await alice.call("set_timezone", timezone=zone)
         assert told["timezone"] == zone
@@ -54,7 +54,7 @@ async def test_a_time_zone_that_was_set_is_shown_and_makes_the_days(alice: Perso
         ("Etc/GMT+12", "Etc/GMT+12"),
     ],
 )
-async def test_case_and_spaces_of_a_name_do_not_matter(alice: Person, said: str, meant: str) -> None:
+async def test_time_zone_name_ignores_case_and_spaces(alice: Person, said: str, meant: str) -> None:
     assert (await alice.call("set_timezone", timezone=said))["timezone"] == meant
     assert (await alice.call("whoami"))["timezone"] == meant
 
@@ -70,9 +70,7 @@ async def test_case_and_spaces_of_a_name_do_not_matter(alice: Person, said: str,
         *((zone, "or UTC.") for zone in ("../../etc/passwd", "Europe", "localtime", "x" * 64)),
     ],
 )
-async def test_a_time_zone_that_does_not_exist_is_refused_with_one_that_does(
-    alice: Person, said: str, hint: str
-) -> None:
+async def test_unknown_time_zone_is_rejected_with_a_suggestion(alice: Person, said: str, hint: str) -> None:
     sentence = await alice.refusal("set_timezone", timezone=said)
     assert sentence.startswith("timezone must be an IANA time zone such as Europe/Berlin, America/New_York or UTC.")
     assert sentence.endswith(hint)
@@ -80,7 +78,7 @@ async def test_a_time_zone_that_does_not_exist_is_refused_with_one_that_does(
     assert (await alice.call("set_timezone", timezone=advised))["timezone"] == advised
 
 
-async def test_a_choice_wins_over_every_token_and_server(zoe: Person) -> None:
+async def test_chosen_time_zone_overrides_token_and_server(zoe: Person) -> None:
     assert await arrive(zoe, None) is None
     assert await arrive(zoe, None, "Asia/Tokyo") == "Asia/Tokyo"
     assert await arrive(zoe, None, "Asia/Seoul") == "Asia/Seoul"
@@ -93,25 +91,25 @@ async def test_a_choice_wins_over_every_token_and_server(zoe: Person) -> None:
     await shows(zoe, "America/New_York")
 
 
-async def test_without_a_time_zone_days_are_in_utc(zoe: Person) -> None:
+async def test_days_are_in_utc_without_a_time_zone(zoe: Person) -> None:
     assert "timezone" not in (told := await zoe.call("whoami"))
     assert told["now"].endswith("+00:00")
     today = (await zoe.call("get_statistics", days=1))["trend"][0]["date"]
     assert today in {told["now"][:10], datetime.now(ZoneInfo("UTC")).date().isoformat()}
 
 
-async def test_only_a_token_that_may_write_sets_it(alice: Person) -> None:
+async def test_setting_a_time_zone_requires_a_write_token(alice: Person) -> None:
     reader = replace(alice, scopes=frozenset({"mcp:read"}))
     assert "mcp:write" in await reader.refusal("set_timezone", timezone="Asia/Tokyo")
     assert (await alice.call("whoami"))["timezone"] == "UTC"
 
 
-async def test_nobody_elses_time_zone_changes(alice: Person, bob: Person) -> None:
+async def test_time_zones_of_other_users_stay(alice: Person, bob: Person) -> None:
     await alice.call("set_timezone", timezone="Asia/Tokyo")
     assert (await bob.call("whoami"))["timezone"] == "UTC"
 
 
-async def test_older_names_are_kept_as_the_new_ones_where_only_those_are_known(direct_url: str) -> None:
+async def test_time_zone_aliases_are_stored_canonically_if_necessary(direct_url: str) -> None:
     assert spellings("Asia/Calcutta") == ["Asia/Calcutta", "Asia/Kolkata"]
     connection = await asyncpg.connect(direct_url)
     for names, known in (
@@ -124,7 +122,7 @@ async def test_older_names_are_kept_as_the_new_ones_where_only_those_are_known(d
     await connection.close()
 
 
-async def test_whoever_watches_is_told_that_days_are_others_now(alice: Person, direct_url: str) -> None:
+async def test_subscribers_are_notified_when_days_change(alice: Person, direct_url: str) -> None:
     heard: asyncio.Queue[object] = asyncio.Queue()
     connection = await asyncpg.connect(direct_url)
     await connection.add_listener("taskdeck", lambda _connection, _pid, _channel, said: heard.put_nowait(said))
@@ -138,7 +136,7 @@ async def test_whoever_watches_is_told_that_days_are_others_now(alice: Person, d
     await connection.close()
 
 
-async def test_the_plan_for_the_day_has_what_is_due_until_the_person_s_midnight(alice: Person) -> None:
+async def test_plan_includes_tasks_due_before_the_persons_midnight(alice: Person) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):
         await alice.call("set_timezone", timezone=zone)
         now = datetime.now(ZoneInfo(zone))

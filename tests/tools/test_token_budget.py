@@ -57,7 +57,7 @@ async def furnish(person: Person, text: str) -> None:
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_a_list_stays_short_and_loses_nothing(alice: Person, text: str) -> None:
+async def test_list_is_truncated_and_pages_lose_nothing(alice: Person, text: str) -> None:
     await furnish(alice, text)
     for name, (rows, wanted) in LISTS.items():
         tool, found, page = name.partition(" ")[0], list[Any](), dict[str, Any]({"next_cursor": None})
@@ -73,13 +73,13 @@ async def test_a_list_stays_short_and_loses_nothing(alice: Person, text: str) ->
     assert len(page["results"]) == 20
 
 
-async def test_what_is_short_comes_at_once(alice: Person) -> None:
+async def test_short_list_comes_in_one_page(alice: Person) -> None:
     await alice.call("add_tasks", tasks=[{"title": "Call Ann about the report", "tags": ["work"]}] * 21)
     assert len((await alice.call("list_tasks"))["tasks"]) == 20
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
-async def test_a_conversation_is_read_within_its_tokens(alice: Person, text: str) -> None:
+async def test_conversation_is_read_within_its_token_budget(alice: Person, text: str) -> None:
     said = {"role": "assistant", "content": fitted(text, 300), "model": fitted(text, 200)}
     calls = [{"name": "x", "arguments": {"n": [1, 2, 3], "t": fitted(text, 100)}}]
     chat = await alice.call("start_conversation", messages=[said, said | {"tool_calls": calls}] * 40)
@@ -90,7 +90,7 @@ async def test_a_conversation_is_read_within_its_tokens(alice: Person, text: str
         assert [m["sequence"] for m in page["messages"]] == list(range(81 - len(page["messages"]), 81))
 
 
-async def test_one_row_comes_however_long_it_is(alice: Person) -> None:
+async def test_single_oversized_row_is_returned(alice: Person) -> None:
     await alice.call("add_tasks", tasks=[{"title": "x", "description": "0" * 16384}] * 2)
     page = await alice.call("list_tasks", detail="full")
     assert (len(page["tasks"]), page["total_count"]) == (1, 2)
@@ -100,7 +100,7 @@ async def test_one_row_comes_however_long_it_is(alice: Person) -> None:
     assert ([m["sequence"] for m in page["messages"]], page["has_more"]) == ([2], True)
 
 
-async def test_teams_that_have_no_room_are_counted(alice: Person, bob: Person) -> None:
+async def test_omitted_teams_are_counted(alice: Person, bob: Person) -> None:
     async def make(count: int, name: str) -> dict[str, Any]:
         for number in range(count):
             team = await alice.call("create_team", name=f"{number} {name}")

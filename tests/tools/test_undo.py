@@ -50,7 +50,7 @@ async def by_team(alice: Person, bob: Person) -> int:
 
 
 @pytest.mark.parametrize("give", [by_share, by_team])
-async def test_whoever_completed_a_recurring_task_of_another_may_take_it_back(
+async def test_user_who_completed_a_recurring_task_of_another_can_undo_it(
     alice: Person, bob: Person, give: Callable[[Person, Person], Awaitable[int]]
 ) -> None:
     task_id = await give(alice, bob)
@@ -63,7 +63,7 @@ async def test_whoever_completed_a_recurring_task_of_another_may_take_it_back(
     assert await status(bob, await complete(bob, task_id)) == "pending"
 
 
-async def test_a_completion_stays_when_somebody_went_on_with_what_follows(alice: Person, bob: Person) -> None:
+async def test_completion_is_kept_if_the_next_occurrence_was_changed(alice: Person, bob: Person) -> None:
     task_id = await by_share(alice, bob)
     following = await complete(alice, task_id)
     await bob.call("complete_task", task_id=following)
@@ -71,7 +71,7 @@ async def test_a_completion_stays_when_somebody_went_on_with_what_follows(alice:
     assert await status(alice, task_id) == await status(alice, following) == "completed"
 
 
-async def test_a_viewer_takes_no_completion_back(alice: Person, bob: Person) -> None:
+async def test_viewer_cannot_undo_a_completion(alice: Person, bob: Person) -> None:
     task_id = await by_share(alice, bob)
     following = await complete(bob, task_id)
     await share(alice, following, bob, "view")
@@ -79,7 +79,7 @@ async def test_a_viewer_takes_no_completion_back(alice: Person, bob: Person) -> 
     assert await status(alice, following) == "pending"
 
 
-async def test_an_added_task_that_others_worked_on_is_not_undone(alice: Person, bob: Person) -> None:
+async def test_added_task_that_others_changed_is_not_undone(alice: Person, bob: Person) -> None:
     team_id = await team_of(alice, bob)
     task_id = (await alice.call("add_task", title="Plan", team_id=team_id))["id"]
     await bob.call("update_task", task_id=task_id, description="All of it")
@@ -89,7 +89,7 @@ async def test_an_added_task_that_others_worked_on_is_not_undone(alice: Person, 
     assert (await bob.call("get_task", task_id=task_id))["description"] == "All of it"
 
 
-async def test_a_restored_task_that_others_worked_on_is_not_deleted_again(alice: Person, bob: Person) -> None:
+async def test_restored_task_that_others_changed_is_not_deleted_again(alice: Person, bob: Person) -> None:
     task_id = await by_share(alice, bob)
     await alice.call("delete_task", task_id=task_id)
     await alice.call("restore_task", task_id=task_id)
@@ -98,7 +98,7 @@ async def test_a_restored_task_that_others_worked_on_is_not_deleted_again(alice:
     assert (await bob.call("get_task", task_id=task_id))["priority"] == "high"
 
 
-async def test_what_was_changed_and_changed_back_is_no_work(alice: Person, bob: Person) -> None:
+async def test_change_that_was_reverted_does_not_block_undo(alice: Person, bob: Person) -> None:
     team_id = await team_of(alice, bob)
     task_id = (await alice.call("add_task", title="Plan", team_id=team_id))["id"]
     await bob.call("update_task", task_id=task_id, title="Bob's plan", tags=["x"])
@@ -112,7 +112,7 @@ async def test_what_was_changed_and_changed_back_is_no_work(alice: Person, bob: 
     ]
 
 
-async def test_one_gets_past_a_change_of_a_task_that_is_out_of_reach(alice: Person, bob: Person) -> None:
+async def test_undo_skips_a_task_that_became_inaccessible(alice: Person, bob: Person) -> None:
     mine = (await bob.call("add_task", title="Mine"))["id"]
     task_id = await by_share(alice, bob)
     await bob.call("update_task", task_id=task_id, title="Bob's words")
@@ -123,7 +123,7 @@ async def test_one_gets_past_a_change_of_a_task_that_is_out_of_reach(alice: Pers
     assert (await alice.call("get_task", task_id=task_id))["title"] == "Bob's words"
 
 
-async def test_one_gets_past_a_conflict_which_stays_as_it_is(alice: Person, bob: Person) -> None:
+async def test_undo_skips_a_conflict_and_leaves_it(alice: Person, bob: Person) -> None:
     task_id = await by_share(alice, bob)
     await alice.call("update_task", task_id=task_id, priority="high")
     await alice.call("update_task", task_id=task_id, title="Alice's")
@@ -135,7 +135,7 @@ async def test_one_gets_past_a_conflict_which_stays_as_it_is(alice: Person, bob:
     assert all(event["changes"] for event in task["history"] if event["event_type"] == "task_updated")
 
 
-async def test_one_gets_past_it_also_in_a_call_that_is_kept(alice: Person, bob: Person) -> None:
+async def test_undo_skips_a_conflict_in_a_recorded_call(alice: Person, bob: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     task_id = await by_share(alice, bob)
     await alice.call("update_task", task_id=task_id, title="Alice's")
@@ -147,7 +147,7 @@ async def test_one_gets_past_it_also_in_a_call_that_is_kept(alice: Person, bob: 
     assert "No task" in await bob.refusal("get_task", task_id=task_id)
 
 
-async def test_nothing_of_others_is_passed_over(alice: Person, bob: Person) -> None:
+async def test_undo_skips_no_changes_of_other_users(alice: Person, bob: Person) -> None:
     """A change that is stuck for one person stays as it is for the other."""
     task_id = await by_share(alice, bob)
     await bob.call("update_task", task_id=task_id, title="Bob's")
@@ -156,7 +156,7 @@ async def test_nothing_of_others_is_passed_over(alice: Person, bob: Person) -> N
     assert await undone(alice) == [("task_updated", task_id)]
 
 
-async def test_completing_a_reopened_task_again_makes_no_second_next_occurrence(alice: Person, bob: Person) -> None:
+async def test_completing_a_reopened_task_creates_no_second_occurrence(alice: Person, bob: Person) -> None:
     task_id = await by_share(alice, bob)
     following = await complete(alice, task_id)
     await alice.call("update_task", task_id=task_id, status="pending")

@@ -55,7 +55,7 @@ async def undone_by(client: Client, count: int) -> list[str]:
     return [change["title"] for change in facts["reverted"]]
 
 
-async def test_what_was_done_by_hand_or_with_another_client_stays(alice: Person) -> None:
+async def test_undo_leaves_changes_made_by_hand_or_with_another_client(alice: Person) -> None:
     agent, editor = using(alice, "agent"), using(alice, "editor")
     await add(agent, "By the agent")
     await add(editor, "By the editor")
@@ -68,7 +68,7 @@ async def test_what_was_done_by_hand_or_with_another_client_stays(alice: Person)
     assert await titles(alice) == ["By hand"]
 
 
-async def test_calls_of_several_clients_are_taken_apart_and_those_without_effect_left_out(alice: Person) -> None:
+async def test_undo_separates_clients_and_ignores_calls_without_effect(alice: Person) -> None:
     agent, editor = using(alice, "agent"), using(alice, "editor")
     batch = await agent.call("add_tasks", tasks=[{"title": "One"}, {"title": "Two"}])
     one, two = (result["task"]["id"] for result in batch["results"])
@@ -108,7 +108,7 @@ async def test_calls_of_several_clients_are_taken_apart_and_those_without_effect
     ]
 
 
-async def test_a_client_that_has_no_name_is_one_as_well(alice: Person) -> None:
+async def test_unnamed_client_counts_as_a_client(alice: Person) -> None:
     unnamed = alice.database.scope(alice.user_id)
     await tasks.add(unnamed, NewTask.model_validate({"title": "Unnamed"}))
     await add(alice, "Named")
@@ -121,7 +121,7 @@ async def test_a_client_that_has_no_name_is_one_as_well(alice: Person) -> None:
 
 
 @pytest.mark.parametrize("token_client", [None, "stdio", "taskdeck"])
-async def test_clients_that_no_token_tells_apart_are_known_by_what_they_call_themselves(
+async def test_clients_without_a_token_identity_are_told_apart_by_client_info(
     alice: Person, token_client: str | None
 ) -> None:
     server = build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=token_client))
@@ -133,7 +133,7 @@ async def test_clients_that_no_token_tells_apart_are_known_by_what_they_call_the
             assert await undone_by(client, 5) == [f"one-{mode}"]
 
 
-async def test_what_a_token_names_counts_more_than_what_a_client_calls_itself(alice: Person) -> None:
+async def test_token_client_overrides_client_info(alice: Person) -> None:
     server = build_mcp_server(alice.settings, Callers(alice.database), alice.caller)
     async with Client(server, client_info=Implementation(name="one", version="1")) as client:
         await client.call_tool("add_task", {"title": "Added"})
@@ -141,7 +141,7 @@ async def test_what_a_token_names_counts_more_than_what_a_client_calls_itself(al
         assert await undone_by(client, 1) == ["Added"]
 
 
-async def test_a_change_that_is_stuck_is_passed_over_by_its_own_client_only(alice: Person) -> None:
+async def test_stuck_change_is_skipped_by_its_own_client_only(alice: Person) -> None:
     agent, editor = using(alice, "agent"), using(alice, "editor")
     older = await add(agent, "Older")
     task = await add(editor, "Task")
@@ -152,7 +152,7 @@ async def test_a_change_that_is_stuck_is_passed_over_by_its_own_client_only(alic
     assert await undone(editor) == [(1, "task_updated", "Agent's")]
 
 
-async def test_long_undoing_names_every_call_within_the_tokens_of_a_reply(alice: Person) -> None:
+async def test_long_undo_names_every_call_within_the_token_budget(alice: Person) -> None:
     long = {"title": "\U0001f600" * 400, "tags": ["\u00e4" * 49, "\u00f6" * 49]}
     for _ in range(9):
         batch = await alice.call("add_tasks", tasks=[long] * 50)
@@ -166,7 +166,7 @@ async def test_long_undoing_names_every_call_within_the_tokens_of_a_reply(alice:
     assert await titles(alice) == []
 
 
-async def test_undo_names_no_parent_that_the_caller_does_not_see(alice: Person, bob: Person) -> None:
+async def test_undo_names_no_invisible_parent(alice: Person, bob: Person) -> None:
     weekly = {"due": "2026-03-02", "recurrence": "FREQ=WEEKLY"}
     top = (await alice.call("add_task", title="Top", **weekly))["id"]
     hidden = (await alice.call("add_task", title="Hidden", parent_id=top))["id"]

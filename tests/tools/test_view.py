@@ -109,7 +109,7 @@ async def fact(view: FrameLocator, name: str) -> str:
     return await view.locator(f"[data-fact={name}]").inner_text()
 
 
-async def test_the_tool_names_its_view_and_the_server_says_that_it_has_views(alice: Person):
+async def test_tool_names_its_view_and_server_announces_the_extension(alice: Person):
     async with alice.client() as client:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         assert (tools["get_statistics"].meta or {})["ui"] == {"resourceUri": VIEW}
@@ -117,7 +117,7 @@ async def test_the_tool_names_its_view_and_the_server_says_that_it_has_views(ali
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_the_view_shows_the_numbers_of_the_call(page: Page, alice: Person, cluster: Cluster, theme: str):
+async def test_view_shows_the_numbers_of_the_call(page: Page, alice: Person, cluster: Cluster, theme: str):
     await fill(alice, cluster)
     view = await show(page, alice, theme)
     await expect(view.locator("main")).to_be_visible()
@@ -136,7 +136,7 @@ async def test_the_view_shows_the_numbers_of_the_call(page: Page, alice: Person,
         await page.screenshot(path=Path(folder) / f"chat-view-{theme}.png")
 
 
-async def test_the_view_shows_what_happened_on_each_day(page: Page, alice: Person, cluster: Cluster):
+async def test_view_shows_each_day(page: Page, alice: Person, cluster: Cluster):
     async with backdating(cluster) as past:
         days = await live_three_days(alice, past)
     await alice.call("add_task", title="Late", due="2020-01-01")
@@ -161,14 +161,14 @@ async def test_the_view_shows_what_happened_on_each_day(page: Page, alice: Perso
         assert heights == [48 * day[kind] for day in expected if isinstance(day[kind], int)]
 
 
-async def test_the_host_decides_on_light_and_dark_also_later(page: Page, alice: Person):
+async def test_view_follows_the_theme_of_the_host(page: Page, alice: Person):
     view = await show(page, alice, "light")
     await page.evaluate("bridge.sendHostContextChange({theme: 'dark'})")
     await expect(view.locator("html")).to_have_attribute("data-theme", "dark")
     assert (await view.locator("html").evaluate("e => getComputedStyle(e).colorScheme")) == "dark"
 
 
-async def test_refresh_asks_again_through_the_host_for_the_same_numbers(page: Page, alice: Person):
+async def test_refresh_repeats_the_call_through_the_host(page: Page, alice: Person):
     team = await alice.call("create_team", name="Crew")
     view = await show(page, alice, team_id=team["id"], days=3)
     await expect(view.locator("h1")).to_have_text(f"Tasks of team {team['id']}")
@@ -180,7 +180,7 @@ async def test_refresh_asks_again_through_the_host_for_the_same_numbers(page: Pa
     await expect(view.locator("#days tr")).to_have_count(3)
 
 
-async def test_a_refresh_that_fails_says_so_and_keeps_the_numbers(page: Page, alice: Person, bob: Person):
+async def test_failed_refresh_says_so_and_keeps_the_numbers(page: Page, alice: Person, bob: Person):
     team = await alice.call("create_team", name="Crew")
     await alice.call("add_team_member", team_id=team["id"], user=bob.email)
     view = await show(page, bob, team_id=team["id"])
@@ -191,7 +191,7 @@ async def test_a_refresh_that_fails_says_so_and_keeps_the_numbers(page: Page, al
     await expect(view.get_by_role("button", name="Refresh")).to_be_enabled()
 
 
-async def test_the_view_tells_its_height_answers_pings_and_lets_itself_be_closed(page: Page, alice: Person):
+async def test_view_reports_its_height_answers_pings_and_can_be_closed(page: Page, alice: Person):
     view = await show(page, alice)
     await expect(view.locator("main")).to_be_visible()
     height = await view.locator("body").evaluate("e => Math.ceil(e.getBoundingClientRect().height)")
@@ -200,7 +200,7 @@ async def test_the_view_tells_its_height_answers_pings_and_lets_itself_be_closed
     assert await page.evaluate("bridge.teardownResource({})") == {}
 
 
-async def test_the_view_is_accessible(page: Page, alice: Person, cluster: Cluster):
+async def test_view_is_accessible(page: Page, alice: Person, cluster: Cluster):
     await fill(alice, cluster)
     view = await show(page, alice)
     frame = page.frames[1]

@@ -1,4 +1,4 @@
-"""People with open MCP clients, for tests that run outside of pytest's event loop: hypothesis calls plain functions."""
+"""Users with open MCP clients for Hypothesis, which calls plain functions outside pytest's event loop."""
 
 import asyncio
 import json
@@ -25,8 +25,8 @@ EXAMPLES = int(os.environ.get("TASKDECK_TEST_EXAMPLES", "25"))
 Result = TypeVar("Result")
 
 
-class Crowd:
-    """People of one example; each client stays open until the example ends."""
+class ClientGroup:
+    """The users of one example; their clients stay open until it ends."""
 
     def __init__(self, runner: asyncio.Runner, people: list[Person], clients: Iterable[str] = ("pytest",)) -> None:
         self.people = people
@@ -44,7 +44,7 @@ class Crowd:
         return host
 
     async def _keep_open(self, opened: asyncio.Event) -> None:
-        # A client is left by the task that entered it.
+        # A client must be closed by the task that opened it.
         async with AsyncExitStack() as stack:
             for person in self.people:
                 for name in self._names:
@@ -53,16 +53,16 @@ class Crowd:
                     )
                     client = await stack.enter_async_context(Client(server))
                     self._clients[person.user_id, name] = client
-                    await client.call_tool("whoami", {})  # the first request makes one known to the others
+                    await client.call_tool("whoami", {})  # the first request stores the user's profile
             opened.set()
             await self._closing.wait()
 
     def run(self, work: Coroutine[Any, Any, Result]) -> Result:
-        """Wait for something in the loop of the clients."""
+        """Run a coroutine in the loop of the clients."""
         return self._runner.run(work)
 
     def client(self, user: str, name: str | None = None) -> Client:
-        """A client of somebody's by its name, else the first."""
+        """A user's client by name, by default the first."""
         return self._clients[user, name or self._names[0]]
 
     def ask(self, user: str, tool: str, arguments: dict[str, Any], client: str | None = None) -> CallToolResult:
@@ -71,7 +71,7 @@ class Crowd:
     def attempt(
         self, user: str, tool: str, expected: str, arguments: dict[str, Any], client: str | None = None
     ) -> dict[str, Any] | None:
-        """Call a tool as the model expects it to end; gives the result, or None if it was to be refused."""
+        """Call a tool and check the outcome that the model expects; return the result, None for an expected error."""
         result = self.ask(user, tool, arguments, client)
         content = result.content[0]
         assert isinstance(content, TextContent)
@@ -87,7 +87,7 @@ class Crowd:
         return None
 
     def read(self, user: str, uri: str) -> Any:
-        """A resource as JSON; None if there is no such resource for this person."""
+        """Read a resource as JSON; None if the user has no such resource."""
 
         async def read() -> Any:
             try:
@@ -100,14 +100,14 @@ class Crowd:
         return self.run(read())
 
     def get_prompt(self, user: str, name: str) -> tuple[str, list[dict[str, Any]]]:
-        """The request of a prompt, and the rows that came with it."""
+        """Get a prompt: its request text and its rows."""
         (message,) = self.run(self.client(user).get_prompt(name)).messages
         assert isinstance(message.content, TextContent)
         request, _, data = message.content.text.partition("\n\n")
         return request, [json.loads(line) for line in data.split("\n")[1:]]
 
     def complete(self, user: str, argument: str) -> list[str]:
-        """What is suggested for an argument of which nothing was typed yet."""
+        """The completions for an empty argument."""
         reference = PromptReference(name="plan_my_day")
         return self.run(self.client(user).complete(reference, {"name": argument, "value": ""})).completion.values
 
@@ -120,32 +120,32 @@ class Crowd:
 
 
 @dataclass(frozen=True)
-class Crowds:
-    """Gathers people who were never there before, each with clients of these names."""
+class ClientGroups:
+    """Makes groups of new users, each with one client per name."""
 
     runner: asyncio.Runner
-    make: Callable[[Iterable[str]], Crowd]
+    make: Callable[[Iterable[str]], ClientGroup]
 
 
 @contextmanager
-def gathering(database_url: str, zones: dict[str, str], person: Callable[[str], Person]) -> Generator[Crowds]:
-    """Crowds of people with these names and time zones, in a loop that pytest does not run: hypothesis needs one."""
+def client_groups(database_url: str, zones: dict[str, str], person: Callable[[str], Person]) -> Generator[ClientGroups]:
+    """Groups of users with these names and time zones, in an event loop of its own."""
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         opening = Database.open(database_url)
         database = runner.run(opening.__aenter__())
 
-        def gather(clients: Iterable[str]) -> Crowd:
+        def make_group(clients: Iterable[str]) -> ClientGroup:
             known = [replace(person(name), database=database, timezone=zone) for name, zone in zones.items()]
-            return Crowd(runner, known, clients)
+            return ClientGroup(runner, known, clients)
 
-        yield Crowds(runner, gather)
+        yield ClientGroups(runner, make_group)
         runner.run(opening.__aexit__(None, None, None))
 
 
-def live(machine: type[RuleBasedStateMachine], crowds: Crowds, steps: int) -> None:
-    """Run a state machine, whose `crowds` these are, so many examples as TASKDECK_TEST_EXAMPLES says."""
+def run_machine(machine: type[RuleBasedStateMachine], groups: ClientGroups, steps: int) -> None:
+    """Run a state machine with these `groups` for TASKDECK_TEST_EXAMPLES examples."""
     run_state_machine_as_test(  # pyright: ignore[reportUnknownMemberType]: partly untyped there
-        type(f"{machine.__name__}Here", (machine,), {"crowds": crowds}),
+        type(f"{machine.__name__}Here", (machine,), {"groups": groups}),
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=steps,

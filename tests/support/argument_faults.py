@@ -1,4 +1,4 @@
-"""Good arguments, broken in random ways at different places."""
+"""Breaks valid arguments in random ways at random places."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -7,13 +7,13 @@ from typing import Any, cast
 
 from hypothesis import strategies as st
 
-from tests.support.follower import Arguments, Path, holder_of
+from tests.support.retrying_caller import Arguments, Path, holder_of
 
 Schema = dict[str, Any]
 
 ABSENT = object()
 NOWHERE = 10**15
-"""An id that nothing has."""
+"""An id that does not exist."""
 WRONG_KINDS: dict[str, list[Any]] = {
     "string": [7, 1.5, True, ["x"], {"a": 1}],
     "integer": ["x", 1.5, [], {}, True],
@@ -68,7 +68,7 @@ ANYTHING: st.SearchStrategy[Any] = st.sampled_from([None, "x", 7, [], {}])
 
 @dataclass(frozen=True)
 class Place:
-    """An argument, or a part of one: given or absent."""
+    """An argument or a part of one, given or absent."""
 
     path: Path
     schema: Schema
@@ -77,13 +77,13 @@ class Place:
     required: bool
 
     def meets(self, other: Path) -> bool:
-        """Whether one holds the other."""
+        """Whether one contains the other."""
         shorter = min(len(self.path), len(other))
         return self.path[:shorter] == other[:shorter]
 
     @property
     def wrong_values(self) -> list[Any]:
-        """Values that cannot stand there; null twice, for it is what clients send most."""
+        """Invalid values; null twice, because clients send it most often."""
         name, kind = str(self.path[-1]), self.schema.get("type", "")
         nulls = [None, None] if isinstance(self.path[-1], str) else []
         if kind == "integer":
@@ -116,7 +116,7 @@ class Place:
 
 
 def places(value: Any, schema: Schema, at: Path = (), required: bool = True) -> Iterator[Place]:
-    """Where faults can be made."""
+    """The places where a value can be broken."""
     yield Place(at, schema, True, value, required)
     if isinstance(value, dict):
         for name, inner in schema.get("properties", {}).items():
@@ -130,16 +130,16 @@ def places(value: Any, schema: Schema, at: Path = (), required: bool = True) -> 
             yield from places(inner, schema["items"], (*at, index), False)
 
 
-def sabotage(data: st.DataObject, schema: Schema, meant: Arguments) -> tuple[Arguments, int]:
-    """Arguments with one to four faults, and how many there are."""
-    arguments = deepcopy(meant)
-    # To give what is also to be emptied would be a second fault.
+def break_arguments(data: st.DataObject, schema: Schema, intended: Arguments) -> tuple[Arguments, int]:
+    """Break the arguments in one to four places; return them and the number of faults."""
+    arguments = deepcopy(intended)
+    # A field in `clear` must not be given as well: that would be a second fault.
     everywhere = [
-        place for place in places(meant, schema) if place.path[:1] not in [(n,) for n in meant.get("clear", ())]
+        place for place in places(intended, schema) if place.path[:1] not in [(n,) for n in intended.get("clear", ())]
     ]
-    spoilt: list[Path] = []
+    broken: list[Path] = []
     for _ in range(data.draw(st.integers(1, 4))):
-        free = [place for place in everywhere if place.path and not any(map(place.meets, spoilt))]
+        free = [place for place in everywhere if place.path and not any(map(place.meets, broken))]
         holders = [
             p for p in (everywhere[0], *free) if p.given and isinstance(p.value, dict) and "properties" in p.schema
         ]
@@ -149,7 +149,7 @@ def sabotage(data: st.DataObject, schema: Schema, meant: Arguments) -> tuple[Arg
             case "unknown":
                 holder, name = data.draw(st.sampled_from(holders)), data.draw(UNKNOWN)
                 path = (*holder.path, name)
-                if name in holder.schema["properties"] or path in spoilt:
+                if name in holder.schema["properties"] or path in broken:
                     continue
                 value = data.draw(ANYTHING)
             case "missing":
@@ -159,10 +159,10 @@ def sabotage(data: st.DataObject, schema: Schema, meant: Arguments) -> tuple[Arg
                 place = data.draw(st.sampled_from(free))
                 path = place.path
                 value = data.draw(st.sampled_from(place.wrong_values))
-        spoilt.append(path)
+        broken.append(path)
         holder, step = holder_of(arguments, path)
         if value is ABSENT:
             del holder[step]
         else:
             holder[step] = value
-    return arguments, len(spoilt)
+    return arguments, len(broken)

@@ -1,4 +1,4 @@
-"""A caller that changes its arguments by their paths, knowing what it wanted to say in the first place."""
+"""A caller that corrects its arguments, by path, towards the intended ones."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -8,14 +8,14 @@ Arguments = dict[str, Any]
 Path = tuple[str | int, ...]
 
 
-class Follower:
-    """A caller who has said `arguments`, and wanted to say `meant`."""
+class RetryingCaller:
+    """A caller that sent `arguments` but intended `intended`."""
 
-    def __init__(self, arguments: Arguments, meant: Arguments) -> None:
-        self.arguments, self._meant = deepcopy(arguments), meant
+    def __init__(self, arguments: Arguments, intended: Arguments) -> None:
+        self.arguments, self._intended = deepcopy(arguments), intended
 
     def leave_out(self, path: Path) -> None:
-        """Say nothing there. A long name may have been shortened."""
+        """Remove the value at a path. The error may have shortened a long name."""
         holder, step = holder_of(self.arguments, path)
         if isinstance(holder, dict) and step not in holder:
             names = cast("dict[str, Any]", holder)
@@ -30,9 +30,9 @@ class Follower:
         holder, step = holder_of(self.arguments, path)
         return holder[step]
 
-    def mean(self, path: Path) -> bool:
-        """Say what was meant there in the first place, if anything was."""
-        value: Any = self._meant
+    def send_intended(self, path: Path) -> bool:
+        """Send the intended value at a path; False if there is none."""
+        value: Any = self._intended
         for step in path:
             try:
                 value = value[step]
@@ -41,17 +41,17 @@ class Follower:
         self.put(path, deepcopy(value))
         return True
 
-    def mean_again(self, wrong: str) -> None:
-        """Say what was meant wherever this value stands."""
+    def replace_wrong(self, wrong: str) -> None:
+        """Send the intended value wherever the wrong one stands."""
         paths = [path for path, value in leaves(self.arguments) if str(value).endswith(wrong)]
-        assert paths, f"{wrong} was not said"
+        assert paths, f"{wrong} was not sent"
         for path in paths:
-            if not self.mean(path):
+            if not self.send_intended(path):
                 self.leave_out(path)
 
 
 def holder_of(arguments: Arguments, path: Path) -> tuple[Any, str | int]:
-    """The object or list that holds what is at a path, and its name or index there."""
+    """The object or list that contains the value at a path, and the value's name or index in it."""
     holder: Any = arguments
     for step in path[:-1]:
         holder = holder[step]
@@ -59,7 +59,7 @@ def holder_of(arguments: Arguments, path: Path) -> tuple[Any, str | int]:
 
 
 def leaves(value: Any, at: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Every value that holds no others, with its path."""
+    """Every scalar value, with its path."""
     if isinstance(value, dict):
         for name, inner in cast("dict[str, Any]", value).items():
             yield from leaves(inner, (*at, name))
