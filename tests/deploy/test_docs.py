@@ -77,7 +77,7 @@ def test_tests_named_in_security_md_exist() -> None:
     text = (ROOT / "docs/security.md").read_text("utf-8")
     named = re.findall(r"`(tests/\w+/\w+\.py)::(\w+)`", text)
     assert len(named) > 40
-    threats = text[text.index("## Seeing") : text.index("## Tokens")]
+    threats = text[text.index("## Access") : text.index("## Tokens")]
     rows = [row for row in threats.splitlines() if row.startswith("| ") and not row.startswith("| threat")]
     assert not [row for row in rows if "`tests/" not in row], "each threat names the test that would fail"
     for path, test in named:
