@@ -23,7 +23,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured. Names are fixed by the design, section 8."""
+    """Everything that can be configured."""
 
     model_config = SettingsConfigDict(env_prefix="TASKDECK_", env_ignore_empty=True, extra="ignore", frozen=True)
 
