@@ -17,6 +17,8 @@ RECORD = "obj_description(to_regclass('alembic_version'), 'pg_class')"
 """The SQL expression that reads the record: JSON text, or NULL if nothing was applied yet."""
 VERSION = f"SELECT version_num, {RECORD} AS record FROM alembic_version"  # noqa: S608 - a constant
 
+_FIRST = ("caller.sql", "visibility.sql")
+"""Functions that those of other files call: PostgreSQL checks a body when it makes the function."""
 _STATEMENT_END = re.compile(r";[ \t]*\n\s*\n|;\s*\Z")
 _FUNCTION = re.compile(r"^CREATE OR REPLACE FUNCTION (\w+)", re.MULTILINE)
 
@@ -75,10 +77,11 @@ class SqlFile:
 
 @cache
 def sql_files() -> tuple[SqlFile, ...]:
-    """Every file in the order of application: functions (who is asking first), triggers, policies, grants."""
+    """Every file in the order of application: functions, triggers, policies, grants."""
     folder = files("storage").joinpath("sql")
-    functions = sorted(path.name for path in folder.joinpath("functions").iterdir())
-    functions.sort(key=lambda name: name != "caller.sql")
+    functions = sorted(
+        (path.name for path in folder.joinpath("functions").iterdir()), key=lambda name: (name not in _FIRST, name)
+    )
     names = [*(f"functions/{name}" for name in functions), "triggers.sql", "policies.sql", "privileges.sql"]
     return tuple(SqlFile(name, folder.joinpath(name).read_text("utf-8")) for name in names)
 

@@ -61,54 +61,38 @@ CREATE POLICY team_members_delete ON team_members FOR DELETE TO taskdeck_app
          WHEN team_id = ANY ((SELECT my_owned_team_ids())::bigint[]) THEN true
          ELSE role <> 'owner' AND team_id = ANY ((SELECT my_managed_team_ids())::bigint[]) END);
 
--- Tasks: these two policies, matching_task_ids (functions/search.sql) and task_audience (functions/announcements.sql)
--- say who sees a task. docs/data-model.md has the table of roles.
+-- Tasks, by functions/visibility.sql. To read takes no sets of what may be written, and the reverse.
 
 CREATE POLICY tasks_select ON tasks FOR SELECT TO taskdeck_app
-    USING (CASE WHEN user_id = (SELECT current_user_id()) THEN true
-         WHEN team_id = ANY ((SELECT my_managed_team_ids())::bigint[]) THEN true
-         WHEN deleted_at IS NOT NULL THEN false
-         WHEN team_id = ANY ((SELECT my_team_ids())::bigint[]) THEN true
-         ELSE id = ANY ((SELECT my_shared_task_ids())::bigint[]) END);
+    USING (task_access(user_id, team_id, id, deleted_at, (SELECT current_user_id()), (SELECT my_managed_team_ids()),
+        '{}', (SELECT my_team_ids()), '{}', (SELECT my_shared_task_ids())) IS NOT NULL);
 
 CREATE POLICY tasks_insert ON tasks FOR INSERT TO taskdeck_app
     WITH CHECK (user_id = (SELECT current_user_id())
         AND (team_id IS NULL OR team_id = ANY ((SELECT my_writable_team_ids())::bigint[])));
 
 CREATE POLICY tasks_update ON tasks FOR UPDATE TO taskdeck_app
-    USING (CASE WHEN user_id = (SELECT current_user_id()) THEN true
-         WHEN team_id = ANY ((SELECT my_writable_team_ids())::bigint[]) THEN true
-         ELSE id = ANY ((SELECT my_editable_task_ids())::bigint[]) END)
-    WITH CHECK (CASE WHEN user_id = (SELECT current_user_id()) THEN true
-         WHEN team_id = ANY ((SELECT my_writable_team_ids())::bigint[]) THEN true
-         ELSE id = ANY ((SELECT my_editable_task_ids())::bigint[]) END);
+    USING (task_access(user_id, team_id, id, deleted_at, (SELECT current_user_id()), (SELECT my_managed_team_ids()),
+        (SELECT my_writable_team_ids()), '{}', (SELECT my_editable_task_ids()), '{}') IS NOT NULL)
+    WITH CHECK (task_access(user_id, team_id, id, deleted_at, (SELECT current_user_id()), (SELECT my_managed_team_ids()),
+        (SELECT my_writable_team_ids()), '{}', (SELECT my_editable_task_ids()), '{}') IS NOT NULL);
 
--- Shares: managed by whoever may delete the task.
+-- Shares: managed by whoever may delete the task. A foreign key makes sure that owner_id is the task's owner.
 
 CREATE POLICY task_shares_select ON task_shares FOR SELECT TO taskdeck_app
     USING (CASE WHEN shared_with_user_id = (SELECT current_user_id()) OR owner_id = (SELECT current_user_id()) THEN true
-         ELSE EXISTS (
-            SELECT 1 FROM tasks t WHERE t.id = task_id AND t.user_id = task_shares.owner_id
-        AND (t.user_id = (SELECT current_user_id()) OR t.team_id = ANY ((SELECT my_managed_team_ids())::bigint[]))) END);
+         ELSE my_task_access(task_id) = 'owner' END);
 
 CREATE POLICY task_shares_insert ON task_shares FOR INSERT TO taskdeck_app
-    WITH CHECK (EXISTS (
-        SELECT 1 FROM tasks t WHERE t.id = task_id AND t.user_id = task_shares.owner_id
-        AND (t.user_id = (SELECT current_user_id()) OR t.team_id = ANY ((SELECT my_managed_team_ids())::bigint[]))));
+    WITH CHECK (my_task_access(task_id) = 'owner');
 
 CREATE POLICY task_shares_update ON task_shares FOR UPDATE TO taskdeck_app
-    USING (EXISTS (
-        SELECT 1 FROM tasks t WHERE t.id = task_id AND t.user_id = task_shares.owner_id
-        AND (t.user_id = (SELECT current_user_id()) OR t.team_id = ANY ((SELECT my_managed_team_ids())::bigint[]))))
-    WITH CHECK (EXISTS (
-        SELECT 1 FROM tasks t WHERE t.id = task_id AND t.user_id = task_shares.owner_id
-        AND (t.user_id = (SELECT current_user_id()) OR t.team_id = ANY ((SELECT my_managed_team_ids())::bigint[]))));
+    USING (my_task_access(task_id) = 'owner')
+    WITH CHECK (my_task_access(task_id) = 'owner');
 
 CREATE POLICY task_shares_delete ON task_shares FOR DELETE TO taskdeck_app
     USING (CASE WHEN shared_with_user_id = (SELECT current_user_id()) THEN true
-         ELSE EXISTS (
-            SELECT 1 FROM tasks t WHERE t.id = task_id AND t.user_id = task_shares.owner_id
-        AND (t.user_id = (SELECT current_user_id()) OR t.team_id = ANY ((SELECT my_managed_team_ids())::bigint[]))) END);
+         ELSE my_task_access(task_id) = 'owner' END);
 
 -- What belongs to one person.
 

@@ -9,7 +9,7 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         -- called by policies
         'my_team_ids()', 'my_writable_team_ids()', 'my_managed_team_ids()', 'my_owned_team_ids()',
-        'my_shared_task_ids()', 'my_editable_task_ids()', 'my_contact_ids()',
+        'my_shared_task_ids()', 'my_editable_task_ids()', 'my_task_access(bigint)', 'my_contact_ids()',
         -- called by requests
         'matching_task_ids(text)', 'matching_messages(text)', 'find_users(text)', 'create_team(text)',
         'repeat_task(bigint, text, timestamptz, text)', 'task_audience(bigint[])',
@@ -32,7 +32,7 @@ BEGIN
     END LOOP;
     -- Called by functions of taskdeck_rls.
     FOREACH signature IN ARRAY ARRAY[
-        'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)'
+        'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)', 'direct_audience(bigint[])'
     ]::regprocedure[] LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_rls', signature);
@@ -47,9 +47,12 @@ BEGIN
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO %I', signature, CURRENT_USER);
     END LOOP;
     -- Run as the caller.
-    FOREACH signature IN ARRAY ARRAY['known_timezone(text[])']::regprocedure[] LOOP
+    FOREACH signature IN ARRAY ARRAY[
+        'known_timezone(text[])',
+        'task_access(text, bigint, bigint, timestamptz, text, bigint[], bigint[], bigint[], bigint[], bigint[])'
+    ]::regprocedure[] LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
-        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_app', signature);
+        EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_app, taskdeck_rls', signature);
     END LOOP;
 END $$;
 

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, or_, select, true, update
+from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -15,8 +15,8 @@ from storage.schema.request_models import TaskFields
 from storage.schema.response_models import TaskBrief, TaskView
 from storage.schema.tables import Task
 from storage.tasks import due_dates
+from storage.tasks.access import ACCESS, ME
 
-ME = func.current_user_id()
 TYPES: dict[str, Any] = {
     "team_id": BigInteger,
     "parent_id": BigInteger,
@@ -24,15 +24,6 @@ TYPES: dict[str, Any] = {
     "due_at": DateTime(timezone=True),
     "completed_at": DateTime(timezone=True),
 }
-CLEARABLE = ("description", "due", "tags", "team_id", "parent_id", "assignee", "recurrence")
-
-ACCESS = case(
-    (col(Task.user_id) == ME, "owner"),
-    (col(Task.team_id) == func.any(func.my_managed_team_ids()), "owner"),
-    (col(Task.team_id) == func.any(func.my_writable_team_ids()), "edit"),
-    (col(Task.id) == func.any(func.my_editable_task_ids()), "edit"),
-    else_="view",
-).label("access")
 _Parent = aliased(Task)
 PARENT = (
     select(col(_Parent.id))
@@ -66,8 +57,6 @@ WHOLE = (
 TASK_ID = bindparam("task_id", type_=BigInteger)
 LIVE = (col(Task.id) == TASK_ID, col(Task.deleted_at).is_(None))
 GET = compiled(select(*WHOLE).where(*LIVE))
-OWNED = or_(col(Task.user_id) == ME, col(Task.team_id) == func.any(func.my_managed_team_ids()))
-"""What the caller may delete, as `access` says `owner`."""
 
 _above = select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == TASK_ID).cte("above", recursive=True)
 # UNION and not UNION ALL: people who do not see each other's tasks can make a circle of parents.

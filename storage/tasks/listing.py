@@ -1,8 +1,4 @@
-"""Finding tasks: filters, true totals, and cursors that stay right while others insert.
-
-Visible tasks are the union of three disjoint sets (mine, my teams', shared with me): an OR over them would read
-every row of each (docs/research.md, "Policies and lists").
-"""
+"""Finding tasks: filters, true totals, and cursors that stay right while others insert."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -36,6 +32,7 @@ from storage.schema.request_models import ListedScope, ListedStatus, Moment, Sor
 from storage.schema.response_models import TaskPage
 from storage.schema.tables import Task
 from storage.tasks import days, due_dates
+from storage.tasks.access import IN_MY_TEAMS, MINE, SHARED, VISIBLE
 from storage.tasks.columns import BRIEF, WHOLE, brief, find_one, view
 
 NEVER = datetime.max.replace(tzinfo=UTC)
@@ -130,17 +127,10 @@ async def read(
     return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
 
 
-_MINE = col(Task.user_id) == func.current_user_id()
-_THEIRS = col(Task.user_id) != func.current_user_id()
-_IN_MY_TEAMS = col(Task.team_id) == func.any(func.my_team_ids())
-_SHARED = (col(Task.id) == func.any(func.my_shared_task_ids())) & _THEIRS
-_ELSEWHERE = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
-_VISIBLE = (_MINE, _IN_MY_TEAMS & _THEIRS, _SHARED & _ELSEWHERE)
-
 _used = union_all(
     *(
         select(func.unnest(col(Task.tags)).label("tag")).where(col(Task.deleted_at).is_(None), branch)
-        for branch in _VISIBLE
+        for branch in VISIBLE
     )
 ).subquery()
 _TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count().desc(), _used.c.tag).limit(MOST_TAGS))
@@ -226,5 +216,5 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
 def _branches(shape: _Shape) -> Sequence[ColumnElement[bool]]:
     if "team_id" in shape.given:
         in_team = col(Task.team_id) == bindparam("team_id", type_=BigInteger)
-        return [in_team & {"mine": _MINE, "shared": _SHARED}.get(shape.scope, true())]
-    return {"mine": (_MINE,), "shared": (_SHARED,), "team": (_IN_MY_TEAMS,), "all": _VISIBLE}[shape.scope]
+        return [in_team & {"mine": MINE, "shared": SHARED}.get(shape.scope, true())]
+    return {"mine": (MINE,), "shared": (SHARED,), "team": (IN_MY_TEAMS,), "all": VISIBLE}[shape.scope]

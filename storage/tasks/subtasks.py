@@ -10,7 +10,8 @@ from storage.engine.database import Transaction, compiled
 from storage.schema import token_budget
 from storage.schema.response_models import Subtask
 from storage.schema.tables import Task
-from storage.tasks.columns import LIVE, OWNED, TASK_ID
+from storage.tasks.access import OWNED
+from storage.tasks.columns import LIVE, TASK_ID
 
 MAX_SHOWN = 20
 """How many subtasks a task is shown with; list_tasks has them all."""

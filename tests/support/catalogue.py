@@ -12,6 +12,7 @@ FOR_POLICIES = {
     "my_owned_team_ids()",
     "my_shared_task_ids()",
     "my_editable_task_ids()",
+    "my_task_access(bigint)",
     "my_contact_ids()",
 }
 FOR_VERBS = {

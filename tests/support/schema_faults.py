@@ -17,6 +17,20 @@ SECURITY DEFINER SET search_path = ''
 RETURN (SELECT m FROM public.messages m WHERE m.search @@ websearch_to_tsquery('simple'::regconfig, query) LIMIT 1)
 """
 
+_ACCESS = """
+CREATE OR REPLACE FUNCTION task_access(owner text, team bigint, task bigint, deleted timestamptz,
+    me text, managed_teams bigint[], writable_teams bigint[], readable_teams bigint[],
+    editable_tasks bigint[], readable_tasks bigint[]) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN CASE WHEN owner = me OR team = ANY (managed_teams) THEN 'owner'
+    WHEN team = ANY (writable_teams) OR task = ANY (editable_tasks) THEN 'edit'
+    WHEN team = ANY (readable_teams) OR task = ANY (readable_tasks) THEN 'view' END
+"""
+_MY_ACCESS = """
+CREATE OR REPLACE FUNCTION my_task_access(task bigint) RETURNS text LANGUAGE sql STABLE
+SECURITY DEFINER SET search_path = ''
+RETURN (SELECT 'owner' FROM public.tasks t WHERE t.id = task)
+"""
+
 FAULTS = {
     "a policy is dropped": Fault("DROP POLICY tasks_select ON tasks", "tasks SELECT is granted without a policy"),
     "a policy is USING (true)": Fault(
@@ -110,6 +124,8 @@ FAULTS = {
         "WITH CHECK (user_id = current_user_id() OR team_id = ANY (my_team_ids()))",
         "a viewer changes a team task",
     ),
+    "deleted tasks stay visible": Fault(_ACCESS, "a member restores a task"),
+    "access to one task ignores the user": Fault(_MY_ACCESS, "another user shares a task"),
     "a new table has no policies": Fault(
         "CREATE TABLE notes (user_id text); GRANT SELECT ON notes TO taskdeck_app",
         "notes has no forced row-level security",

@@ -54,18 +54,6 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- Includes deleted tasks: whoever saw a task hears that it is gone.
-CREATE OR REPLACE FUNCTION task_audience(ids bigint[])
-RETURNS TABLE (task_id bigint, user_id text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
-BEGIN ATOMIC
-    SELECT t.id, t.user_id FROM public.tasks t WHERE t.id = ANY (ids)
-    UNION
-    SELECT t.id, m.user_id FROM public.tasks t JOIN public.team_members m ON m.team_id = t.team_id
-    WHERE t.id = ANY (ids)
-    UNION
-    SELECT s.task_id, s.shared_with_user_id FROM public.task_shares s WHERE s.task_id = ANY (ids);
-END;
-
 -- Who sees a task as well as one below it that changed, or that was below it until a minute ago.
 CREATE OR REPLACE FUNCTION parent_audience(ids bigint[])
 RETURNS TABLE (task_id bigint, user_id text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
@@ -90,7 +78,5 @@ BEGIN ATOMIC
         AND NOT EXISTS (SELECT 1 FROM public.team_members o
             WHERE o.user_id = m.user_id AND o.team_id IN (team_before, team_after) AND o.team_id <> m.team_id)
         AND EXISTS (SELECT 1 FROM unnest(ids) AS moved (id)
-            WHERE NOT EXISTS (SELECT 1 FROM public.tasks t WHERE t.id = moved.id AND t.user_id = m.user_id)
-            AND NOT EXISTS (SELECT 1 FROM public.task_shares s
-                WHERE s.task_id = moved.id AND s.shared_with_user_id = m.user_id));
+            WHERE NOT EXISTS (SELECT 1 FROM public.direct_audience(ARRAY[moved.id]) d WHERE d.user_id = m.user_id));
 END;

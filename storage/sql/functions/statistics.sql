@@ -30,6 +30,6 @@ BEGIN
             WHERE t.team_id = team AND team = ANY (public.my_team_ids()) AND t.deleted_at IS NULL
               AND EXISTS (SELECT 1 FROM public.task_shares s WHERE s.task_id = t.id));
     END IF;
-    RETURN (SELECT count(*) FROM public.task_shares s JOIN public.tasks t ON t.id = s.task_id
-        WHERE s.shared_with_user_id = public.current_user_id() AND t.deleted_at IS NULL);
+    RETURN (SELECT count(*) FROM public.tasks t
+        WHERE t.id = ANY (public.my_shared_task_ids()) AND t.deleted_at IS NULL);
 END $$;

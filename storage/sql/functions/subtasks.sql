@@ -46,14 +46,10 @@ DECLARE
 BEGIN
     WHILE place <= cardinality(originals) LOOP
         FOR below IN
-            SELECT s.* FROM public.tasks s JOIN public.tasks p ON p.id = s.parent_id
+            SELECT s.* FROM public.tasks s
             WHERE s.parent_id = originals[place] AND s.deleted_at IS NULL AND s.id <> ALL (originals || copies)
                 AND (s.recurrence IS NULL OR s.status <> 'completed')
-                AND (s.user_id = p.user_id
-                    OR EXISTS (SELECT 1 FROM public.team_members m
-                        WHERE m.team_id = p.team_id AND m.user_id = s.user_id)
-                    OR EXISTS (SELECT 1 FROM public.task_shares h
-                        WHERE h.task_id = p.id AND h.shared_with_user_id = s.user_id))
+                AND s.user_id IN (SELECT a.user_id FROM public.task_audience(ARRAY[originals[place]]) a)
             ORDER BY s.id
         LOOP
             IF below.recurrence IS NOT NULL THEN

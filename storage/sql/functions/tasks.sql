@@ -16,7 +16,7 @@ DECLARE
 BEGIN
     IF me IS NULL THEN RETURN NEW; END IF;
     IF TG_OP = 'UPDATE' AND NEW.team_id IS DISTINCT FROM OLD.team_id AND NOT (
-        (OLD.user_id = me OR coalesce(OLD.team_id = ANY (public.my_managed_team_ids()), false))
+        coalesce(public.my_task_access(OLD.id) = 'owner', false)
         AND (NEW.team_id IS NULL OR NEW.team_id = ANY (public.my_writable_team_ids()))
     ) THEN
         RAISE EXCEPTION 'not allowed to move this task' USING ERRCODE = 'insufficient_privilege';
@@ -43,7 +43,6 @@ END $$;
 CREATE OR REPLACE FUNCTION repeat_task(task bigint, next_due text, next_due_at timestamptz, next_rule text)
 RETURNS bigint LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
-    me text := public.current_user_id();
     next_id bigint;
 BEGIN
     SELECT n.id INTO next_id FROM public.task_events d
@@ -61,9 +60,8 @@ BEGIN
         tags, recurrence)
     SELECT t.user_id, t.team_id, t.parent_id, t.assignee_id, t.title, t.description, t.priority, next_due,
         next_due_at, t.tags, next_rule
-    FROM public.tasks t WHERE t.id = task AND t.deleted_at IS NULL AND (
-        t.user_id = me OR t.team_id = ANY (public.my_writable_team_ids())
-        OR t.id = ANY (public.my_editable_task_ids()))
+    FROM public.tasks t
+    WHERE t.id = task AND t.deleted_at IS NULL AND public.my_task_access(task) IN ('owner', 'edit')
     RETURNING id INTO next_id;
     IF NOT FOUND THEN RETURN NULL; END IF;
     INSERT INTO public.task_shares (task_id, shared_with_user_id, owner_id, permission)

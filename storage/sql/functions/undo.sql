@@ -46,12 +46,11 @@ DECLARE
 BEGIN
     SELECT e.* INTO made FROM public.task_events e WHERE e.id = event AND e.task_id = task AND e.user_id = me
         AND e.event_type IN ('task_created', 'task_restored');
-    PERFORM 1 FROM public.tasks t WHERE t.id = made.task_id AND t.deleted_at IS NULL AND (
-        t.user_id = me OR t.team_id = ANY (public.my_managed_team_ids())
-        OR made.event_type = 'task_created' AND (
-            t.team_id = ANY (public.my_writable_team_ids()) OR t.id = ANY (public.my_editable_task_ids())))
-    FOR UPDATE;
+    -- Locked first: access is then that of the row as whoever changed it last has left it.
+    PERFORM 1 FROM public.tasks t WHERE t.id = made.task_id AND t.deleted_at IS NULL FOR UPDATE;
     IF NOT FOUND THEN RETURN NULL; END IF;
+    IF public.my_task_access(task) IN ('owner', CASE WHEN made.event_type = 'task_created' THEN 'edit' END) IS NOT TRUE
+    THEN RETURN NULL; END IF;
     SELECT array_agg(e.task_id), CASE WHEN bool_or(e.event_type = 'task_completed') THEN
         coalesce(array_agg(e.task_id) FILTER (WHERE e.event_type = 'task_created' AND e.task_id <> task), '{}')
         ELSE '{}' END
@@ -68,8 +67,7 @@ BEGIN
     IF task = ANY (changed) OR EXISTS (
         SELECT 1 FROM public.tasks t
         WHERE (t.id = ANY (changed) OR t.parent_id = ANY (task || copies) AND t.id <> ALL (touched))
-            AND t.deleted_at IS NULL
-            AND (t.user_id = me OR t.team_id = ANY (public.my_team_ids()) OR t.id = ANY (public.my_shared_task_ids()))
+            AND t.deleted_at IS NULL AND public.my_task_access(t.id) IS NOT NULL
     ) THEN RETURN false; END IF;
     UPDATE public.tasks t SET parent_id = (e.changes -> 'parent_id' ->> 0)::bigint FROM public.task_events e
     WHERE e.user_id = me AND coalesce(e.client, '') = coalesce(made.client, '') AND e.created_at = made.created_at

@@ -1,0 +1,45 @@
+"""What the caller may do with a task, and which tasks the caller sees, as SQL expressions.
+
+The rule itself is in storage/sql/functions/visibility.sql, and the policies enforce it whatever a statement asks for.
+"""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, ScalarSelect, Text, func, literal_column, select, true
+from sqlmodel import col
+
+from storage.schema.tables import Task
+
+ME = func.current_user_id()
+
+
+def _once(function: Any) -> ScalarSelect[Any]:  # noqa: ANN401
+    """A set of the caller's, computed once per statement and not once per row."""
+    return select(function).scalar_subquery()
+
+
+def _access(*sets: Any) -> ColumnElement[str]:  # noqa: ANN401
+    row = (col(Task.user_id), col(Task.team_id), col(Task.id), col(Task.deleted_at))
+    return func.task_access(*row, *sets, type_=Text)
+
+
+_MANAGERS = (_once(ME), _once(func.my_managed_team_ids()))
+_TEAMS = (_once(func.my_writable_team_ids()), _once(func.my_team_ids()))
+_SHARES = (_once(func.my_editable_task_ids()), _once(func.my_shared_task_ids()))
+
+ACCESS = _access(*_MANAGERS, *_TEAMS, *_SHARES).label("access")
+OWNED = _access(*_MANAGERS, *[literal_column("'{}'")] * 4).is_not(None)
+"""What the caller may delete, restore, move and share: the tasks whose `access` is `owner`."""
+
+MINE = col(Task.user_id) == ME
+IN_MY_TEAMS = col(Task.team_id) == func.any(func.my_team_ids())
+_OF_OTHERS = col(Task.user_id) != ME
+SHARED = (col(Task.id) == func.any(func.my_shared_task_ids())) & _OF_OTHERS
+_OUTSIDE_MY_TEAMS = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
+
+VISIBLE = (MINE, IN_MY_TEAMS & _OF_OTHERS, SHARED & _OUTSIDE_MY_TEAMS)
+"""Every visible task, as disjoint sets. Each is found, sorted and limited by its own index before they are joined.
+
+As one condition the planner reads all rows of all three, and as a set-returning function it cannot push the limit down
+(docs/research.md, "Who sees a task").
+"""
