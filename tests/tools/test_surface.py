@@ -28,7 +28,7 @@ UPDATE = os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1"
 MOST_TOKENS = 9000
 MOST_INSTRUCTION_TOKENS = 600
 MOST_CHARACTERS = 1000
-COLUMNS = ("tool", "arguments (? optional)", "result", "takes", "hints")
+COLUMNS = ("tool", "arguments (? optional)", "result", "OAuth scope", "hints")
 
 
 @pytest.fixture
@@ -138,14 +138,15 @@ def contract(tools: dict[str, Tool]) -> str:
         arguments = [key if key in required else f"{key}?" for key in tool.input_schema.get("properties", {})]
         result = (tool.output_schema or {}).get("properties", {})
         hints = tool.annotations or ToolAnnotations()
-        words = {"destroys": hints.destructive_hint, "repeatable": hints.idempotent_hint}
-        told = [word for word, hint in words.items() if hint]
-        rows.append((f"`{name}`", ", ".join(arguments), ", ".join(result), TOOLS[name].scope, ", ".join(told)))
+        words = {"destructive": hints.destructive_hint, "idempotent": hints.idempotent_hint}
+        given = [word for word, hint in words.items() if hint]
+        rows.append((f"`{name}`", ", ".join(arguments), ", ".join(result), TOOLS[name].scope, ", ".join(given)))
     table = "\n".join("| " + " | ".join(cell or "-" for cell in row) + " |" for row in rows)
     return f"""# Tools
 
-The table is generated from the registry by `TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/tools/test_surface.py`; do not
-edit it. The whole schemas are in `tests/snapshots/tools`.
+Fields without a value are left out of results. The complete schemas and descriptions are in
+`tests/snapshots/tools`. The table is generated from the registry; do not edit it, run
+`TASKDECK_UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/tools/test_surface.py`.
 
 {table}
 """
