@@ -1,10 +1,15 @@
-"""Who may do what: the permission table, over every tool and resource, as eight people try."""
+"""Who may do what: the permission table, over every tool and resource, as eight people try.
+
+After a change of the table: TASKDECK_UPDATE_SNAPSHOTS=1 pytest tests/storage/test_permissions.py -k document
+"""
 
 import json
+import os
 import re
 import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -124,15 +129,15 @@ MESSAGES = [{"role": "user", "content": "Hello"}]
 TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "get_task": (ask("get_task", task_id=task), READ),
     "list_tasks": (found("list_tasks", "tasks", limit=100), READ),
-    "list_tasks search": (found("list_tasks", "tasks", search="quarterly", limit=100), READ),
+    "list_tasks with search": (found("list_tasks", "tasks", search="quarterly", limit=100), READ),
     "search": (found("search", "results", query="quarterly"), READ),
     "fetch": (ask("fetch", id=lambda cast: f"task:{cast.task}"), READ),
     "task://": (read(lambda cast: cast.uri), READ),
     "update_task": (ask("update_task", task_id=task, title=words), CHANGE),
     "update_task status": (ask("update_task", task_id=task, status=lambda _: "in_progress"), CHANGE),
     "complete_task": (ask("complete_task", task_id=task), CHANGE),
-    "update_task team": (ask("update_task", task_id=task, team_id=lambda cast: cast.other), OWN),
-    "update_task no team": (ask("update_task", task_id=task, clear=lambda _: ["team_id"]), OWNER),
+    "update_task to another team": (ask("update_task", task_id=task, team_id=lambda cast: cast.other), OWN),
+    "update_task out of its team": (ask("update_task", task_id=task, clear=lambda _: ["team_id"]), OWNER),
     "delete_task": (ask("delete_task", task_id=task), OWN),
     "delete_task several": (ask("delete_task", task_ids=lambda cast: [cast.task]), OWN),
     "restore_task": (restore, RESTORE),
@@ -140,7 +145,7 @@ TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "unshare_task": (ask("unshare_task", task_id=task, user=spare), OWN),
     "list_teams": (see_team, IN_TEAM),
     "get_statistics": (ask("get_statistics", team_id=team), IN_TEAM),
-    "list_tasks team": (ask("list_tasks", team_id=team), IN_TEAM),
+    "list_tasks of the team": (ask("list_tasks", team_id=team), IN_TEAM),
     "add_task": (ask("add_task", title=words, team_id=team), ADD),
     "add_tasks": (ask("add_tasks", tasks=lambda cast: [{"title": "New", "team_id": cast.team}]), ADD),
     "add_team_member": (ask("add_team_member", team_id=team, user=spare), MANAGE),
@@ -234,3 +239,29 @@ async def test_read_only_token_cannot_write(person: Callable[[str], Person]):
 
 def test_every_tool_is_in_the_table():
     assert {action.split()[0] for action in TABLE if "://" not in action} | OWN_ROWS_ONLY == set(TOOLS)
+
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "data-model.md"
+BEGIN, END = "<!-- permissions: begin -->\n", "<!-- permissions: end -->"
+
+
+def permission_table() -> str:
+    """The table in Markdown: a row for each set of outcomes, and the value of `access`."""
+    actions: dict[tuple[str, ...], list[str]] = {}
+    for action, (_, outcomes) in TABLE.items():
+        tool, _, variant = action.partition(" ")
+        actions.setdefault(outcomes, []).append(f"`{tool}` {variant}".strip())
+    rows = [["action", *(role.replace("_", " ") for role in ROLES)], ["---"] * (len(ROLES) + 1)]
+    rows += [[", ".join(names), *outcomes] for outcomes, names in actions.items()]
+    rows += [["value of `access`", *(f"`{access}`" for access in ACCESS), ""]]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def test_the_document_has_this_table():
+    text = DOCUMENT.read_text("utf-8")
+    before, _, rest = text.partition(BEGIN)
+    documented, _, after = rest.partition(END)
+    if os.environ.get("TASKDECK_UPDATE_SNAPSHOTS") == "1":
+        DOCUMENT.write_text(f"{before}{BEGIN}{permission_table()}{END}{after}", "utf-8")
+    else:
+        assert documented == permission_table()
