@@ -1,4 +1,4 @@
-"""Consent to delete many: asked for what is still there, in words that no title can change."""
+"""Consent to deletions of many tasks: it counts existing tasks only, and titles cannot forge its text."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The dashboard in a browser: numbers that move by themselves, one's own alone, for everybody."""
+"""The dashboard in a browser: live numbers, isolation, hostile titles, keyboard and accessibility."""
 
 import re
 import signal
@@ -98,7 +98,7 @@ async def test_team_has_its_own_numbers(visit: Visit):
 
 
 async def test_cards_show_the_change_of_today(visit: Visit, cluster: Cluster):
-    """Nothing is said of a change since yesterday, which nobody counted: deleted and reopened tasks would be in it."""
+    """The captions count today only; a difference to yesterday would miss deleted and reopened tasks."""
     ada = await visit()
     titles = ("Old", "Old and done today", "Done yesterday", "New", "Deleted")
     old, done, yesterday, _, deleted = [(await ada.call("add_task", title=title))["id"] for title in titles]
@@ -136,8 +136,8 @@ async def test_signing_out_ends_page_route_and_socket(visit: Visit):
 
 
 @asynccontextmanager
-async def halves(url: str, request_url: RequestUrl, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
-    """The dashboard, and a request_url to start the server that it shows the numbers of: two processes that fail apart."""
+async def dashboard_and_server(url: str, request_url: RequestUrl, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
+    """Run the dashboard, and yield a function that starts its server: two processes that can fail independently."""
     with uvicorn_server.listen("127.0.0.1", 0) as one, uvicorn_server.listen("127.0.0.1", 0) as other:
         port, dashboard = one.getsockname()[1], f"http://127.0.0.1:{other.getsockname()[1]}"
     trust = {"TASKDECK_ISSUER": dashboard, "TASKDECK_JWKS_URL": f"{dashboard}/api/auth/jwks"}
@@ -155,7 +155,7 @@ async def test_numbers_stay_during_an_outage_and_update_afterwards(
     visit: Visit, cluster: Cluster, request_url: RequestUrl, settings: Settings
 ):
     url = await cluster.create("outage", "blank")
-    async with halves(url, request_url, settings) as (dashboard, serve):
+    async with dashboard_and_server(url, request_url, settings) as (dashboard, serve):
         async with serve() as server:
             ada = await visit(at=Taskdeck(server, dashboard, url))
             secret = await ada.make_token()
@@ -197,7 +197,7 @@ async def test_content_security_policy_blocks_injected_scripts(visit: Visit):
     ada = await visit()
     await ada.open_live()
     await ada.page.evaluate("html => document.body.insertAdjacentHTML('beforeend', html)", HOSTILE[1])
-    await until(lambda: any("Content Security Policy" in said for said in ada.page_errors))
+    await until(lambda: any("Content Security Policy" in text for text in ada.page_errors))
     assert await ada.page.evaluate("window.pwned") is None
     ada.expect_page_errors("Content Security Policy", "Failed to load resource")
     answer = await ada.context.request.get(f"{ada.taskdeck.dashboard}/dashboard")

@@ -137,7 +137,7 @@ async def test_tasks_added_by_each_printed_command_appear_on_the_dashboard(visit
         await bob.open_live()
         await bob.sees(total=0)
         for visitor in (ada, bob):
-            await visitor.page.goto("about:blank")  # it would complain of a server that stops
+            await visitor.page.goto("about:blank")  # an open page would report errors when the server stops
     async with machine(tmp_path / "data") as taskdeck:
         assert f"Without signing in these are the tasks of {ada.email}." in taskdeck.server.output
 

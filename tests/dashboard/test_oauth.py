@@ -148,7 +148,7 @@ async def test_consent_page_is_accessible(
 async def test_consent_is_disabled_until_the_page_is_hydrated(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):
-    """The browser would send the form by itself, without the request."""
+    """Without scripts the browser would submit the form without the authorization request."""
     ada = await visit(java_script_enabled=False)
     proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
     await ada.page.goto(request_to(ada.taskdeck, callback, known_client.client_id or "", **proof))
@@ -183,7 +183,7 @@ async def test_reused_refresh_token_ends_the_connection(
     ada = await visit()
     first = await connect(ada, callback, known_client)
     second = await exchange(ada.taskdeck, known_client, refresh_token=first["refresh_token"])
-    # Who lost the answer may ask again for half a minute; a thief comes later.
+    # A client that lost the response may repeat the request for 30 seconds.
     again = await exchange(ada.taskdeck, known_client, refresh_token=first["refresh_token"])
     assert again["refresh_token"] == second["refresh_token"]
     later = """
@@ -250,7 +250,7 @@ async def ask(
     challenge: str = "c" * 43,
     may_write: bool = True,
 ) -> dict[str, str]:
-    """Open an authorization request in a browser that is signed in, and answer it; what the client is told."""
+    """Open an authorization request in a signed-in browser, answer it, and return the redirect parameters."""
     proof = {"code_challenge": challenge, "code_challenge_method": "S256"}
     await person.page.goto(request_to(person.taskdeck, callback, client.client_id or "", **proof))
     await person.page.get_by_label("Allow changes").set_checked(may_write)
@@ -262,14 +262,14 @@ async def ask(
 async def connect(
     person: Visitor, callback: Callback, client: OAuthClientInformationFull, *, may_write: bool = True
 ) -> dict[str, Any]:
-    """The tokens of a client that the user allows to act, which proves that it is the one that asked (RFC 7636)."""
+    """Authorize a client with PKCE (RFC 7636) and return its tokens."""
     proof = PKCEParameters.generate()
     answer = await ask(person, callback, client, "Allow", challenge=proof.code_challenge, may_write=may_write)
     return await exchange(person.taskdeck, client, code=answer["code"], code_verifier=proof.code_verifier)
 
 
 async def exchange(taskdeck: Taskdeck, client: OAuthClientInformationFull, **grant: str) -> dict[str, Any]:
-    """What the token endpoint says to a code or a refresh token."""
+    """The response of the token endpoint to a code or refresh token."""
     kind = "refresh_token" if "refresh_token" in grant else "authorization_code"
     form = {"grant_type": kind, "client_id": client.client_id or "", "resource": f"{taskdeck.mcp}/mcp"} | grant
     if kind == "authorization_code":

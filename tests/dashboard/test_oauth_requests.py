@@ -1,4 +1,4 @@
-"""Requests of clients that spell what they mean in another way, and what those are told that ask too often."""
+"""OAuth requests with unusual spelling of the resource, unknown scopes, and rate limits."""
 
 import secrets
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,4 @@
-"""Personal access tokens: made on a page, shown once, good for what they say, and dead when they are withdrawn."""
+"""Personal access tokens: created on a page, shown once, limited to their scopes, and invalid after revocation."""
 
 import secrets
 
@@ -46,7 +46,7 @@ async def test_revoked_token_stops_working(visit: Visit, settings: Settings):
     await expect(
         ada.page.get_by_role("region", name="Your tokens").get_by_text("Old laptop", exact=True)
     ).to_have_count(0)
-    assert await forgetful_answers(ada.taskdeck, settings, secret, other) == [401, 200]
+    assert await uncached_statuses(ada.taskdeck, settings, secret, other) == [401, 200]
 
 
 async def test_expired_token_stops_working_and_is_marked_expired(visit: Visit, settings: Settings):
@@ -58,14 +58,14 @@ async def test_expired_token_stops_working_and_is_marked_expired(visit: Visit, s
             "interval)",
             *(ada.user_id, ada.email, ada.name, name, secret.encode(), left),
         )
-    assert await forgetful_answers(ada.taskdeck, settings, old, new) == [401, 200]
+    assert await uncached_statuses(ada.taskdeck, settings, old, new) == [401, 200]
     await ada.open("/tokens")
     await expect(ada.page.get_by_role("listitem").filter(has_text="Old laptop")).to_contain_text("expired")
     await expect(ada.page.get_by_role("listitem").filter(has_text="New laptop")).to_contain_text("expires")
 
 
-async def forgetful_answers(taskdeck: Taskdeck, settings: Settings, *tokens: str) -> list[int]:
-    """The statuses that a server says which has not seen the tokens: one that has forgets them in half a minute."""
+async def uncached_statuses(taskdeck: Taskdeck, settings: Settings, *tokens: str) -> list[int]:
+    """Status codes of a server without cached tokens: a running one forgets them only after 30 seconds."""
     async with open_app(settings, taskdeck.database_url) as app:
         transport = httpx2.ASGITransport(app=app)
         async with httpx2.AsyncClient(transport=transport, base_url=settings.address) as http:
@@ -90,7 +90,7 @@ async def test_creating_tokens_requires_a_session(visit: Visit):
 
 
 async def again(request: Request, headers: dict[str, str]) -> str:
-    """Send what the browser sent once more; what comes back."""
+    """Repeat a request of the browser and return the response text."""
     kept = {name: value for name, value in headers.items() if not name.startswith(":") and name != "content-length"}
     async with httpx2.AsyncClient(trust_env=False, timeout=30) as http:
         return (await http.post(request.url, content=request.post_data_buffer, headers=kept)).text

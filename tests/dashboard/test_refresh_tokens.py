@@ -1,4 +1,4 @@
-"""Who may renew does so until its user ends it, and whatever a refresh asks for, the grant stays what the user allowed."""
+"""Refreshing tokens: rotation, and scopes that never exceed what the user granted."""
 
 import secrets
 from collections.abc import AsyncGenerator
@@ -87,7 +87,7 @@ async def test_narrowed_access_token_cannot_write(ada: OAuthAccount):
 
 @pytest.mark.parametrize("scope", ["", "mcp:read"])
 async def test_refresh_token_is_rotated(ada: OAuthAccount, scope: str):
-    """A lost answer may be asked for again for half a minute, with any scopes; a thief comes later."""
+    """A lost response may be requested again for 30 seconds, with any scopes; later reuse ends the connection."""
     client = await ada.register()
     first = await ada.connect(client)
     second = (await ada.refresh(client, first["refresh_token"], scope=scope)).json()

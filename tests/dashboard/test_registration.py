@@ -1,4 +1,4 @@
-"""Clients register with all that they may ever want; they get what this server has, and are refused only for nothing."""
+"""Clients may register with unsupported metadata; it is dropped, and registration fails only if nothing usable is left."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -13,7 +13,7 @@ from tests.support.browser import Taskdeck
 pytest_plugins = ("tests.support.browser",)
 
 BODIES = json.loads(Path(__file__).with_name("registrations.json").read_text("utf-8"))
-"""What clients send, from their sources and from reports of servers that logged it, and what must come back."""
+"""Registration requests of real clients, from their sources and from server logs, and the expected responses."""
 
 MINIMAL = {"redirect_uris": ["http://127.0.0.1:9/callback"], "token_endpoint_auth_method": "none"}
 
@@ -83,7 +83,7 @@ SURPLUS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         ),
         {"client_name": None, "grant_types": BOTH_GRANTS, "application_type": "native"},
     ),
-    "a secret where nothing is said": (
+    "a secret by default": (
         {"token_endpoint_auth_method": None},
         {"token_endpoint_auth_method": "client_secret_basic"},
     ),

@@ -1,4 +1,4 @@
-"""Pictures of the pages with a company's data in them; TASKDECK_SCREENSHOTS=docs renews those of the documentation."""
+"""Screenshots of the pages with demo data; TASKDECK_SCREENSHOTS=docs updates those of the documentation."""
 
 import os
 from pathlib import Path

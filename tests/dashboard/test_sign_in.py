@@ -1,4 +1,4 @@
-"""Who may see the dashboard's pages; and whatever goes wrong is a page that says what happened and what to do."""
+"""Sign-in, access to the pages, and explanations of failures."""
 
 import asyncio
 import secrets
@@ -72,36 +72,36 @@ async def test_form_cannot_be_submitted_before_hydration(visit: Visit, page: str
 
 
 @pytest.fixture(scope="module")
-async def line(cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[DatabaseProxy]:
-    """A line to a database of its own, which can be cut."""
-    async with DatabaseProxy(request_url(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("line")) as proxy:
+async def proxy(cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[DatabaseProxy]:
+    """A proxy to a separate database."""
+    async with DatabaseProxy(request_url(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("proxy")) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="module")
-async def alone(line: DatabaseProxy, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Taskdeck]:
-    """A dashboard at the end of that line, with the usual limits, and no server behind it."""
-    built = build(line, tmp_path_factory.mktemp("alone"))
+async def alone(proxy: DatabaseProxy, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Taskdeck]:
+    """A dashboard on that database, with the default limits and without a server."""
+    built = build(proxy, tmp_path_factory.mktemp("alone"))
     async with built.running():
         yield replace(taskdeck, dashboard=built.url)
 
 
-def build(line: DatabaseProxy, folder: Path) -> Dashboard:
+def build(proxy: DatabaseProxy, folder: Path) -> Dashboard:
     settings = Settings.model_validate({"TASKDECK_DATA_DIR": str(folder), "port": 1})
     with uvicorn_server.listen("127.0.0.1", 0) as free:
-        return Dashboard(settings, line.url, f"http://127.0.0.1:{free.getsockname()[1]}")
+        return Dashboard(settings, proxy.url, f"http://127.0.0.1:{free.getsockname()[1]}")
 
 
 async def test_dashboard_started_before_its_database_recovers(
     cluster: Cluster, request_url: RequestUrl, tmp_path: Path
 ):
-    async with DatabaseProxy(request_url(await cluster.create("late", "blank")), tmp_path) as line:
-        await line.cut()
-        built = build(line, tmp_path)
+    async with DatabaseProxy(request_url(await cluster.create("late", "blank")), tmp_path) as proxy:
+        await proxy.cut()
+        built = build(proxy, tmp_path)
 
         async def be_late() -> None:
             await reaches(built, 500)
-            await line.restore()
+            await proxy.restore()
 
         coming = asyncio.create_task(be_late())
         async with built.running():
@@ -110,7 +110,7 @@ async def test_dashboard_started_before_its_database_recovers(
 
 
 async def reaches(built: Dashboard, status: int) -> None:
-    """Ask for something that is in the database until this is the answer."""
+    """Request something stored in the database until the status is as expected."""
     answered = 0
     async with httpx2.AsyncClient(trust_env=False) as http, asyncio.timeout(30):
         while answered != status:
@@ -119,11 +119,11 @@ async def reaches(built: Dashboard, status: int) -> None:
                 answered = (await http.get(f"{built.url}/api/auth/jwks")).status_code
 
 
-async def test_unreachable_database_is_explained_until_it_is_back(visit: Visit, alone: Taskdeck, line: DatabaseProxy):
+async def test_unreachable_database_is_explained_until_it_is_back(visit: Visit, alone: Taskdeck, proxy: DatabaseProxy):
     ada, bob = await visit(at=alone), await visit("Bob", known=False, at=alone)
     await ada.open("/clients")
     await bob.open("/sign-in")
-    await line.cut()
+    await proxy.cut()
     await ada.page.reload()
     await expect(ada.page.get_by_role("heading", name="The database cannot be reached")).to_be_visible()
     await expect(ada.page.get_by_text("Nothing is lost")).to_be_visible()
@@ -131,7 +131,7 @@ async def test_unreachable_database_is_explained_until_it_is_back(visit: Visit, 
     await expect(bob.page.get_by_text("The server cannot reach its database right now.")).to_be_visible()
     await bob.page.goto(f"{alone.dashboard}/api/auth/oauth2/authorize?client_id=x&response_type=code")
     await expect(bob.page.get_by_role("heading", name="The server cannot do this right now")).to_be_visible()
-    await line.restore()
+    await proxy.restore()
     await ada.page.get_by_role("button", name="Try again").click()
     await expect(ada.page.get_by_role("heading", name="Connected clients")).to_be_visible()
     for visitor in (ada, bob):
@@ -255,8 +255,8 @@ async def test_redirect_uri_may_be_https_loopback_or_a_custom_scheme(alone: Task
             "http://evil.example/callback": 400,
             "javascript:alert(1)": 400,
         }.items():
-            wish = {"client_name": "Test", "redirect_uris": [address], "token_endpoint_auth_method": "none"}
-            assert (await http.post("/api/auth/oauth2/register", json=wish)).status_code == status, address
+            metadata = {"client_name": "Test", "redirect_uris": [address], "token_endpoint_auth_method": "none"}
+            assert (await http.post("/api/auth/oauth2/register", json=metadata)).status_code == status, address
 
 
 def test_cookie_secret_is_readable_by_its_owner_only(taskdeck: Taskdeck):

@@ -1,4 +1,4 @@
-"""A time zone in the browser: the default at sign-up, the page Settings, and what the dashboard makes of it."""
+"""Time zones in the browser: the default at sign-up, the settings page, and due dates on the dashboard."""
 
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""What an open dashboard asks of the server, and what it says when the server refuses."""
+"""The requests of an open dashboard, and its status when the server refuses."""
 
 import base64
 import hashlib
@@ -22,7 +22,7 @@ SNAPSHOTS = """
 
 
 async def requests_of(page: Page) -> list[float]:
-    """When the page read its numbers, in milliseconds; it may ask one address only."""
+    """The times, in milliseconds, at which the page requested its snapshot, its only API request."""
     found: list[tuple[str, float]] = await page.evaluate(SNAPSHOTS)
     assert all("/api/dashboard/snapshot?" in name for name, _ in found)
     return [start for _, start in found]

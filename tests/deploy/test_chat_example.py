@@ -1,4 +1,4 @@
-"""examples/chat.py as a process, with a scripted model: everything is kept, and a restart forgets nothing."""
+"""examples/chat.py as a process with a scripted model: messages are stored and survive a restart."""
 
 import asyncio
 import json
@@ -26,14 +26,14 @@ EXAMPLE = Path(__file__).parents[2] / "examples/chat.py"
 
 @dataclass
 class Model:
-    """An endpoint that speaks chat completions: it answers by its script, and notes what it was told."""
+    """A chat completions endpoint with scripted answers that keeps the messages it receives."""
 
     url: str = ""
     script: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
-    heard: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
+    received: list[list[dict[str, Any]]] = field(default_factory=list[list[dict[str, Any]]])
 
     async def complete(self, request: Request) -> JSONResponse:
-        self.heard.append((await request.json())["messages"])
+        self.received.append((await request.json())["messages"])
         message = self.script.pop(0) if self.script else None
         return JSONResponse({"choices": [{"message": message}]}, 200 if message else 500)
 
@@ -57,7 +57,7 @@ async def server(tmp_path: Path, database_url: str, direct_url: str) -> AsyncGen
 
 
 async def chat(server: RunningServer, model: Model, person: Person, *words: str, go_on: int | None = None) -> list[str]:
-    """Run the example on these lines; what it printed."""
+    """Run the example with these input lines and return its output."""
     environment = os.environ | {
         "TASKDECK_URL": f"{server.url}/mcp",
         "TASKDECK_TOKEN": server.token(person.user_id, "mcp"),
@@ -72,7 +72,7 @@ async def chat(server: RunningServer, model: Model, person: Person, *words: str,
     return printed.decode().splitlines()
 
 
-def says(content: str) -> dict[str, Any]:
+def answer_with(content: str) -> dict[str, Any]:
     return {"role": "assistant", "content": content}
 
 
@@ -88,14 +88,14 @@ async def kept(person: Person, conversation_id: int) -> list[tuple[str, str]]:
 
 
 async def test_messages_are_kept_across_a_restart(server: RunningServer, model: Model, alice: Person):
-    model.script = [calls(add_task={"title": "Buy milk"}, complete_task={"task_id": 10**12}), says("Added.")]
+    model.script = [calls(add_task={"title": "Buy milk"}, complete_task={"task_id": 10**12}), answer_with("Added.")]
     first, answer = await chat(server, model, alice, "Remind me to buy milk")
     number = int(first.removeprefix("Conversation "))
     assert answer == "Added."
     (task,) = (await alice.call("list_tasks"))["tasks"]
     assert task["title"] == "Buy milk"
-    user, asked, added, refused, said = await kept(alice, number)
-    assert (user, said) == (("user", "Remind me to buy milk"), ("assistant", "Added."))
+    user, asked, added, refused, final = await kept(alice, number)
+    assert (user, final) == (("user", "Remind me to buy milk"), ("assistant", "Added."))
     assert (asked[0], added[0], refused[0]) == ("assistant", "tool", "tool")
     assert json.loads(added[1])["result"]["id"] == task["id"]
     assert json.loads(refused[1])["error"].startswith("No task")
@@ -103,26 +103,26 @@ async def test_messages_are_kept_across_a_restart(server: RunningServer, model: 
     page = await alice.call("get_conversation", conversation_id=number)
     assert [message.get("tool_call_id") for message in page["messages"]] == [None, None, "call_0", "call_1", None]
 
-    model.script = [says("Milk.")]
+    model.script = [answer_with("Milk.")]
     assert await chat(server, model, alice, "What was it?", go_on=number) == [first, "Milk."]
-    told = model.heard[-1]
-    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
-    assert [message.get("tool_call_id") for message in told[3:5]] == ["call_0", "call_1"]
+    sent = model.received[-1]
+    assert [message["role"] for message in sent] == ["system", "user", "assistant", "tool", "tool", "assistant", "user"]
+    assert [message.get("tool_call_id") for message in sent[3:5]] == ["call_0", "call_1"]
     assert len(await kept(alice, number)) == 7
 
 
 async def test_interrupted_chat_continues(server: RunningServer, model: Model, alice: Person):
-    """The model fails after a tool was called; and once a call was kept without its answer."""
+    """The model fails after a tool call, and a call is stored without its result."""
     model.script = [calls(add_task={"title": "Buy milk"})]
     (first,) = await chat(server, model, alice, "Remind me to buy milk")
     number = int(first.removeprefix("Conversation "))
     lost = [{"role": "assistant", "content": "", "tool_calls": calls(list_tasks={})["tool_calls"]}]
     await alice.call("append_messages", conversation_id=number, messages=lost)
-    model.script = [says("It is on your list.")]
+    model.script = [answer_with("It is on your list.")]
     assert await chat(server, model, alice, "Well?", go_on=number) == [first, "It is on your list."]
-    told = model.heard[-1]
-    assert [message["role"] for message in told] == ["system", "user", "assistant", "tool", "assistant", "tool", "user"]
-    assert "interrupted" in told[5]["content"]
+    sent = model.received[-1]
+    assert [message["role"] for message in sent] == ["system", "user", "assistant", "tool", "assistant", "tool", "user"]
+    assert "interrupted" in sent[5]["content"]
 
 
 async def test_conversation_of_another_user_cannot_be_continued(
@@ -131,4 +131,4 @@ async def test_conversation_of_another_user_cannot_be_continued(
     theirs = (await bob.call("start_conversation"))["id"]
     assert await chat(server, model, alice, "Hello", go_on=theirs) == []
     assert await kept(bob, theirs) == []
-    assert model.heard == []
+    assert model.received == []

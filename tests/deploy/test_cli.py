@@ -1,4 +1,4 @@
-"""The `taskdeck` command as people type it: what it prints, how it ends, and what it leaves behind."""
+"""The `taskdeck` command: output, exit status, and cleanup."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 async def server(data_dir: Path) -> AsyncGenerator[Server]:
-    """Everything up, as by `make run`; the last test that uses it ends it."""
+    """`taskdeck up`, as by `make run`; the last test that uses it stops it."""
     async with serving(data_dir, "up") as running:
         yield running
 
@@ -67,7 +67,7 @@ def is_alive(pid: int) -> bool:
 
 
 async def answers(url: str) -> int:
-    """The status of a page, 0 if nobody is there."""
+    """The status of a page, 0 if nothing is listening."""
     with suppress(httpx2.HTTPError):
         async with httpx2.AsyncClient(trust_env=False, verify=False) as http:
             return (await http.get(url)).status_code
@@ -75,7 +75,7 @@ async def answers(url: str) -> int:
 
 
 def shell(line: str, data_dir: Path) -> str:
-    """What a printed line says, when pasted into a shell: $(...) is run, the rest only split into words."""
+    """The words of a printed line in a shell: $(...) is run, the rest only split."""
     done = subprocess.run(
         ["sh", "-c", f"printf '%s\\n' {line}"],
         env={"PATH": os.environ["PATH"], "HOME": str(data_dir)},
@@ -127,10 +127,10 @@ async def test_token_may_carry_a_time_zone(server: Server, data_dir: Path) -> No
             server.http(**headers) as http,
             Client(streamable_http_client(server.url, http_client=http)) as client,
         ):
-            told = await structured(client, "whoami")
+            reply = await structured(client, "whoami")
             trend = (await structured(client, "get_statistics", days=1))["trend"]
-        assert told["timezone"] == zone
-        assert trend[0]["date"] in (told["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
+        assert reply["timezone"] == zone
+        assert trend[0]["date"] in (reply["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
 
 
 async def test_demo_data_is_created_once(server: Server, data_dir: Path) -> None:
@@ -181,9 +181,9 @@ async def test_one_interrupt_stops_everything(server: Server, data_dir: Path) ->
 
 @needs_dashboard
 async def test_killed_command_leaves_no_processes(data_dir: Path) -> None:
-    async with serving(data_dir, "up") as doomed:
-        (started,) = children(doomed.process.pid)
-        await doomed.stop(signal.SIGKILL)
+    async with serving(data_dir, "up") as up:
+        (started,) = children(up.process.pid)
+        await up.stop(signal.SIGKILL)
     try:
         await until(lambda: not is_alive(started))
         await until(lambda: not postgres_processes(data_dir))
@@ -232,11 +232,11 @@ BAD: list[tuple[dict[str, str], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("variables", "said"), BAD, ids=[" ".join(variables) for variables, _ in BAD])
-def test_bad_setting_is_one_line_that_names_it(variables: dict[str, str], said: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variables", "message"), BAD, ids=[" ".join(variables) for variables, _ in BAD])
+def test_bad_setting_is_one_line_that_names_it(variables: dict[str, str], message: str, tmp_path: Path) -> None:
     ended = run_in_process("serve", data_dir=tmp_path, **variables)
     assert (ended.status, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert ended.stderr.startswith(f"taskdeck: {message}")
     assert ended.stderr.count("\n") == 1
 
 
@@ -275,7 +275,7 @@ def test_unreachable_database_is_one_line_without_its_password(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--user", "a b"), "user: 1 to 128 letters"),
         (("--user", "alice", "--ttl", "25h"), "ttl: a token lives between one second and 24 hours"),
@@ -284,10 +284,10 @@ def test_unreachable_database_is_one_line_without_its_password(tmp_path: Path) -
         (("--user", "alice", "--scope", "mcp:all"), "scope: choose from mcp:read mcp:write"),
     ],
 )
-def test_token_command_rejects_unusable_tokens(arguments: tuple[str, ...], said: str, tmp_path: Path) -> None:
+def test_token_command_rejects_unusable_tokens(arguments: tuple[str, ...], message: str, tmp_path: Path) -> None:
     ended = run_in_process("token", *arguments, data_dir=tmp_path, TASKDECK_PORT="8000")
     assert (ended.status, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert ended.stderr.startswith(f"taskdeck: {message}")
 
 
 async def test_migrations_can_be_printed_as_sql(tmp_path: Path) -> None:

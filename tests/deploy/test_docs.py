@@ -1,4 +1,4 @@
-"""What the documents say is so: their examples run, their settings, tests and links exist."""
+"""The documents are correct: examples run, and named settings, tests, commands and links exist."""
 
 import ast
 import os
@@ -29,7 +29,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ser
 @pytest.mark.embedded
 @pytest.mark.parametrize(("language", "text"), EXAMPLES, ids=[text.split("\n")[0] for _, text in EXAMPLES])
 def test_example_runs_as_written(server: Server, language: str, text: str, tmp_path: Path) -> None:
-    """Against a server on a port of its own: no other one may be disturbed."""
+    """Runs against a server on a free port, so as not to disturb a running one."""
     command = {"sh": ["sh", "-eu", "-c"], "python": [sys.executable, "-c"]}[language]
     variables = environment(server.data_dir, PATH=f"{TASKDECK.parent}{os.pathsep}{os.environ['PATH']}")
     done = subprocess.run(

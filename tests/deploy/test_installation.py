@@ -1,4 +1,4 @@
-"""The documented installation, in an empty environment with an empty home: it must be able to do its main job."""
+"""The documented installation works in an empty environment with an empty home folder."""
 
 import asyncio
 import os
@@ -35,7 +35,7 @@ def documented_commands() -> list[str]:
 
 @dataclass(frozen=True)
 class Installation:
-    """What the commands of the quickstart made."""
+    """An environment made by the commands of the quickstart."""
 
     environment: Path
     home: Path
@@ -50,7 +50,7 @@ class Installation:
 
     @property
     def variables(self) -> dict[str, str]:
-        """A login of somebody who has never used Python, let alone Taskdeck."""
+        """The environment of a user without any Python configuration."""
         kept = {name: value for name, value in os.environ.items() if name.startswith(OUTSIDE)}
         path = f"{self.environment / 'bin'}:{os.defpath}"
         return kept | {"HOME": str(self.home), "PATH": path, "TASKDECK_PORT": "0"}
@@ -85,7 +85,7 @@ def test_container_image_installs_with_the_quickstart_commands() -> None:
 
 
 def test_lock_file_holds_exactly_what_the_wheel_requires(installation: Installation) -> None:
-    """Nothing may be there by luck: what is imported is declared, or comes with something that is declared."""
+    """Every installed package is required, directly or indirectly."""
     (packages,) = installation.environment.glob("lib/python*/site-packages")
     installed = {str(canonicalize_name(found.name)): found for found in distributions(path=[str(packages)])}
     assert required(installed, "taskdeck") == set(installed) - {"pip", "setuptools", "wheel"}

@@ -1,4 +1,4 @@
-"""What operators do and see: an administrator's schema, a login of its own, a database that is not ready."""
+"""Deployments: a schema made by an administrator, an unprivileged login, and databases that are not ready."""
 
 import asyncio
 import json
@@ -69,7 +69,7 @@ async def test_unprivileged_login_serves_a_schema_made_by_an_administrator(serve
         await root.execute("CREATE ROLE tasks_nobody LOGIN PASSWORD '" + server.password + "'")
         await root.execute(documented_grants(server.password))
     login = {"DATABASE_URL": server.address("office", "tasks_server"), "COLUMNS": "200"}
-    stranger = login | {"DATABASE_URL": server.address("office", "tasks_nobody")}
+    ungranted = login | {"DATABASE_URL": server.address("office", "tasks_nobody")}
     try:
         async with serving(tmp_path / "data", **login) as served, served.http() as client:
             await wait_until_ok(client, "/readyz")
@@ -83,10 +83,10 @@ async def test_unprivileged_login_serves_a_schema_made_by_an_administrator(serve
         async with administrator(server.address("office", "tasks_dashboard")) as board:
             assert await board.fetch("SELECT * FROM taskdeck_pat_list('alice')") == []
             await board.execute("CREATE SCHEMA auth")
-        async with serving(tmp_path / "data", **stranger) as served, served.http() as client:
+        async with serving(tmp_path / "data", **ungranted) as served, served.http() as client:
             missing = (await client.get("/readyz")).json()["reasons"]
             assert any("GRANT taskdeck_app TO the role of DATABASE_URL" in reason for reason in missing)
-        seen = await run("doctor", data_dir=tmp_path / "data", **stranger)
+        seen = await run("doctor", data_dir=tmp_path / "data", **ungranted)
         assert (seen.status, seen.stderr) == (1, "")
         assert "GRANT taskdeck_app TO the role of DATABASE_URL" in seen.stdout
     finally:
@@ -111,14 +111,14 @@ def logged(served: Server) -> str:
 
 async def test_missing_schema_is_503_for_callers_and_explained_to_operators(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("unmade")
-    told = "run taskdeck migrate"
+    advice = "run taskdeck migrate"
     async with serving(tmp_path / "data", DATABASE_URL=url) as served, served.http("alice") as client:
         assert await statistics(served) == 503
-        assert told in logged(served)
+        assert advice in logged(served)
         assert "A value cannot be stored" not in served.log.read_text()
         ready = await client.get("/readyz")
         assert ready.status_code == 503
-        assert any(told in reason for reason in ready.json()["reasons"])
+        assert any(advice in reason for reason in ready.json()["reasons"])
         call: dict[str, Any] = {
             "jsonrpc": "2.0",
             "id": 1,
@@ -147,8 +147,8 @@ async def test_locked_table_is_reported_as_busy_and_logged(cluster: Cluster, tmp
 
 
 async def test_listen_address_that_was_never_reached_is_not_idle(cluster: Cluster, tmp_path: Path) -> None:
-    url = await cluster.create("deaf", "blank")
-    unreachable = {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": "postgresql://u:p@127.0.0.1:1/deaf"}
+    url = await cluster.create("unheard", "blank")
+    unreachable = {"DATABASE_URL": url, "DATABASE_URL_UNPOOLED": "postgresql://u:p@127.0.0.1:1/unheard"}
     async with serving(tmp_path / "data", **unreachable) as served, served.http() as client:
         while "cannot listen" not in served.log.read_text():  # noqa: ASYNC110 - a log raises no event
             await asyncio.sleep(0.05)
@@ -156,7 +156,7 @@ async def test_listen_address_that_was_never_reached_is_not_idle(cluster: Cluste
             ready = await client.get("/readyz")
             assert ready.status_code == 503
             assert ready.json()["reasons"] == ["Changes are not heard: the listening connection is away"]
-    await cluster.drop("deaf")
+    await cluster.drop("unheard")
 
 
 async def test_read_interrupted_at_commit_is_retried(alice: Person, cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""The command: `python -m tests.mutants --seed 1 --count 300`. Stop it with Ctrl-C; it goes on where it was."""
+"""The command: `python -m tests.mutants --seed 1 --count 300`. After Ctrl-C the same command continues."""
 
 import asyncio
 import fcntl
@@ -82,7 +82,7 @@ def _read(ended: Ended, tests: str) -> Verdict:
 
 
 def main(seed: Annotated[int, typer.Option()] = 1, count: Annotated[int, typer.Option()] = 300, jobs: int = 2) -> None:
-    """Test the tests: run a sample of mutants, and tell which of them nothing noticed."""
+    """Run a sample of mutants and list the survivors."""
     CACHE.mkdir(exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         try:

@@ -1,6 +1,6 @@
 # pyright: reportMissingTypeStubs=false, reportUnknownMemberType=false, reportUnknownVariableType=false
 # pyright: reportUnknownArgumentType=false
-"""What is used of cosmic-ray, which has no type stubs: its operators, its mutations and its session files."""
+"""A typed interface to cosmic-ray, which has no type stubs: operators, mutations and session files."""
 
 from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
@@ -40,7 +40,7 @@ Position = tuple[int, int]
 
 
 def find(source: str) -> Iterator[tuple[str, int, Position, Position]]:
-    """Each place where an operator applies: its name, the how manieth of this file, and where it begins and ends."""
+    """Each place where an operator applies: its name, its occurrence in the file, and where it starts and ends."""
     nodes = list(ast_nodes(parso.parse(source)))
     for name in OPERATOR_NAMES:
         spans = (span for node in nodes for span in _operator(name).mutation_positions(node))
@@ -76,11 +76,11 @@ class Results:
         )
 
     def read(self) -> dict[str, str]:
-        """What was set."""
+        """The stored results."""
         return {str(key): result.output or "" for key, result in self._database.results}
 
     def set(self, key: str, output: str, diff: str, survived: bool) -> None:
-        """Keep a result instead of what was set before."""
+        """Store or replace a result."""
         outcome = TestOutcome.SURVIVED if survived else TestOutcome.KILLED
         self._database.set_result(key, WorkResult(WorkerOutcome.NORMAL, output, outcome, diff))
 

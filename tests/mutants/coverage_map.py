@@ -46,7 +46,7 @@ class CoverageMap:
     left_out: list[str] = field(default_factory=list[str])
 
     def add(self, measured: dict[str, Any]) -> None:
-        """Add one test file."""
+        """Add the results of one test file."""
         by_context: dict[str, set[Test]] = defaultdict(set)
         for name, facts in measured["tests"].items():
             if facts["outcome"] != "passed":
@@ -66,7 +66,7 @@ class CoverageMap:
 
 
 def digest(paths: Iterable[Path]) -> str:
-    """What the files say, in short."""
+    """A digest of files."""
     hasher = hashlib.sha256()
     for path in sorted(paths):
         hasher.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
@@ -74,7 +74,7 @@ def digest(paths: Iterable[Path]) -> str:
 
 
 def digest_product() -> str:
-    """What the product says, in short."""
+    """A digest of the product's source."""
     return digest(ROOT / path for path in product_files(ROOT))
 
 
@@ -84,7 +84,7 @@ def test_files() -> list[Path]:
 
 
 def digest_tests() -> str:
-    """What the tests say, in short."""
+    """A digest of the tests' source."""
     return digest(test_files()) + _digest_support()
 
 

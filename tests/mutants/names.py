@@ -1,4 +1,4 @@
-"""What the product's source says about its own lines: where each runs, which names it binds, where a name is used."""
+"""Static facts about the product's lines: when each runs, which names it binds, and where names are used."""
 
 import ast
 from collections import defaultdict
@@ -11,7 +11,7 @@ from tests.mutants.places import product_files
 Line = tuple[str, int]
 
 Name = tuple[str, str]
-"""A name with the file that binds it; a field or a method has no file, for it is known by its name alone."""
+"""A name with the file that binds it; fields and methods have no file, because they are matched by name alone."""
 
 
 @dataclass

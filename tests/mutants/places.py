@@ -1,4 +1,4 @@
-"""Where the product can be broken: every place that means something, and a seeded sample of one mutant for each."""
+"""The places where the product can be mutated, and a seeded sample with one mutant for each."""
 
 import ast
 import difflib
@@ -52,7 +52,7 @@ def product_files(root: Path) -> list[str]:
 
 
 def mutants_of(path: str, source: str) -> Iterator[Mutant]:
-    """Every mutant of a file that means something."""
+    """Every mutant of a file, without those of code that has no behaviour."""
     skipped = meaningless(source)
     for operator, occurrence, start, end in cosmic.find(source):
         if not any(first <= start and end <= last for first, last in skipped):

@@ -1,4 +1,4 @@
-"""What a run of pytest in a worker does besides testing: choose and order tests, and tell what happened."""
+"""A pytest plug-in for workers: selects and orders tests, measures coverage and reports results."""
 
 import os
 import sys

@@ -1,8 +1,8 @@
-"""Which tests can notice that a line is broken, and which of them are worth running.
+"""Which tests can detect a mutant of a line, and which of them run.
 
-A line inside a function is noticed by the tests that reached it. A line that runs at import (a constant, a compiled
-statement and the functions that build it, a field of a class, a decorator) was reached by nobody in particular: it is
-noticed where its name is used, so the tests that reached those lines count, or the names that are made from it in turn.
+For a line inside a function these are the tests that executed it. A line that runs at import (a constant, a compiled
+statement and the functions that build it, a field of a class, a decorator) belongs to no test: its mutant is detected
+where its name is used, in the product or in tests, or where a name derived from it is used in turn.
 """
 
 from collections import defaultdict
@@ -14,17 +14,17 @@ from tests.mutants.names import Name, Names
 MOST_FASTEST = 40
 MOST = 150
 LONGEST = 60.0
-"""Seconds that the tests chosen for one mutant took together when nothing was broken."""
+"""The maximal total duration of the tests chosen for one mutant, in seconds, as measured without a mutant."""
 
 ENOUGH = 3
-"""With so many tests that start no process, those that start one are left out."""
+"""With at least this many tests that start no process, those that start one are skipped."""
 
 DEEPEST = 4
-"""How many names away from the broken one a test may be."""
+"""The maximal number of names between the mutant and a test."""
 
 
 class Reach:
-    """The map, and what the names in the product lead to."""
+    """Combines measured coverage with the use of names."""
 
     def __init__(self, root: Path, measured: CoverageMap) -> None:
         self._map = measured
@@ -36,7 +36,7 @@ class Reach:
                 self._by_function[test.file, function].append(test)
 
     def tests_for(self, path: str, line: int) -> list[Test]:
-        """Tests that may notice a change of the line, in the order to run them; empty if nothing reaches it."""
+        """The tests that may detect a change of the line, in execution order; empty if nothing reaches it."""
         distances = self._distances(path, line)
         inside = [test for test in distances if not test.starts_processes]
         found = inside if len(inside) >= ENOUGH else list(distances)
@@ -70,7 +70,7 @@ class Reach:
         return found or dict.fromkeys(self._reaching(path, line), DEEPEST)
 
     def _is_at_import(self, path: str, line: int) -> bool:
-        """Whether the line runs at import, also as a part of a function that is called then."""
+        """Whether the line runs at import, directly or in a function called then."""
         return not self._names.is_in_function(path, line) or (path, line) in self._map.at_import
 
     def _reaching(self, path: str, line: int) -> set[Test]:

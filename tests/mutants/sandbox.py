@@ -1,4 +1,4 @@
-"""A copy of the repository to break: on disk, so that processes that a test starts are broken too."""
+"""A copy of the repository to mutate on disk, so that processes started by tests see the mutant."""
 
 import itertools
 import os
@@ -45,13 +45,13 @@ class Sandbox:
             shutil.rmtree(entry, ignore_errors=True)
 
     def close(self) -> None:
-        """Leave nothing, not even a run that goes on."""
+        """Remove everything and end running processes."""
         self._kill(self.temporary, self.folder)
         shutil.rmtree(self.temporary, ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _kill(self, *folders: Path) -> None:
-        """End the processes that stand in one of the folders, or were told to put temporary files into ours."""
+        """End processes whose working or temporary folder is one of ours."""
         mark = f"TMPDIR={self.temporary}".encode()
         for process in Path("/proc").glob("[0-9]*"):
             with suppress(OSError):

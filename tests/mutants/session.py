@@ -1,4 +1,4 @@
-"""What became of each mutant of a sample, kept in a file that outlives the run."""
+"""The verdicts of a sample of mutants, stored in a file."""
 
 import json
 from collections.abc import Generator
@@ -37,12 +37,12 @@ class Session:
         results.add((_key(m), m.path, m.operator, m.occurrence, m.start, m.end) for m in mutants)
 
     def verdicts(self) -> dict[Mutant, Verdict]:
-        """What is known."""
+        """The known verdicts."""
         known = self._results.read()
         return {mutant: Verdict(**json.loads(known[_key(mutant)])) for mutant in self.mutants if _key(mutant) in known}
 
     def set(self, mutant: Mutant, verdict: Verdict, diff: str) -> None:
-        """Keep a verdict."""
+        """Store a verdict."""
         self._results.set(_key(mutant), json.dumps(asdict(verdict)), diff, verdict.fate in ALIVE)
 
     def pending(self, tests: str) -> list[Mutant]:

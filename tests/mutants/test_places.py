@@ -1,4 +1,4 @@
-"""The places that are broken, and what is done to them."""
+"""Places and operators of mutants."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""A process that has imported everything but the product and its tests, and forks for each run of pytest.
+"""A process that imports everything except the product and its tests, and forks for each run of pytest.
 
 Jobs come as lines of JSON on standard input, and their results go as lines to standard output. The process stands in a
 copy of the repository (sandbox.py), from which a fork imports the product afresh: with whatever is broken there.
@@ -140,7 +140,7 @@ def _pytest(job: Job, plugin: object, *options: str) -> int:
 
 
 def import_foreign() -> None:
-    """Import whatever the product and the tests import of others: to import it again for each mutant takes seconds."""
+    """Import the third-party modules that the product and tests use: importing them per mutant takes seconds."""
     for name in sorted(_foreign(Path())):
         with suppress(ImportError):
             importlib.import_module(name)

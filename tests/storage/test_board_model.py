@@ -1,4 +1,4 @@
-"""Everything that is counted, listed or ordered is what a model in plain Python says, whatever several people did."""
+"""A state machine: all counts, lists and orders equal a model in plain Python, after edits by several people."""
 
 import json
 import re
@@ -24,7 +24,7 @@ from tests.support.permission_model import OK, no_task, no_team
 STEPS = 50
 ZONES = {"ann": "Pacific/Kiritimati", "ben": "America/Los_Angeles", "cleo": "Europe/Berlin", "dan": "UTC"}
 DAYS = 4
-"""How far back a task may have been made."""
+"""How many days back a task may have been created."""
 LOOKS = (
     "list_tasks",
     "list_tasks",
@@ -40,7 +40,7 @@ LOOKS = (
 
 
 class Shown(Work):
-    """After each step, somebody is shown what the model says."""
+    """Compares what a person sees with the model after each step."""
 
     past: ClassVar[Backdating]
 
@@ -55,7 +55,7 @@ class Shown(Work):
 
     @initialize(data=st.data())
     def begin(self, data: st.DataObject) -> None:
-        """A team of three, and a task of everybody's, else most of an example would pass before two people met."""
+        """Start with a team of three and tasks of each person: otherwise they would rarely share anything."""
         first = By(self.users[0], CLIENTS[0])
         self.found_team(first, data.draw)
         (team,) = self.board.teams
@@ -73,7 +73,7 @@ class Shown(Work):
 
     @invariant()
     def one_is_shown_what_the_model_says(self) -> None:
-        """One after the other, for all of them at each step would take four times as long."""
+        """Check one person after the other: checking all at each step takes four times as long."""
         self.turn += 1
         self.check(self.users[self.turn % len(self.users)])
 
@@ -87,7 +87,7 @@ class Shown(Work):
         assert totals == {len(expected)}
 
     def backdate(self, by: By, draw: Draw) -> None:
-        """Let a task have been created, and completed, on an earlier day: at its first moment, its noon or its last."""
+        """Backdate the creation and completion of a task to the start, noon or end of an earlier day."""
         task_id = self.pick_task(draw, by)
         if task_id == NEVER_GIVEN:
             return
@@ -103,19 +103,19 @@ class Shown(Work):
         for days in {ago, ago + 1} - {0}:
             self.compare_numbers(By(task.owner, CLIENTS[0]), None, days)
 
-    # What people are shown.
+    # What people see.
 
     def agree(self, ask: Callable[[], Any], expected: Callable[[datetime], Any]) -> None:
-        """What depends on the time is asked for again if the time made a difference meanwhile."""
+        """Compare a value that depends on the time; repeats if time changed the expected value meanwhile."""
         while True:
             before = expected(now())
-            told = ask()
+            shown = ask()
             if before == expected(now()):
-                assert told == before
+                assert shown == before
                 return
 
     def all_pages(self, by: By, tool: str, key: str, **arguments: Any) -> tuple[list[dict[str, Any]], set[int]]:
-        """The rows of all pages, and each total that a page told."""
+        """The rows of all pages, and the distinct totals."""
         rows: list[dict[str, Any]] = []
         totals: set[int] = set()
         cursor: dict[str, str] = {}
@@ -157,26 +157,26 @@ class Shown(Work):
         below = board_views.subtasks(self.board, by.user, task_id)
         assert [subtask["id"] for subtask in found.get("subtasks", ())] == below[:20]
         assert found.get("subtask_count", 0) == len(below)
-        told = [list(events) for _, events in groupby(found["history"], key=lambda event: event["at"])]
+        shown = [list(events) for _, events in groupby(found["history"], key=lambda event: event["at"])]
         expected = board_views.history(self.board, by.user, task_id)
         if len(found["history"]) == board_views.EVENTS:
             # The list may end within a call, and which of its shares are left then is open.
-            told, expected = told[:-1], expected[:-1]
-        told = [[{name: event[name] for name in event if name != "at"} for event in call] for call in told]
-        assert [in_any_order(call) for call in told] == [in_any_order(call) for call in expected]
+            shown, expected = shown[:-1], expected[:-1]
+        shown = [[{name: event[name] for name in event if name != "at"} for event in call] for call in shown]
+        assert [in_any_order(call) for call in shown] == [in_any_order(call) for call in expected]
 
     def search(self, by: By, draw: Draw) -> None:
         word = draw(st.none() | st.sampled_from(WORDS))
-        said = {} if word is None else {"search": word}
+        arguments = {} if word is None else {"search": word}
         limit = draw(st.integers(1, 4))
-        rows, totals = self.all_pages(by, "list_conversations", "conversations", limit=limit, **said)
+        rows, totals = self.all_pages(by, "list_conversations", "conversations", limit=limit, **arguments)
         expected = board_views.list_conversations(self.board, by.user, word)
         assert [{name: row[name] for name in row if not name.endswith("_at")} for row in rows] == expected
         assert totals == {len(expected)}
         word = word or WORDS[0]
         matches = self.succeed(by, "search_messages", query=word, limit=100)["matches"]
-        told = [(match["conversation_id"], match["sequence"]) for match in matches]
-        assert told == board_views.search_messages(self.board, by.user, word)
+        shown = [(match["conversation_id"], match["sequence"]) for match in matches]
+        assert shown == board_views.search_messages(self.board, by.user, word)
 
     def look_around(self, by: By, draw: Draw) -> None:
         word = draw(st.sampled_from(WORDS))
@@ -184,8 +184,8 @@ class Shown(Work):
         assert [result["id"] for result in results] == board_views.search(self.board, by.user, word)
         assert self.group.complete(by.user, "tag") == board_views.tags(self.board, by.user)
         teams = self.succeed(by, "list_teams")["teams"]
-        told = [(team["id"], {member["user_id"]: member["role"] for member in team["members"]}) for team in teams]
-        assert told == sorted((n, roles) for n, roles in self.board.teams.items() if by.user in roles)
+        shown = [(team["id"], {member["user_id"]: member["role"] for member in team["members"]}) for team in teams]
+        assert shown == sorted((n, roles) for n, roles in self.board.teams.items() if by.user in roles)
 
     def review(self, by: By, draw: Draw) -> None:
         """The resource, and the prompt with its counts."""
@@ -223,15 +223,15 @@ class Shown(Work):
             self.compare_numbers(by, team, days)
 
     def compare_numbers(self, by: By, team: int | None, days: int) -> None:
-        said = {"days": days} if team is None else {"days": days, "team_id": team}
+        arguments = {"days": days} if team is None else {"days": days, "team_id": team}
         self.agree(
-            lambda: self.attempt(by, "get_statistics", OK, **said),
+            lambda: self.attempt(by, "get_statistics", OK, **arguments),
             lambda moment: board_views.statistics(self.board, by.user, team, days, moment),
         )
 
 
 def with_moments(row: dict[str, Any]) -> dict[str, Any]:
-    """A row without the time of its last change, and with moments instead of texts."""
+    """A row without `updated_at`, with times as datetimes."""
     moments = {name: datetime.fromisoformat(row[name]) for name in ("created_at", "completed_at") if name in row}
     return {name: value for name, value in row.items() if name != "updated_at"} | moments
 

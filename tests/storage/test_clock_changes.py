@@ -3,7 +3,7 @@
 import pytest
 
 from tests.conftest import Person
-from tests.storage.test_due_dates import course
+from tests.storage.test_due_dates import recur
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ async def test_recurring_task_keeps_its_local_time(
     alice: Person, zone: str, due: str, rule: str, following: list[str]
 ) -> None:
     await alice.call("set_timezone", timezone=zone)
-    assert await course(alice, due, rule, 2) == following
+    assert await recur(alice, due, rule, 2) == following
 
 
 async def test_shared_task_recurs_in_its_owners_time_zone(alice: Person, bob: Person) -> None:

@@ -1,4 +1,4 @@
-"""What holds when many ask at the same moment."""
+"""Invariants under concurrent calls."""
 
 import asyncio
 from collections import Counter
@@ -19,21 +19,21 @@ from tests.support.postgres import Connection
 Facts = dict[str, object]
 
 WAITING = "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
-"""Whether anybody waits for a lock of whoever asks: it raises no event here."""
+"""Whether another connection waits for a lock of this one; no event announces that."""
 
 
-async def at_once(times: int, somebody: Person, tool: str, **arguments: object) -> list[Facts | Exception]:
-    """The same call from many clients; a refusal is in the place of its answer."""
-    calls = (_insist(somebody, tool, arguments) for _ in range(times))
+async def at_once(times: int, person: Person, tool: str, **arguments: object) -> list[Facts | Exception]:
+    """Make the same call from many clients; errors take the place of results."""
+    calls = (_insist(person, tool, arguments) for _ in range(times))
     answers: list[Facts | BaseException] = await asyncio.gather(*calls, return_exceptions=True)
     return [answer for answer in answers if isinstance(answer, (dict, Exception))]
 
 
-async def _insist(somebody: Person, tool: str, arguments: Facts) -> Facts:
-    """Call it again whenever the answer is to do so, as a client would: so many at once may wait too long."""
+async def _insist(person: Person, tool: str, arguments: Facts) -> Facts:
+    """Repeat a call while the database is busy, as clients do: many calls at once may time out."""
     while True:
         try:
-            return await somebody.call(tool, **arguments)
+            return await person.call(tool, **arguments)
         except Refused as refused:
             if "The database is busy" not in str(refused):
                 raise
@@ -75,8 +75,8 @@ async def test_batches_and_conversations_with_a_key_are_created_once(alice: Pers
     chats = await at_once(10, alice, "start_conversation", title="Chat", idempotency_key="chat")
     assert len(ids(chats)) == 1
     (chat,) = ids(chats)
-    said = [{"role": "user", "content": "once"}]
-    await at_once(10, alice, "append_messages", conversation_id=chat, messages=said, idempotency_key="said")
+    messages = [{"role": "user", "content": "once"}]
+    await at_once(10, alice, "append_messages", conversation_id=chat, messages=messages, idempotency_key="messages")
     assert (await alice.call("get_conversation", conversation_id=chat))["conversation"]["message_count"] == 1
     assert (await alice.call("list_tasks"))["total_count"] == 2
 
@@ -85,8 +85,8 @@ async def test_parallel_appends_leave_no_gap_and_keep_batches_together(alice: Pe
     chat = (await alice.call("start_conversation"))["id"]
 
     async def append(number: int) -> dict[str, int]:
-        said = [{"role": "user", "content": f"{number}.{part}"} for part in range(3)]
-        return await alice.call("append_messages", conversation_id=chat, messages=said)
+        messages = [{"role": "user", "content": f"{number}.{part}"} for part in range(3)]
+        return await alice.call("append_messages", conversation_id=chat, messages=messages)
 
     places = await asyncio.gather(*(append(number) for number in range(20)))
     page = await alice.call("get_conversation", conversation_id=chat, limit=100, max_tokens=20_000)

@@ -1,4 +1,4 @@
-"""When a recurring task comes again: RFC 5545 rules, seen through complete_task."""
+"""The next occurrence of recurring tasks: RFC 5545 rules, through complete_task."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,16 +11,16 @@ from tests.conftest import Person, introduce
 
 @pytest.fixture
 async def alice(person: Callable[[str], Person]) -> Person:
-    """Somebody in Berlin."""
+    """A person in Berlin."""
     return await introduce(replace(person("alice"), timezone="Europe/Berlin"))
 
 
-async def course(somebody: Person, due: str, rule: str, times: int = 12) -> list[str]:
-    """The due dates of what follows when each occurrence is completed."""
-    task: dict[str, Any] | None = await somebody.call("add_task", title="again", due=due, recurrence=rule)
+async def recur(person: Person, due: str, rule: str, times: int = 12) -> list[str]:
+    """The due dates of the next occurrences when each is completed."""
+    task: dict[str, Any] | None = await person.call("add_task", title="again", due=due, recurrence=rule)
     found: list[str] = []
     while task is not None and len(found) < times:
-        task = (await somebody.call("complete_task", task_id=task["id"])).get("next_occurrence")
+        task = (await person.call("complete_task", task_id=task["id"])).get("next_occurrence")
         if task is not None:
             found.append(task["due"])
     return found
@@ -48,42 +48,42 @@ async def course(somebody: Person, due: str, rule: str, times: int = 12) -> list
     ],
 )
 async def test_date_recurs_as_a_date(alice: Person, due: str, rule: str, following: list[str]) -> None:
-    assert await course(alice, due, rule, 2) == following
+    assert await recur(alice, due, rule, 2) == following
 
 
 async def test_count_counts_occurrences(alice: Person) -> None:
-    assert await course(alice, "2026-03-01", "FREQ=DAILY;COUNT=3") == ["2026-03-02", "2026-03-03"]
-    assert await course(alice, "2026-03-01", "FREQ=DAILY;COUNT=1") == []
+    assert await recur(alice, "2026-03-01", "FREQ=DAILY;COUNT=3") == ["2026-03-02", "2026-03-03"]
+    assert await recur(alice, "2026-03-01", "FREQ=DAILY;COUNT=1") == []
 
 
 async def test_rule_without_a_next_date_ends(alice: Person) -> None:
-    assert await course(alice, "2026-03-01", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30") == []
-    assert await course(alice, "9999-12-30", "FREQ=DAILY") == ["9999-12-31"]
-    assert await course(alice, "0001-02-28", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;UNTIL=00040229") == ["0004-02-29"]
+    assert await recur(alice, "2026-03-01", "FREQ=DAILY;BYMONTH=2;BYMONTHDAY=30") == []
+    assert await recur(alice, "9999-12-30", "FREQ=DAILY") == ["9999-12-31"]
+    assert await recur(alice, "0001-02-28", "FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;UNTIL=00040229") == ["0004-02-29"]
 
 
 async def test_until_is_the_last_day(alice: Person) -> None:
-    assert await course(alice, "2026-03-01", "FREQ=DAILY;UNTIL=20260303") == ["2026-03-02", "2026-03-03"]
-    moments = await course(alice, "2026-03-01T12:00:00Z", "FREQ=DAILY;UNTIL=20260302T120000Z")
+    assert await recur(alice, "2026-03-01", "FREQ=DAILY;UNTIL=20260303") == ["2026-03-02", "2026-03-03"]
+    moments = await recur(alice, "2026-03-01T12:00:00Z", "FREQ=DAILY;UNTIL=20260302T120000Z")
     assert moments == ["2026-03-02T12:00:00+00:00"]
 
 
 @pytest.mark.parametrize("due", ["2026-03-01T17:00:00+01:00", "2026-03-01T23:30:00-05:00", "2026-03-01T00:30:00+14:00"])
 async def test_until_date_includes_the_whole_day_in_the_tasks_zone(alice: Person, due: str) -> None:
-    days = [moment[:10] for moment in await course(alice, due, "FREQ=DAILY;UNTIL=20260303")]
+    days = [moment[:10] for moment in await recur(alice, due, "FREQ=DAILY;UNTIL=20260303")]
     assert days == ["2026-03-02", "2026-03-03"]
-    by_the_clock = [moment[:10] for moment in await course(alice, due, "FREQ=DAILY;UNTIL=20260303T120000")]
+    by_the_clock = [moment[:10] for moment in await recur(alice, due, "FREQ=DAILY;UNTIL=20260303T120000")]
     assert by_the_clock == ["2026-03-02", "2026-03-03"][: 1 if due[11:13] > "12" else 2]
 
 
 async def test_local_time_skipped_by_the_clock_returns_the_next_day(alice: Person) -> None:
-    """Berlin goes from 02:00+01:00 to 03:00+02:00 on 2026-03-29."""
-    assert await course(alice, "2026-03-28T02:30:00+01:00", "FREQ=DAILY;COUNT=4") == [
+    """Berlin's clocks go from 02:00+01:00 to 03:00+02:00 on 2026-03-29."""
+    assert await recur(alice, "2026-03-28T02:30:00+01:00", "FREQ=DAILY;COUNT=4") == [
         "2026-03-29T03:30:00+02:00",
         "2026-03-30T02:30:00+02:00",
         "2026-03-31T02:30:00+02:00",
     ]
-    skipped = await course(alice, "2026-03-29T02:30:00+01:00", "FREQ=DAILY", 1)
+    skipped = await recur(alice, "2026-03-29T02:30:00+01:00", "FREQ=DAILY", 1)
     assert skipped == ["2026-03-30T02:30:00+02:00"]
 
 
@@ -100,24 +100,24 @@ async def test_rule_keeps_a_skipped_time_and_may_be_sent_again(alice: Person) ->
 
 
 async def test_five_pm_stays_five_pm_across_daylight_saving(alice: Person) -> None:
-    spring = await course(alice, "2026-03-28T17:00:00+01:00", "FREQ=DAILY", 2)
+    spring = await recur(alice, "2026-03-28T17:00:00+01:00", "FREQ=DAILY", 2)
     assert spring == ["2026-03-29T17:00:00+02:00", "2026-03-30T17:00:00+02:00"]
-    autumn = await course(alice, "2026-10-24T17:00:00+02:00", "FREQ=DAILY", 1)
+    autumn = await recur(alice, "2026-10-24T17:00:00+02:00", "FREQ=DAILY", 1)
     assert autumn == ["2026-10-25T17:00:00+01:00"]
 
 
 async def test_offset_of_another_zone_is_kept(alice: Person) -> None:
-    assert await course(alice, "2026-03-28T17:00:00-05:00", "FREQ=DAILY", 1) == ["2026-03-29T17:00:00-05:00"]
+    assert await recur(alice, "2026-03-28T17:00:00-05:00", "FREQ=DAILY", 1) == ["2026-03-29T17:00:00-05:00"]
 
 
 async def test_next_occurrence_copies_every_field(alice: Person, bob: Person) -> None:
     parent = (await alice.call("add_task", title="Garden"))["id"]
-    said = {"title": "Water", "description": "all", "priority": "high", "tags": ["a"], "parent_id": parent}
-    task = await alice.call("add_task", **said, due="2026-03-01", recurrence="FREQ=DAILY;COUNT=9")
+    fields = {"title": "Water", "description": "all", "priority": "high", "tags": ["a"], "parent_id": parent}
+    task = await alice.call("add_task", **fields, due="2026-03-01", recurrence="FREQ=DAILY;COUNT=9")
     await alice.call("share_task", task_id=task["id"], user=bob.email, permission="edit")
     following = (await bob.call("complete_task", task_id=task["id"]))["next_occurrence"]
     found = await alice.call("get_task", task_id=following["id"])
-    assert {name: found[name] for name in said} == said
+    assert {name: found[name] for name in fields} == fields
     assert (found["access"], found["status"], found["recurrence"]) == ("owner", "pending", "FREQ=DAILY;COUNT=8")
     assert [(share["user_id"], share["permission"]) for share in found["shares"]] == [(bob.user_id, "edit")]
 
@@ -201,8 +201,8 @@ async def test_completing_again_names_the_same_next_occurrence(alice: Person, fi
     ]
     made = named(await alice.call(first, task_id=task, **({"status": "completed"} if first == "update_task" else {})))
     assert made[1] == "2026-03-02"
-    for tool, said in ways:
-        assert named(await alice.call(tool, task_id=task, **said)) == made
+    for tool, fields in ways:
+        assert named(await alice.call(tool, task_id=task, **fields)) == made
     assert "next_occurrence" not in await alice.call("update_task", task_id=task, title="z")
     await alice.call("update_task", task_id=task, status="in_progress")
     assert named(await alice.call("complete_task", task_id=task)) == made
@@ -213,8 +213,8 @@ async def test_deleted_next_occurrence_is_not_created_again(alice: Person) -> No
     task = (await alice.call("add_task", title="x", due="2026-03-01", recurrence="FREQ=DAILY"))["id"]
     following, _ = named(await alice.call("complete_task", task_id=task))
     await alice.call("delete_task", task_id=following)
-    for tool, said in (("complete_task", {}), ("update_task", {"status": "completed"})):
-        assert "next_occurrence" not in await alice.call(tool, task_id=task, **said)
+    for tool, fields in (("complete_task", {}), ("update_task", {"status": "completed"})):
+        assert "next_occurrence" not in await alice.call(tool, task_id=task, **fields)
     assert (await alice.call("list_tasks"))["total_count"] == 0
     assert "next_occurrence" not in await alice.call(
         "complete_task", task_id=(await alice.call("add_task", title="once"))["id"]

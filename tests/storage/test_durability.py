@@ -1,4 +1,4 @@
-"""What was acknowledged stays, whoever is killed; what was not may be sent again and happens once."""
+"""Acknowledged writes survive crashes; unacknowledged ones can be repeated and happen once."""
 
 import asyncio
 import os
@@ -42,7 +42,7 @@ Address = Callable[[], str]
 
 @pytest.fixture(scope="module")
 def administrator(data_dir: Path, cluster: Cluster) -> Address:
-    """How PostgreSQL's administrator gets into the servers' database, once there is one."""
+    """The superuser's URL of the servers' database, once it exists."""
 
     def address() -> str:
         direct = environment(data_dir).get("DATABASE_URL_UNPOOLED")
@@ -53,7 +53,7 @@ def administrator(data_dir: Path, cluster: Cluster) -> Address:
 
 @dataclass
 class Journal:
-    """What writers sent, each thing with a key of its own, and the task that was acknowledged for it."""
+    """What writers sent, each with its own key, and the acknowledged task ids."""
 
     address: str
     token: str
@@ -62,7 +62,7 @@ class Journal:
     refused: int = 0
 
     async def write(self, http: httpx2.AsyncClient, key: str) -> int | None:
-        """Send one task; its id, if it was acknowledged."""
+        """Send one task and return its id, if it was acknowledged."""
         arguments = {"title": key, "idempotency_key": key}
         call = {"name": "add_task", "arguments": arguments}
         body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": call}
@@ -74,7 +74,7 @@ class Journal:
         return None
 
     async def keep_writing(self, count: int) -> None:
-        """One writer, who sends everything again until it is acknowledged, and once more after that."""
+        """One writer that repeats each request until it is acknowledged."""
         headers = {"authorization": f"Bearer {self.token}", "accept": "application/json"}
         async with httpx2.AsyncClient(
             base_url=self.address, headers=headers, timeout=10, trust_env=False, verify=False
@@ -89,7 +89,7 @@ class Journal:
 
     @asynccontextmanager
     async def writing(self) -> AsyncGenerator[None]:
-        """Writers at work meanwhile; left once each of them has done all."""
+        """Run writers meanwhile and wait until all have finished."""
         tasks = [asyncio.create_task(self.keep_writing(EACH)) for _ in range(WRITERS)]
         try:
             yield
@@ -100,12 +100,12 @@ class Journal:
                 task.cancel()
 
     async def reach(self, count: int) -> None:
-        """Wait for so many acknowledgements."""
+        """Wait for `count` acknowledgements."""
         await until(lambda: len(self.acknowledged) >= count)
 
 
 async def stored(url: str, user: str) -> dict[str, list[int]]:
-    """The tasks of a user as PostgreSQL has them: ids by title."""
+    """The stored tasks of a user: ids by title."""
     rows = await ask(url, "SELECT title, array_agg(id) FROM tasks WHERE user_id = $1 GROUP BY title", user)
     return {row[0]: row[1] for row in rows}
 
@@ -145,7 +145,7 @@ async def test_no_acknowledged_write_is_lost_when_postgresql_is_killed(
             for pid in killed:
                 with suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-    assert journal.refused, "while PostgreSQL was away, it was said so"
+    assert journal.refused, "calls failed while PostgreSQL was down"
     assert set(journal.statuses) <= {200, 503}
     assert await stored(administrator(), "nina") == {key: [number] for key, number in journal.acknowledged.items()}
     assert server.process.returncode is None, "the server went through it without a restart"

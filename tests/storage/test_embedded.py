@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, driven by real processes that enter and leave it."""
+"""The embedded PostgreSQL, used by real processes that start and stop."""
 # The processes that matter are others'; nothing else runs in this one's loop.
 # ruff: noqa: ASYNC110, ASYNC220, ASYNC221, ASYNC230, ASYNC240
 

@@ -1,4 +1,4 @@
-"""What is somebody else's is answered like what does not exist, at every tool and resource."""
+"""Every tool and resource treats foreign ids like missing ones."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from tests.conftest import Person
 
 NEVER_GIVEN = 8_000_000_000_000_000_000
 
-# Every argument of every tool that can name somebody else's things; OWN is a task of whoever asks.
+# Every argument of every tool that can name foreign objects; OWN is a task of the caller.
 NAMING = {
     "whoami": (),
     "set_timezone": (),
@@ -55,7 +55,7 @@ NAMING = {
 
 @pytest.fixture
 async def foreign(alice: Person) -> list[dict[str, int]]:
-    """What is alice's: each entry gives a task, a team and a conversation."""
+    """Alice's objects: each entry has a task, a team and a conversation."""
     team = (await alice.call("create_team", name="Home"))["id"]
     chat = (await alice.call("start_conversation", messages=[{"role": "user", "content": "secret"}]))["id"]
     tasks = [(await alice.call("add_task", title="secret", team_id=team))["id"] for _ in range(2)]
@@ -70,7 +70,7 @@ def filled(template: str, ids: dict[str, Any]) -> str:
 
 
 def missing(ids: dict[str, int]) -> dict[str, int]:
-    """Ids as long as those, which nothing has."""
+    """Ids of the same names that do not exist."""
     return {name: NEVER_GIVEN + number for number, name in enumerate(ids)}
 
 

@@ -1,4 +1,4 @@
-"""What several people see and may change, at any tool and resource, is what the permission model says."""
+"""A state machine: what several people see and may change equals the permission model."""
 
 from collections.abc import Callable, Generator
 from typing import Any, ClassVar
@@ -21,8 +21,8 @@ PERMISSIONS = st.sampled_from(["view", "edit"])
 ROLES = st.sampled_from(["owner", "admin", "member", "viewer"])
 
 
-class Life(RuleBasedStateMachine):
-    """Four people run_machine with each other; what each sees is what the model says."""
+class Sharing(RuleBasedStateMachine):
+    """Four people work together; what each sees equals the model."""
 
     groups: ClassVar[ClientGroups]
 
@@ -39,7 +39,7 @@ class Life(RuleBasedStateMachine):
         self.group.close()
 
     def pick(self, things: dict[int, Any], place: int) -> int:
-        """Any id, also a deleted or a foreign one; now and then one that nothing has."""
+        """Any id, including deleted and foreign ones, and sometimes one that does not exist."""
         known = [*things, NEVER_GIVEN]
         return known[place % len(known)]
 
@@ -49,7 +49,7 @@ class Life(RuleBasedStateMachine):
 
     @initialize(roles=st.tuples(ROLES, ROLES, ROLES), place=PLACES, whom=USERS, permission=PERMISSIONS)
     def move_in(self, roles: tuple[str, str, str], place: int, whom: int, permission: str) -> None:
-        """Begin with a team and a task of everybody's, else most of a life would pass before two people met."""
+        """Start with a team and a task of each person: otherwise they would rarely share anything."""
         self.found_team(who=0)
         for number, role in enumerate(roles, start=1):
             self.add_member(who=0, place=0, whom=number, role=role)
@@ -110,18 +110,18 @@ class Life(RuleBasedStateMachine):
     @rule(who=USERS, place=PLACES, whom=USERS, permission=PERMISSIONS)
     def share(self, who: int, place: int, whom: int, permission: str) -> None:
         user, other, task = self.users[who], self.users[whom], self.pick(self.model.tasks, place)
-        said = {"task_id": task, "user": other, "permission": permission}
-        if self.attempt(user, "share_task", self.model.may_share(user, task, other), **said) is not None:
+        arguments = {"task_id": task, "user": other, "permission": permission}
+        if self.attempt(user, "share_task", self.model.may_share(user, task, other), **arguments) is not None:
             self.model.tasks[task].shares[other] = permission
 
     @rule(who=USERS, place=PLACES, whom=USERS)
     def unshare(self, who: int, place: int, whom: int) -> None:
         user, other, task = self.users[who], self.users[whom], self.pick(self.model.tasks, place)
         may = self.model.may_unshare(user, task, other)
-        said = {"task_id": task, "user": other}
+        arguments = {"task_id": task, "user": other}
         if may == REFUSED:
-            assert self.group.ask(user, "unshare_task", said).is_error
-        elif self.attempt(user, "unshare_task", may, **said) is not None:
+            assert self.group.ask(user, "unshare_task", arguments).is_error
+        elif self.attempt(user, "unshare_task", may, **arguments) is not None:
             del self.model.tasks[task].shares[other]
 
     @rule(who=USERS)
@@ -154,8 +154,8 @@ class Life(RuleBasedStateMachine):
     @rule(who=USERS, place=PLACES, word=WORDS)
     def append(self, who: int, place: int, word: str) -> None:
         user, chat = self.users[who], self.pick(self.model.chats, place)
-        said = {"conversation_id": chat, "messages": [{"role": "user", "content": word}]}
-        if self.attempt(user, "append_messages", self.model.may_use_chat(user, chat), **said) is not None:
+        arguments = {"conversation_id": chat, "messages": [{"role": "user", "content": word}]}
+        if self.attempt(user, "append_messages", self.model.may_use_chat(user, chat), **arguments) is not None:
             self.model.chats[chat].messages.append(word)
 
     @rule(who=USERS, place=PLACES)
@@ -189,7 +189,7 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def one_sees_what_the_model_says(self) -> None:
-        """One after the other, for all of them at each step would take four times as long."""
+        """Check one person after the other: checking all at each step takes four times as long."""
         self.turn += 1
         self.check(self.users[self.turn % len(self.users)])
 
@@ -217,4 +217,4 @@ def groups(database_url: str, person: Callable[[str], Person]) -> Generator[Clie
 
 @pytest.mark.timeout(3600)
 def test_visibility_matches_the_model(groups: ClientGroups) -> None:
-    run_machine(Life, groups, STEPS)
+    run_machine(Sharing, groups, STEPS)

@@ -1,4 +1,4 @@
-"""Reads whose connection is lost while PostgreSQL works on them, through every tool that reads."""
+"""Reads that lose their connection while PostgreSQL executes them, through every tool that reads."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Two users who are one person: what one had, the other has, in every table there is."""
+"""Merging two users who are one person, in every table."""
 
 import secrets
 
@@ -23,12 +23,12 @@ WHERE k.contype = 'f' AND k.confrelid = 'public.users'::regclass
 
 @pytest.fixture
 def administrator(cluster: Cluster) -> str:
-    """The superuser's way into the database that the tests share."""
+    """The superuser's URL of the shared database."""
     return cluster.address("tests")
 
 
 async def mentions(url: str, user_id: str) -> set[str]:
-    """Every column of every table in which this user is found."""
+    """Every column of every table that contains this user id."""
     connection = await asyncpg.connect(url)
     try:
         columns = await connection.fetch("""
@@ -48,7 +48,7 @@ async def mentions(url: str, user_id: str) -> set[str]:
 
 
 async def make_work(one: Person, other: Person) -> None:
-    """Use all that there is, so that every table names the first of the two."""
+    """Use every feature, so that every table names the first user."""
     team = await one.call("create_team", name="Garden")
     await one.call("add_team_member", team_id=team["id"], user=other.user_id, role="viewer")
     for assignee in (one, other):

@@ -1,4 +1,4 @@
-"""The schema comes into being the same way whoever makes it, however often, and is the one that the code means."""
+"""Migrations give the same schema in every way they can be applied, and it matches the models."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ Make = Callable[[], Awaitable[str]]
 async def server(
     request: pytest.FixtureRequest, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncGenerator[Cluster]:
-    """PostgreSQL 18 of the wheel, and Debian's 15."""
+    """The wheel's PostgreSQL 18, and Debian's 15."""
     if request.param == "embedded":
         yield cluster
         return
@@ -59,13 +59,13 @@ async def server(
 
 @pytest.fixture
 async def empty(server: Cluster) -> AsyncGenerator[str]:
-    """An empty database of a role that is no superuser."""
+    """An empty database owned by a role that is not a superuser."""
     yield await server.create("nursery")
     await server.drop("nursery")
 
 
 async def run(*words: str | Path, folder: Path = ROOT, packages: Path = ROOT) -> str:
-    """What a program prints; it has to end well."""
+    """Run a program that must succeed, and return its output."""
     process = await asyncio.create_subprocess_exec(
         *words, cwd=folder, stdout=PIPE, stderr=PIPE, env={**os.environ, "PYTHONPATH": str(packages)}
     )
@@ -170,9 +170,9 @@ async def test_wheel_contains_its_migrations(tmp_path: Path) -> None:
     installed = tmp_path / "installed"
     await run(sys.executable, "-m", "zipfile", "-e", tmp_path / "dist" / wheel, installed)
     ask = "from storage.engine import migrations as m; print(m.__file__, m.newest()); m.script()"
-    told = await run(sys.executable, "-c", ask, folder=tmp_path, packages=installed)
-    assert told.split()[:2] == [str(installed / "storage" / "engine" / "migrations.py"), REVISIONS[-1]]
-    assert "CREATE TABLE IF NOT EXISTS tasks" in told
+    output = await run(sys.executable, "-c", ask, folder=tmp_path, packages=installed)
+    assert output.split()[:2] == [str(installed / "storage" / "engine" / "migrations.py"), REVISIONS[-1]]
+    assert "CREATE TABLE IF NOT EXISTS tasks" in output
 
 
 async def test_printed_sql_accepts_older_but_not_newer_versions(

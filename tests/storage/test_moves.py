@@ -1,4 +1,4 @@
-"""Who is told that a task was given to them or taken away, when it moves between teams and when people come and go."""
+"""Notifications when a task moves between teams, and when members join or leave."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -35,7 +35,7 @@ async def administrator(cluster: Cluster) -> "AsyncGenerator[asyncpg.Connection[
     await connection.close()
 
 
-class Crew:
+class Setup:
     """Alice's teams `here` and `there`, people in them, and a task of hers that dave has a share of."""
 
     def __init__(self, alice: Person) -> None:
@@ -64,7 +64,7 @@ class Crew:
 
     @asynccontextmanager
     async def listening(self, server: RunningServer) -> "AsyncGenerator[Receivers]":
-        """Everybody's socket, once what was announced before has been told."""
+        """Open a socket for each person and drain earlier messages."""
         async with AsyncExitStack() as stack:
             sockets = {
                 name: await stack.enter_async_context(server.socket(person.user_id))
@@ -76,7 +76,7 @@ class Crew:
 
 
 class Receivers:
-    """What each of several people hears on a live socket. A other_user listens as well."""
+    """The live sockets of several people, and of another user who sees none of their tasks."""
 
     def __init__(self, other_user: Person, other_socket: Listener, sockets: dict[str, Listener]) -> None:
         self._other_user = other_user
@@ -84,7 +84,7 @@ class Receivers:
         self._sockets = sockets
 
     async def receive(self) -> dict[str, set[str]]:
-        """What was told since the last time: kinds of events, and `resync`.
+        """The messages since the last call: kinds of events, and `resync`.
 
         A task of the other_user's marks the end, and is all that the other_user hears.
         """
@@ -98,8 +98,8 @@ class Receivers:
 
 
 @pytest.fixture
-async def crew(alice: Person, person: Callable[[str], Person]) -> Crew:
-    built = Crew(alice)
+async def setup(alice: Person, person: Callable[[str], Person]) -> Setup:
+    built = Setup(alice)
     await built.prepare(person)
     return built
 
@@ -109,93 +109,93 @@ LOST = {RESYNC}
 GAINED = {"task_updated", RESYNC}
 
 
-async def test_moving_a_task_notifies_exactly_those_who_gain_or_lose_it(server: RunningServer, crew: Crew) -> None:
-    async with crew.listening(server) as receivers:
-        await crew.move(crew.here)
+async def test_moving_a_task_notifies_exactly_those_who_gain_or_lose_it(server: RunningServer, setup: Setup) -> None:
+    async with setup.listening(server) as receivers:
+        await setup.move(setup.here)
         seen = {"alice": UPDATED, "dave": UPDATED}
         assert await receivers.receive() == seen | {"bob": GAINED, "carol": GAINED}
-        await crew.move(crew.there)
+        await setup.move(setup.there)
         assert await receivers.receive() == seen | {"bob": LOST, "carol": UPDATED, "erin": GAINED}
-        await crew.alice.call("undo")
+        await setup.alice.call("undo")
         assert await receivers.receive() == seen | {"bob": GAINED, "carol": UPDATED, "erin": LOST}
-        await crew.move(0)
+        await setup.move(0)
         assert await receivers.receive() == seen | {"bob": LOST, "carol": LOST}
 
 
-async def test_deleting_and_restoring_send_task_events(server: RunningServer, crew: Crew) -> None:
-    await crew.move(crew.here)
-    async with crew.listening(server) as receivers:
+async def test_deleting_and_restoring_send_task_events(server: RunningServer, setup: Setup) -> None:
+    await setup.move(setup.here)
+    async with setup.listening(server) as receivers:
         for tool, event in (("delete_task", "task_deleted"), ("restore_task", "task_updated")):
-            await crew.alice.call(tool, task_id=crew.task)
+            await setup.alice.call(tool, task_id=setup.task)
             assert await receivers.receive() == {name: {event} for name in ("alice", "bob", "carol", "dave")}
 
 
-async def test_changing_a_role_or_permission_sends_no_loss(server: RunningServer, crew: Crew) -> None:
-    bob, dave = (crew.people[name].user_id for name in ("bob", "dave"))
-    async with crew.listening(server) as receivers:
-        await crew.alice.call("add_team_member", team_id=crew.here, user=bob, role="member")
+async def test_changing_a_role_or_permission_sends_no_loss(server: RunningServer, setup: Setup) -> None:
+    bob, dave = (setup.people[name].user_id for name in ("bob", "dave"))
+    async with setup.listening(server) as receivers:
+        await setup.alice.call("add_team_member", team_id=setup.here, user=bob, role="member")
         assert await receivers.receive() == {}
-        await crew.alice.call("share_task", task_id=crew.task, user=dave, permission="edit")
+        await setup.alice.call("share_task", task_id=setup.task, user=dave, permission="edit")
         assert await receivers.receive() == {"alice": UPDATED, "dave": UPDATED}
-        await crew.alice.call("remove_team_member", team_id=crew.here, user=bob)
+        await setup.alice.call("remove_team_member", team_id=setup.here, user=bob)
         assert await receivers.receive() == {"bob": LOST}
 
 
 async def test_members_are_notified_when_their_team_is_deleted(
-    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    server: RunningServer, setup: Setup, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await crew.move(crew.there)
-    async with crew.listening(server) as receivers:
-        await administrator.execute("DELETE FROM teams WHERE id = $1", crew.there)
+    await setup.move(setup.there)
+    async with setup.listening(server) as receivers:
+        await administrator.execute("DELETE FROM teams WHERE id = $1", setup.there)
         # The task is hers alone again.
         assert await receivers.receive() == {"alice": GAINED, "dave": UPDATED, "carol": LOST, "erin": LOST}
 
 
 async def test_team_is_notified_when_a_member_leaves_with_their_tasks(
-    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    server: RunningServer, setup: Setup, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    bob = crew.people["bob"]
-    await crew.alice.call("add_team_member", team_id=crew.here, user=bob.user_id, role="member")
-    await bob.call("add_task", title="Left behind", team_id=crew.here)
+    bob = setup.people["bob"]
+    await setup.alice.call("add_team_member", team_id=setup.here, user=bob.user_id, role="member")
+    await bob.call("add_task", title="Left behind", team_id=setup.here)
     lent = (await bob.call("add_task", title="Lent"))["id"]
-    await bob.call("share_task", task_id=lent, user=crew.people["erin"].user_id)
-    async with crew.listening(server) as receivers:
+    await bob.call("share_task", task_id=lent, user=setup.people["erin"].user_id)
+    async with setup.listening(server) as receivers:
         await administrator.execute("DELETE FROM users WHERE id = $1", bob.user_id)
         received = await receivers.receive()
-    assert {name for name, told in received.items() if RESYNC in told} == {"alice", "bob", "carol", "dave", "erin"}
+    assert {name for name, kinds in received.items() if RESYNC in kinds} == {"alice", "bob", "carol", "dave", "erin"}
 
 
 async def test_thousands_of_tasks_may_move_at_once(
-    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    server: RunningServer, setup: Setup, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    """An announcement of PostgreSQL's has at most 8,000 bytes."""
-    alice = crew.alice.user_id
+    """A PostgreSQL notification has at most 8,000 bytes."""
+    alice = setup.alice.user_id
     await administrator.execute(
         "INSERT INTO tasks (user_id, team_id, title) SELECT $1, $2, 'Many' FROM generate_series(1, 2000)",
         alice,
-        crew.here,
+        setup.here,
     )
-    async with crew.listening(server) as receivers:
+    async with setup.listening(server) as receivers:
         await administrator.execute(
-            "UPDATE tasks SET team_id = $2 WHERE user_id = $1 AND title = 'Many'", alice, crew.there
+            "UPDATE tasks SET team_id = $2 WHERE user_id = $1 AND title = 'Many'", alice, setup.there
         )
         received = await receivers.receive()
-    # Who sees them before and after is told to look again as well: they are many.
+    # Those who see them before and after get a resync too, because there are many.
     assert received == {name: {RESYNC} for name in ("alice", "bob", "carol", "dave", "erin")}
 
 
 async def test_team_of_thousands_may_lose_a_task(
-    server: RunningServer, crew: Crew, administrator: "asyncpg.Connection[asyncpg.Record]"
+    server: RunningServer, setup: Setup, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
-    await crew.move(crew.here)
+    await setup.move(setup.here)
     await administrator.execute(
         "WITH crowd AS (INSERT INTO users (id) SELECT $1 || '.' || n FROM generate_series(1, 3000) n RETURNING id) "
         "INSERT INTO team_members SELECT $2, id, 'member' FROM crowd",
-        crew.alice.user_id,
-        crew.here,
+        setup.alice.user_id,
+        setup.here,
     )
-    async with crew.listening(server) as receivers:
-        await crew.move(crew.there)
+    async with setup.listening(server) as receivers:
+        await setup.move(setup.there)
         assert await receivers.receive() == {
             **dict.fromkeys(("alice", "carol", "dave"), frozenset(UPDATED)),
             "bob": LOST,
@@ -203,10 +203,10 @@ async def test_team_of_thousands_may_lose_a_task(
         }
 
 
-async def test_subscribers_who_lose_a_task_are_notified_once(server: RunningServer, crew: Crew) -> None:
-    bob = crew.people["bob"]
-    await crew.move(crew.here)
-    uris = {f"task://{crew.task}", "statistics://me"}
+async def test_subscribers_who_lose_a_task_are_notified_once(server: RunningServer, setup: Setup) -> None:
+    bob = setup.people["bob"]
+    await setup.move(setup.here)
+    uris = {f"task://{setup.task}", "statistics://me"}
     bearer = {"authorization": f"Bearer {server.token(bob.user_id, 'mcp')}"}
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(httpx2.AsyncClient(headers=bearer, timeout=30))
@@ -216,20 +216,20 @@ async def test_subscribers_who_lose_a_task_are_notified_once(server: RunningServ
         stream = await stack.enter_async_context(
             client.listen(resource_subscriptions=sorted(uris), resources_list_changed=True)
         )
-        await stack.enter_async_context(crew.listening(server))  # what was announced before is told
-        await crew.move(0)
-        assert await _told(stream, 3) == uris | {"the list"}
-        await crew.alice.call("complete_task", task_id=crew.task)
+        await stack.enter_async_context(setup.listening(server))  # drains earlier messages
+        await setup.move(0)
+        assert await _next_updates(stream, 3) == uris | {"the list"}
+        await setup.alice.call("complete_task", task_id=setup.task)
         own = await bob.call("add_task", title="My own")
-        assert await _told(stream, 1) == {"statistics://me"}
+        assert await _next_updates(stream, 1) == {"statistics://me"}
         assert own["access"] == "owner"
 
 
-async def _told(stream: Subscription, number: int) -> set[str]:
-    told: set[str] = set()
+async def _next_updates(stream: Subscription, number: int) -> set[str]:
+    kinds: set[str] = set()
     async with asyncio.timeout(20):
-        while len(told) < number:
+        while len(kinds) < number:
             event = await anext(stream)
             assert isinstance(event, ResourceUpdated | ResourcesListChanged)
-            told.add(event.uri if isinstance(event, ResourceUpdated) else "the list")
-    return told
+            kinds.add(event.uri if isinstance(event, ResourceUpdated) else "the list")
+    return kinds

@@ -1,4 +1,4 @@
-"""PostgreSQL keeps users apart by itself, and each mistake in the schema would be noticed."""
+"""PostgreSQL isolates users by itself, and every planted schema fault is detected."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -65,7 +65,7 @@ async def test_planted_fault_is_detected(connection: Connection, fault: Fault) -
 
 
 def lasting_settings(source: str) -> list[str]:
-    """Places that set something for longer than a transaction."""
+    """Statements that set something for longer than a transaction."""
     calls = re.findall(r"set_config\((?:[^()]|\([^()]*\))*\)", source)
     return [call for call in calls if not re.search(r",\s*(is_local\s*=>\s*)?[Tt]rue\s*\)$", call)] + re.findall(
         r"\bSET\s+(?:SESSION\s+\w+|ROLE\s+\w+|app\.\w+)", source
@@ -81,7 +81,7 @@ def test_code_sets_identity_for_one_transaction_only() -> None:
 
 
 async def left_behind(url: str, user_id: str) -> set[str]:
-    """What the next user of a connection finds set, after requests that succeeded, failed and were cut short."""
+    """Settings left on a connection after requests that succeeded, failed and were interrupted."""
     async with Database.open(url, size=1) as one:
         scope = one.scope(user_id)
         await tasks.add(scope, NewTask.model_validate({"title": "kept"}))

@@ -1,4 +1,4 @@
-"""Recurrence rules at large: every rule has an answer, in bounded work, and it is the one of another implementation."""
+"""Properties of recurrence rules: every rule is evaluated in bounded time, and agrees with dateutil."""
 
 import sys
 from datetime import date, datetime, timedelta
@@ -14,7 +14,7 @@ from storage.schema.errors import InvalidInput
 from storage.tasks import due_dates, recurrence
 
 MOST_CALLS = 150_000
-"""What a rule may cost: the Python and C functions that are called."""
+"""The maximal number of Python and C calls to evaluate a rule."""
 DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
 ZONES = ("Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia", "UTC", "Europe", "Nowhere", None)
 
@@ -40,7 +40,7 @@ PARTS: dict[str, st.SearchStrategy[str]] = {
     "BYDAY": st.lists(
         st.one_of(
             st.sampled_from(DAYS),
-            st.tuples(st.integers(-53, 53).filter(bool), st.sampled_from(DAYS)).map(lambda said: f"{said[0]}{said[1]}"),
+            st.tuples(st.integers(-53, 53).filter(bool), st.sampled_from(DAYS)).map(lambda pair: f"{pair[0]}{pair[1]}"),
         ),
         min_size=1,
         max_size=4,
@@ -50,7 +50,7 @@ PARTS: dict[str, st.SearchStrategy[str]] = {
 
 @st.composite
 def rules(draw: st.DrawFn, *without: str) -> str:
-    """What somebody may say: with each part or not, allowed together or not."""
+    """Rules with any combination of parts, valid or not."""
     names = draw(st.sets(st.sampled_from([name for name in PARTS if name not in ("FREQ", *without)]), max_size=4))
     return ";".join(f"{name}={draw(PARTS[name])}" for name in ("FREQ", *sorted(names)))
 
@@ -68,9 +68,9 @@ DUES = st.one_of(
 
 @settings(deadline=None)
 @given(DUES, rules(), st.sampled_from(ZONES))
-def test_every_accepted_rule_has_a_valid_next_occurrence(said: str, rule: str, zone: str | None) -> None:
+def test_every_accepted_rule_has_a_valid_next_occurrence(due_text: str, rule: str, zone: str | None) -> None:
     try:
-        due = due_dates.parse_due(said)
+        due = due_dates.parse_due(due_text)
         kept = due_dates.parse_recurrence(rule, due)
     except InvalidInput as refusal:
         assert str(refusal).startswith(("due", "recurrence"))  # noqa: PT017
@@ -83,8 +83,8 @@ def test_every_accepted_rule_has_a_valid_next_occurrence(said: str, rule: str, z
 
 @settings(deadline=None)
 @given(DUES, st.one_of(rules(), st.text()), st.sampled_from(ZONES))
-def test_no_stored_rule_raises(said: str, rule: str, zone: str | None) -> None:
-    due_dates.next_occurrence(said, rule, zone)
+def test_no_stored_rule_raises(due_text: str, rule: str, zone: str | None) -> None:
+    due_dates.next_occurrence(due_text, rule, zone)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_search_for_an_impossible_day_is_bounded(rule: str) -> None:
 @settings(deadline=None)
 @given(st.dates(date(9900, 1, 1)), rules("BYHOUR", "BYMINUTE", "UNTIL", "COUNT"))
 def test_next_date_equals_dateutil(start: date, rule: str) -> None:
-    """In the last century of all, because dateutil looks on until the year 9999."""
+    """In the last century of the calendar, because dateutil searches until the year 9999."""
     try:
         read = recurrence.parse(rule)
     except InvalidInput:
@@ -133,7 +133,7 @@ def test_next_date_equals_dateutil(start: date, rule: str) -> None:
     assert isinstance(theirs, rrule)
     try:
         expected = theirs.after(begin)
-    except (OverflowError, IndexError):  # it stumbles at the end of all time
+    except (OverflowError, IndexError):  # dateutil fails at the end of the calendar
         return
     found = recurrence.find_next(read, start)
     if found != (expected and expected.date()):

@@ -1,4 +1,4 @@
-"""What has expired goes, and nothing else."""
+"""Purging removes exactly what has expired."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What no statement may be: one that gives two columns the same name."""
+"""Statements with two result columns of the same name are rejected."""
 
 import pytest
 from sqlalchemy import ClauseElement, Label, delete, func, insert, literal, select, true

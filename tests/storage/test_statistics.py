@@ -1,4 +1,4 @@
-"""The right numbers, stated by hand, at every door that shows them; tests/tools/test_view.py has the view in a chat."""
+"""Correct numbers, stated by hand, at every interface; tests/tools/test_view.py covers the view in a chat."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -44,7 +44,7 @@ async def read_resource(person: Person, uri: str) -> dict[str, Any]:
 
 
 async def get_prompt(person: Person, name: str, **arguments: str) -> tuple[str, list[dict[str, Any]]]:
-    """The request of a prompt, and the rows that came with it."""
+    """Get a prompt: its request text and its rows."""
     async with person.client() as client:
         (message,) = (await client.get_prompt(name, arguments)).messages
     assert isinstance(message.content, TextContent)
@@ -61,12 +61,12 @@ async def test_trend_counts_tasks_created_and_completed_on_each_day(
 ) -> None:
     alice = replace(alice, timezone=zone)
     days = await live_three_days(alice, past)
-    today, told = await on_one_day(alice, lambda: alice.call("get_statistics", days=5))
-    assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
-    today, told = await on_one_day(alice, lambda: read_resource(alice, "statistics://me"))
-    assert told["trend"] == trend_of(days, today, 14)
-    today, told = await on_one_day(alice, lambda: fetch(server, alice, "trend", days=5))
-    assert told == {"days": trend_of(days, today, 5)}
+    today, reply = await on_one_day(alice, lambda: alice.call("get_statistics", days=5))
+    assert reply == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
+    today, reply = await on_one_day(alice, lambda: read_resource(alice, "statistics://me"))
+    assert reply["trend"] == trend_of(days, today, 14)
+    today, reply = await on_one_day(alice, lambda: fetch(server, alice, "trend", days=5))
+    assert reply == {"days": trend_of(days, today, 5)}
     assert await fetch(server, alice, "statistics") == FOUR
 
 
@@ -76,10 +76,10 @@ async def test_team_has_its_own_trend(server: RunningServer, alice: Person, bob:
     days = await live_three_days(alice, past, team)
     await bob.call("complete_task", task_id=(await bob.call("add_task", title="Bob's own"))["id"])
     await alice.call("complete_task", task_id=(await alice.call("add_task", title="Alice's own"))["id"])
-    today, told = await on_one_day(bob, lambda: bob.call("get_statistics", team_id=team, days=5))
-    assert told == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
-    today, told = await on_one_day(bob, lambda: fetch(server, bob, "trend", team_id=team, days=5))
-    assert told == {"days": trend_of(days, today, 5)}
+    today, reply = await on_one_day(bob, lambda: bob.call("get_statistics", team_id=team, days=5))
+    assert reply == {**FOUR, "overdue_tasks": 0, "due_today_tasks": 0, "trend": trend_of(days, today, 5)}
+    today, reply = await on_one_day(bob, lambda: fetch(server, bob, "trend", team_id=team, days=5))
+    assert reply == {"days": trend_of(days, today, 5)}
     assert await fetch(server, bob, "statistics", team_id=team) == FOUR
 
 
@@ -89,9 +89,9 @@ async def test_reopened_task_counts_as_completed_on_no_day(alice: Person, past: 
     await alice.call("update_task", task_id=sow["id"], status="in_progress")
     await alice.call("update_task", task_id=water["id"], status="completed")
     yesterday = sorted(days)[1]
-    today, told = await on_one_day(alice, lambda: alice.call("get_statistics", days=3))
-    assert told["trend"] == trend_of(days | {yesterday: (1, 1)}, today, 3)
-    assert (told["completed_tasks"], told["pending_tasks"]) == (1, 2)
+    today, reply = await on_one_day(alice, lambda: alice.call("get_statistics", days=3))
+    assert reply["trend"] == trend_of(days | {yesterday: (1, 1)}, today, 3)
+    assert (reply["completed_tasks"], reply["pending_tasks"]) == (1, 2)
 
 
 async def test_undoing_a_reopening_restores_the_day_of_completion(alice: Person, past: Backdating) -> None:
@@ -102,8 +102,8 @@ async def test_undoing_a_reopening_restores_the_day_of_completion(alice: Person,
     await alice.call("undo")
     after = await alice.call("get_task", task_id=sow["id"])
     assert (after["title"], after["completed_at"]) == (before["title"], before["completed_at"])
-    today, told = await on_one_day(alice, lambda: alice.call("get_statistics", days=3))
-    assert told["trend"] == trend_of(days, today, 3)
+    today, reply = await on_one_day(alice, lambda: alice.call("get_statistics", days=3))
+    assert reply["trend"] == trend_of(days, today, 3)
     assert [event["changes"] for event in after["history"][:2]] == [
         {"status": ["pending", "completed"], "title": ["Sow again", before["title"]]},
         {"status": ["completed", "pending"], "title": [before["title"], "Sow again"]},

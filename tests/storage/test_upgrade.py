@@ -1,4 +1,4 @@
-"""A database that is in use is brought to a newer release with everything that is in it."""
+"""Upgrading a used database from an earlier release keeps its rows."""
 
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -19,14 +19,14 @@ RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
 
 
 async def dump(address: str) -> str:
-    """A schema as PostgreSQL dumps it, without what differs between any two dumps."""
+    """A schema dump without the lines that differ between any two dumps."""
     printed = await run(PROGRAMS / "pg_dump", "--schema-only", "-d", address)
     return "\n".join(line for line in printed.splitlines() if not line.startswith(("\\", "--")))
 
 
 @pytest.fixture(params=RELEASES, ids=[path.stem for path in RELEASES])
 async def used(request: pytest.FixtureRequest, cluster: Cluster) -> AsyncGenerator[str]:
-    """A database of an earlier release with rows in every table: its owner's address."""
+    """The owner's URL of a database of an earlier release with rows in every table."""
     owned = await cluster.create("used")
     await run(PROGRAMS / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", request.param, cleaned(owned))
     administrator = await asyncpg.connect(cluster.address("used"))
@@ -42,7 +42,7 @@ async def test_upgrade_keeps_every_row_and_gives_the_current_schema(cluster: Clu
     assert all(counted.values())
     await migrations.migrate(used)
     kept = {table: await administrator.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
-    # What was counted of requests in the last minute may be forgotten.
+    # Request counts of the last minute may be lost.
     assert kept | {"rate_limits": 0} == counted | {"rate_limits": 0}
     assert await misconfigurations(administrator) == []
     assert await migrations.find_drift(administrator) == []
@@ -52,7 +52,7 @@ async def test_upgrade_keeps_every_row_and_gives_the_current_schema(cluster: Clu
 
 @pytest.fixture
 async def administrator(cluster: Cluster) -> AsyncGenerator[Connection]:
-    """A superuser in a migrated database that a test may spoil."""
+    """A superuser's connection to a migrated database that a test may change."""
     await cluster.create("drifted", "blank")
     connection = await asyncpg.connect(cluster.address("drifted"))
     yield connection

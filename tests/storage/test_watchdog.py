@@ -1,4 +1,4 @@
-"""PostgreSQL ends after its last user, also after one that had no chance to stop it."""
+"""PostgreSQL stops after its last user process, even if that was killed."""
 # The processes that matter are others'; nothing else runs in this one's loop.
 # ruff: noqa: ASYNC240
 
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.embedded
 
 
 def watchdogs(data_dir: Path) -> list[int]:
-    """The processes that watch this folder."""
+    """The watchdog processes of this folder."""
     found = list[int]()
     for entry in Path("/proc").iterdir():
         with suppress(OSError):
@@ -36,7 +36,7 @@ def watchdogs(data_dir: Path) -> list[int]:
 
 
 def is_waiting_for_users(pid: int, data_dir: Path) -> bool:
-    """Whether the process sleeps until the lock of the last user is gone, by the kernel's own list."""
+    """Whether the process is blocked on the users' lock, according to /proc/locks."""
     inode = str((data_dir / "postgres/users").stat().st_ino)
     waiting = [line.split() for line in Path("/proc/locks").read_text().splitlines() if "->" in line]
     return any(words[5] == str(pid) and words[6].endswith(f":{inode}") for words in waiting)
@@ -47,7 +47,7 @@ def log(data_dir: Path) -> str:
 
 
 def is_pending(number: int, pid: int) -> bool:
-    """Whether the process has been sent a signal and has not had it yet."""
+    """Whether a signal is pending for the process."""
     (mask,) = (line.split()[1] for line in Path(f"/proc/{pid}/status").read_text().splitlines() if "ShdPnd" in line)
     return bool(int(mask, 16) >> (number - 1) & 1)
 
@@ -86,7 +86,7 @@ async def test_server_without_users_is_taken_over(folder: Path) -> None:
         await until(lambda: is_waiting_for_users(watchdog, folder))
         await killed.kill(signal.SIGKILL)
     await until(lambda: not is_waiting_for_users(watchdog, folder))
-    os.kill(watchdog, signal.SIGSTOP)  # the heir may take longer than its grace
+    os.kill(watchdog, signal.SIGSTOP)  # the next user may take longer than the grace period
     async with client_processes(folder) as (heir,):
         uri = await heir.first_line()
         os.kill(watchdog, signal.SIGCONT)

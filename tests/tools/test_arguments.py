@@ -1,4 +1,4 @@
-"""Arguments that cannot be: the refusal says in plain words what to give instead, and names nothing of our insides."""
+"""Invalid arguments: the error says what to send instead and mentions no internals."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from mcp_server.tools.registry import TOOLS
 from tests.conftest import Person
 
-INSIDES = ("Input should", "NewTask", "NewMessage", "pydantic", "instance of", "validation", "dictionary", "valid ")
+INTERNALS = ("Input should", "NewTask", "NewMessage", "pydantic", "instance of", "validation", "dictionary", "valid ")
 
 
 WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
@@ -47,9 +47,9 @@ WRONG: tuple[tuple[str, dict[str, Any], str], ...] = (
 )
 
 
-@pytest.mark.parametrize(("tool", "arguments", "said"), WRONG)
-async def test_error_says_what_to_send_instead(alice: Person, tool: str, arguments: dict[str, Any], said: str) -> None:
-    assert await alice.refusal(tool, **arguments) == said
+@pytest.mark.parametrize(("tool", "arguments", "text"), WRONG)
+async def test_error_says_what_to_send_instead(alice: Person, tool: str, arguments: dict[str, Any], text: str) -> None:
+    assert await alice.refusal(tool, **arguments) == text
 
 
 @pytest.mark.parametrize("bad", ["x", 7, 1.5, True, [], {}, [7], {"a": 1}, "\ud800"], ids=repr)
@@ -57,8 +57,8 @@ async def test_error_says_what_to_send_instead(alice: Person, tool: str, argumen
 async def test_wrong_type_errors_mention_no_internals(alice: Person, tool: str, bad: object) -> None:
     async with alice.client() as client:
         for name in TOOLS[tool].wire.input_schema.get("properties", {}):
-            said = str((await client.call_tool(tool, {name: bad})).content)
-            assert not any(word in said for word in INSIDES), said
+            text = str((await client.call_tool(tool, {name: bad})).content)
+            assert not any(word in text for word in INTERNALS), text
 
 
 async def test_misplaced_argument_error_says_what_belongs_there(alice: Person) -> None:
@@ -84,16 +84,16 @@ async def test_null_is_rejected_not_ignored(alice: Person) -> None:
     assert await alice.refusal("add_tasks", tasks=[{"title": "x", "due": None}]) == (
         "tasks.0.due is null: leave it out. Nothing was added."
     )
-    said = {"role": "user", "content": "x", "model": None}
-    assert await alice.refusal("start_conversation", messages=[said]) == "messages.0.model is null: leave it out."
+    text = {"role": "user", "content": "x", "model": None}
+    assert await alice.refusal("start_conversation", messages=[text]) == "messages.0.model is null: leave it out."
     calls = [{"name": "x", "arguments": {"due": None}}]
     chat = await alice.call("start_conversation", messages=[{"role": "tool", "content": "", "tool_calls": calls}])
     page = await alice.call("get_conversation", conversation_id=chat["id"])
-    assert page["messages"][0]["tool_calls"] == calls, "what is only kept may hold nulls"
+    assert page["messages"][0]["tool_calls"] == calls, "stored tool calls may contain nulls"
 
 
 async def test_valid_tasks_of_a_non_atomic_batch_are_added(alice: Person) -> None:
-    said = [
+    text = [
         {"title": "Good"},
         {"title": " "},
         {"title": "x", "priority": "soon"},
@@ -102,7 +102,7 @@ async def test_valid_tasks_of_a_non_atomic_batch_are_added(alice: Person) -> Non
         {"title": "z", "tags": None},
         {"title": "Good as well", "tags": ["a"]},
     ]
-    batch = {"tasks": said, "atomic": False, "idempotency_key": "batch"}
+    batch = {"tasks": text, "atomic": False, "idempotency_key": "batch"}
     results = (await alice.call("add_tasks", **batch))["results"]
     assert [(row["index"], row["ok"]) for row in results] == [(n, n in (0, 6)) for n in range(7)]
     assert [row["error"] for row in results[1:6]][:3] == [
@@ -114,8 +114,8 @@ async def test_valid_tasks_of_a_non_atomic_batch_are_added(alice: Person) -> Non
     assert results[5]["error"] == "tags is null: leave it out."
     assert (await alice.call("list_tasks"))["total_count"] == 2
     assert (await alice.call("add_tasks", **batch))["results"] == results, "a repeated call changes nothing"
-    assert "other arguments" in await alice.refusal("add_tasks", **batch | {"tasks": said[:6]})
-    sentence = await alice.refusal("add_tasks", tasks=said)
+    assert "other arguments" in await alice.refusal("add_tasks", **batch | {"tasks": text[:6]})
+    sentence = await alice.refusal("add_tasks", tasks=text)
     assert sentence.startswith("tasks.1.title must not be empty. tasks.2.priority must be one of")
     assert sentence.endswith("Nothing was added.")
     assert (await alice.call("list_tasks"))["total_count"] == 2

@@ -51,29 +51,29 @@ OURS = [(revision, scenario) for revision, scenarios in SCENARIOS.items() for sc
 
 
 @asynccontextmanager
-async def introduced(server: Server) -> AsyncGenerator[str]:
-    """Another address of the server, where a bearer is added to each request: the suite cannot send one."""
+async def with_bearer(server: Server) -> AsyncGenerator[str]:
+    """A proxy to the server that adds a bearer token to each request: the suite cannot send one."""
     theirs = server.address.removeprefix("http://")
     host, _, port = theirs.partition(":")
     bearer = f"Authorization: Bearer {server.token('conformance')}\r\n"
 
-    async def introduce(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """One request, whose head goes on as it was but for the name of the host; then bytes either way."""
+    async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Forward one request with another Host and the token, then copy bytes both ways."""
         with suppress(asyncio.IncompleteReadError):
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").replace(ours, theirs)
             head = re.sub(r"(?i)\r\nconnection:[^\r]*", "", head)[:-2] + bearer + "Connection: close\r\n\r\n"
             onward, back = await asyncio.open_connection(host, int(port))
             back.write(head.encode("latin-1"))
-            ways = [asyncio.create_task(_carry(*way)) for way in ((reader, back), (onward, writer))]
-            await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            for way in ways:
-                way.cancel()
+            transfers = [asyncio.create_task(_carry(*streams)) for streams in ((reader, back), (onward, writer))]
+            await asyncio.wait(transfers, return_when=asyncio.FIRST_COMPLETED)
+            for streams in transfers:
+                streams.cancel()
             back.close()
         writer.close()
 
-    door = await asyncio.start_server(introduce, "localhost", 0, family=socket.AF_INET)
-    ours = f"localhost:{door.sockets[0].getsockname()[1]}"
-    async with door:
+    proxy = await asyncio.start_server(forward, "localhost", 0, family=socket.AF_INET)
+    ours = f"localhost:{proxy.sockets[0].getsockname()[1]}"
+    async with proxy:
         yield f"http://{ours}/mcp"
 
 
@@ -87,7 +87,7 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
 @pytest.fixture(scope="module")
 async def address(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[str]:
     data_dir = tmp_path_factory.mktemp("conformance") / "data"
-    async with serving(data_dir, TASKDECK_RATE_LIMIT="0") as server, introduced(server) as url:
+    async with serving(data_dir, TASKDECK_RATE_LIMIT="0") as server, with_bearer(server) as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""The tools on conversations: every message is kept, in order, and found again."""
+"""The conversation tools: messages are stored in order and can be searched."""
 
 from typing import Any
 
@@ -23,16 +23,16 @@ async def chat(alice: Person) -> int:
 
 async def test_messages_round_trip_unchanged(alice: Person) -> None:
     calls = [{"name": "add_task", "arguments": {"title": "x", "n": [1, 2.5, None]}}]
-    said = [
+    messages = [
         message("You help.", "system"),
         message("Add x"),
         message("", "assistant", tool_calls=calls, model="some-model"),
         message('{"id":1}', "tool"),
     ]
-    started = await alice.call("start_conversation", title="Tasks", messages=said)
+    started = await alice.call("start_conversation", title="Tasks", messages=messages)
     assert (started["title"], started["message_count"]) == ("Tasks", 4)
     page = await alice.call("get_conversation", conversation_id=started["id"])
-    assert [{k: v for k, v in m.items() if k not in ("sequence", "created_at")} for m in page["messages"]] == said
+    assert [{k: v for k, v in m.items() if k not in ("sequence", "created_at")} for m in page["messages"]] == messages
     assert [m["sequence"] for m in page["messages"]] == [1, 2, 3, 4]
     assert page["has_more"] is False
     assert page["conversation"] == started
@@ -41,8 +41,8 @@ async def test_messages_round_trip_unchanged(alice: Person) -> None:
 async def test_append_returns_sequence_numbers(alice: Person) -> None:
     chat = (await alice.call("start_conversation"))["id"]
     for first, last in ((1, 2), (3, 4)):
-        said = [message("a"), message("b")]
-        placed = await alice.call("append_messages", conversation_id=chat, messages=said)
+        messages = [message("a"), message("b")]
+        placed = await alice.call("append_messages", conversation_id=chat, messages=messages)
         assert placed == {"conversation_id": chat, "first_sequence": first, "last_sequence": last}
     assert "messages" in await alice.refusal("append_messages", conversation_id=chat, messages=[])
     assert "role" in await alice.refusal("append_messages", conversation_id=chat, messages=[message("x", "robot")])
@@ -63,8 +63,8 @@ async def test_paging_returns_every_message_once(alice: Person, chat: int) -> No
 
 
 async def test_page_stops_at_the_token_budget(alice: Person) -> None:
-    said = [message("x" * 4000) for _ in range(10)]
-    chat = (await alice.call("start_conversation", messages=said))["id"]
+    messages = [message("x" * 4000) for _ in range(10)]
+    chat = (await alice.call("start_conversation", messages=messages))["id"]
     sizes: list[int] = []
     for budget in (100, 2900, 4300, 20_000):
         page = await alice.call("get_conversation", conversation_id=chat, max_tokens=budget)

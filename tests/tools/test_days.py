@@ -1,5 +1,5 @@
-"""Days are the person's, on both sides of midnight, in every number, list and filter. The clock stands where a test
-puts it: statements find a function `now` of the test before PostgreSQL's own."""
+"""Days are in the person's time zone, in every number, list and filter. Tests set the clock: the search path has a
+function `now` before PostgreSQL's own."""
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ ALTER TABLE tasks ALTER created_at SET DEFAULT clock.now();
 
 @dataclass(frozen=True)
 class Clock:
-    """What PostgreSQL takes for the present."""
+    """The current time of PostgreSQL."""
 
     connection: Connection
 
@@ -58,24 +58,24 @@ InZone = Callable[[str], Awaitable[Person]]
 
 @pytest.fixture
 def in_zone(person: Callable[[str], Person]) -> InZone:
-    """Make a person who chose a time zone."""
+    """Make a person who has set a time zone."""
 
     async def make(zone: str) -> Person:
-        somebody = await introduce(person("zoe"))
-        await somebody.call("set_timezone", timezone=zone)
-        return somebody
+        user = await introduce(person("zoe"))
+        await user.call("set_timezone", timezone=zone)
+        return user
 
     return make
 
 
-async def titles(somebody: Person, **wanted: Any) -> list[str]:
-    return [task["title"] for task in (await somebody.call("list_tasks", **wanted))["tasks"]]
+async def titles(user: Person, **wanted: Any) -> list[str]:
+    return [task["title"] for task in (await user.call("list_tasks", **wanted))["tasks"]]
 
 
-async def urgency(somebody: Person) -> tuple[int, int]:
+async def urgency(user: Person) -> tuple[int, int]:
     """How many tasks are overdue, and how many due today."""
-    told = await somebody.call("get_statistics")
-    return told["overdue_tasks"], told["due_today_tasks"]
+    reply = await user.call("get_statistics")
+    return reply["overdue_tasks"], reply["due_today_tasks"]
 
 
 @pytest.mark.parametrize(
@@ -109,11 +109,11 @@ async def urgency(somebody: Person) -> tuple[int, int]:
 async def test_trend_ends_with_the_persons_current_day(
     clock: Clock, in_zone: InZone, zone: str, moment: str, day: str
 ) -> None:
-    somebody = await in_zone(zone)
+    user = await in_zone(zone)
     await clock.set(moment)
-    task = await somebody.call("add_task", title="x")
-    await somebody.call("complete_task", task_id=task["id"])
-    trend = (await somebody.call("get_statistics", days=2))["trend"]
+    task = await user.call("add_task", title="x")
+    await user.call("complete_task", task_id=task["id"])
+    trend = (await user.call("get_statistics", days=2))["trend"]
     assert trend[1] == {"date": day, "created": 1, "completed": 1}
     assert (trend[0]["created"], trend[0]["completed"]) == (0, 0)
 
@@ -122,16 +122,16 @@ async def test_completion_just_before_midnight_counts_for_yesterday(clock: Clock
     people = {zone: await in_zone(zone) for zone in ("Asia/Tokyo", "Pacific/Kiritimati", "America/Los_Angeles")}
     for moment in ("2026-03-01T09:30:00Z", "2026-03-01T10:30:00Z", "2026-03-01T15:30:00Z", "2026-03-02T08:30:00Z"):
         await clock.set(moment)
-        for somebody in people.values():
-            task = await somebody.call("add_task", title=moment)
-            await somebody.call("complete_task", task_id=task["id"])
+        for user in people.values():
+            task = await user.call("add_task", title=moment)
+            await user.call("complete_task", task_id=task["id"])
     expected = {
         "Asia/Tokyo": [("2026-02-28", 0), ("2026-03-01", 2), ("2026-03-02", 2)],
         "Pacific/Kiritimati": [("2026-02-28", 0), ("2026-03-01", 1), ("2026-03-02", 3)],
         "America/Los_Angeles": [("2026-02-28", 0), ("2026-03-01", 3), ("2026-03-02", 1)],
     }
-    for zone, somebody in people.items():
-        trend = (await somebody.call("get_statistics", days=3))["trend"]
+    for zone, user in people.items():
+        trend = (await user.call("get_statistics", days=3))["trend"]
         assert [(day["date"], day["created"]) for day in trend] == expected[zone], zone
         assert [(day["date"], day["completed"]) for day in trend] == expected[zone], zone
 
@@ -141,13 +141,13 @@ async def test_completion_just_before_midnight_counts_for_yesterday(clock: Clock
 async def test_first_day_of_a_trend_is_complete(
     clock: Clock, in_zone: InZone, zone: str, start: str, days: int
 ) -> None:
-    """Counted is from the first moment of the first day on, as far from UTC as people live."""
-    somebody = await in_zone(zone)
+    """Counts start at the first moment of the first day, in the zones farthest from UTC."""
+    user = await in_zone(zone)
     await clock.set("2025-03-01" + start)
-    await somebody.call("add_task", title="first moment")
+    await user.call("add_task", title="first moment")
     today = {1: "2025-03-01", 2: "2025-03-02", 366: "2026-03-01"}[days]
     await clock.set(today + start.replace("00:00", "59:59"))
-    trend = (await somebody.call("get_statistics", days=days))["trend"]
+    trend = (await user.call("get_statistics", days=days))["trend"]
     assert (len(trend), trend[0]["created"]) == (days, 1)
 
 
@@ -177,20 +177,20 @@ async def test_overdue_and_due_today_change_at_the_persons_midnight(
     offset = {"Asia/Tokyo": "+09:00", "Pacific/Kiritimati": "+14:00", "America/Los_Angeles": "-08:00"}.get(
         zone, "-11:00"
     )
-    somebody = await in_zone(zone)
-    await somebody.call("add_task", title="day", due="2026-03-01")
-    await somebody.call("add_task", title="evening", due=f"2026-03-01T23:30:00{offset}")
-    await somebody.call("add_task", title="undated")
+    user = await in_zone(zone)
+    await user.call("add_task", title="day", due="2026-03-01")
+    await user.call("add_task", title="evening", due=f"2026-03-01T23:30:00{offset}")
+    await user.call("add_task", title="undated")
     await clock.set(moment)
-    assert await urgency(somebody) == counted
+    assert await urgency(user) == counted
 
 
 async def test_long_overdue_counts_and_far_future_does_not(clock: Clock, in_zone: InZone) -> None:
-    somebody = await in_zone("Asia/Tokyo")
+    user = await in_zone("Asia/Tokyo")
     for due in ("0001-01-01", "2026-02-27", "2026-03-03", "9999-12-31", "9999-12-31T23:59:59Z"):
-        await somebody.call("add_task", title=due, due=due)
+        await user.call("add_task", title=due, due=due)
     await clock.set("2026-03-01T12:00:00Z")
-    assert await urgency(somebody) == (2, 0)
+    assert await urgency(user) == (2, 0)
 
 
 async def test_shared_date_is_the_same_for_everybody(clock: Clock, in_zone: InZone) -> None:
@@ -228,49 +228,49 @@ DUE = {
     ],
 )
 async def test_date_filters_use_the_persons_days(in_zone: InZone, zone: str, offset: str) -> None:
-    somebody = await in_zone(zone)
+    user = await in_zone(zone)
     for title, due in DUE.items():
-        await somebody.call("add_task", title=title, due=due.format(offset))
-    await somebody.call("add_task", title="undated")
+        await user.call("add_task", title=title, due=due.format(offset))
+    await user.call("add_task", title="undated")
     in_order = ["28th", "1st", "1st 00:00", "1st 23:59", "2nd", "2nd 00:00", "2nd noon", "undated"]
-    assert await titles(somebody, sort="due") == in_order
-    assert await titles(somebody, sort="due", due_before="2026-03-01") == in_order[:1]
-    assert await titles(somebody, sort="due", due_before="2026-03-02") == in_order[:4]
-    assert await titles(somebody, sort="due", due_after="2026-03-01") == in_order[1:7]
-    assert await titles(somebody, sort="due", due_after="2026-03-02") == in_order[4:7]
-    assert await titles(somebody, sort="due", due_after="2026-03-01", due_before="2026-03-02") == in_order[1:4]
+    assert await titles(user, sort="due") == in_order
+    assert await titles(user, sort="due", due_before="2026-03-01") == in_order[:1]
+    assert await titles(user, sort="due", due_before="2026-03-02") == in_order[:4]
+    assert await titles(user, sort="due", due_after="2026-03-01") == in_order[1:7]
+    assert await titles(user, sort="due", due_after="2026-03-02") == in_order[4:7]
+    assert await titles(user, sort="due", due_after="2026-03-01", due_before="2026-03-02") == in_order[1:4]
     at = f"2026-03-01T23:59:00{offset}"
-    assert await titles(somebody, sort="due", due_before=at) == in_order[:3]
-    assert await titles(somebody, sort="due", due_after=at) == in_order[3:7]
-    page = await somebody.call("list_tasks", sort="due", due_before="2026-03-02", limit=2)
+    assert await titles(user, sort="due", due_before=at) == in_order[:3]
+    assert await titles(user, sort="due", due_after=at) == in_order[3:7]
+    page = await user.call("list_tasks", sort="due", due_before="2026-03-02", limit=2)
     assert page["total_count"] == 4
     again = {"sort": "due", "due_before": "2026-03-02", "limit": 2, "cursor": page["next_cursor"]}
-    assert await titles(somebody, **again) == ["1st 00:00", "1st 23:59"]
+    assert await titles(user, **again) == ["1st 00:00", "1st 23:59"]
 
 
 async def test_moment_in_a_repeated_hour_filters_as_a_moment(in_zone: InZone) -> None:
     """Berlin's clock shows 02:30 twice on 2026-10-25, an hour apart."""
-    somebody = await in_zone("Europe/Berlin")
+    user = await in_zone("Europe/Berlin")
     for title, due in (("first", "2026-10-25T02:30:00+02:00"), ("second", "2026-10-25T02:30:00+01:00")):
-        await somebody.call("add_task", title=title, due=due)
-    assert await titles(somebody, due_before="2026-10-25T02:45:00+02:00") == ["first"]
-    assert await titles(somebody, due_after="2026-10-25T02:15:00+01:00") == ["second"]
+        await user.call("add_task", title=title, due=due)
+    assert await titles(user, due_before="2026-10-25T02:45:00+02:00") == ["first"]
+    assert await titles(user, due_after="2026-10-25T02:15:00+01:00") == ["second"]
 
 
 async def test_first_representable_date_can_be_listed_in_every_zone(in_zone: InZone) -> None:
-    somebody = await in_zone("Asia/Tokyo")
+    user = await in_zone("Asia/Tokyo")
     for due in ("9999-12-31", "0001-01-01"):
-        await somebody.call("add_task", title=due, due=due)
-    first = await somebody.call("list_tasks", sort="due", limit=1)
+        await user.call("add_task", title=due, due=due)
+    first = await user.call("list_tasks", sort="due", limit=1)
     assert [task["title"] for task in first["tasks"]] == ["0001-01-01"]
-    assert await titles(somebody, sort="due", limit=1, cursor=first["next_cursor"]) == ["9999-12-31"]
+    assert await titles(user, sort="due", limit=1, cursor=first["next_cursor"]) == ["9999-12-31"]
 
 
 async def test_days_follow_a_change_of_time_zone(clock: Clock, in_zone: InZone) -> None:
-    somebody = await in_zone("Asia/Tokyo")
+    user = await in_zone("Asia/Tokyo")
     await clock.set("2026-03-01T16:00:00Z")
-    await somebody.call("add_task", title="x", due="2026-03-01")
-    assert await urgency(somebody) == (1, 0)
-    await somebody.call("set_timezone", timezone="Europe/Berlin")
-    assert await urgency(somebody) == (0, 1)
-    assert (await somebody.call("get_statistics", days=1))["trend"][0]["date"] == "2026-03-01"
+    await user.call("add_task", title="x", due="2026-03-01")
+    assert await urgency(user) == (1, 0)
+    await user.call("set_timezone", timezone="Europe/Berlin")
+    assert await urgency(user) == (0, 1)
+    assert (await user.call("get_statistics", days=1))["trend"][0]["date"] == "2026-03-01"

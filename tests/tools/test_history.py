@@ -1,4 +1,4 @@
-"""Who changed what with which client; undo; deletes of many tasks and the consent they take; calls kept in a chat."""
+"""History, undo, consent to deletions of many tasks, and calls recorded in a conversation."""
 
 import json
 from dataclasses import replace
@@ -34,7 +34,7 @@ async def titles(person: Person) -> set[str]:
 
 
 def client_of(person: Person, answer: ElicitResult | None, asked: list[str] | None = None, **options: Any) -> Client:
-    """A client that puts questions to somebody who always gives this answer; None: one that cannot ask."""
+    """A client whose user answers every elicitation with `answer`; without one it supports no elicitation."""
 
     async def ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
         assert isinstance(params, ElicitRequestFormParams)
@@ -126,7 +126,7 @@ async def test_client_without_a_name_in_the_token_is_known_by_its_client_info(al
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("name", "kept"),
     [
         ("O'Neill's editor", "O'Neill's editor"),
         ("',true),set_config('app.user_id','bob", "',true),set_config('app.user_id','bob"),
@@ -135,9 +135,9 @@ async def test_client_without_a_name_in_the_token_is_known_by_its_client_info(al
         ("\U0001f600" * 101, "\U0001f600" * 100),
     ],
 )
-async def test_client_info_is_only_a_name(alice: Person, said: str, kept: str):
+async def test_client_info_is_only_a_name(alice: Person, name: str, kept: str):
     async with Client(
-        build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=said))
+        build_mcp_server(alice.settings, Callers(alice.database), replace(alice.caller, client=name))
     ) as client:
         added = await client.call_tool("add_task", {"title": "By name"})
     assert not added.is_error, text(added)
@@ -196,7 +196,7 @@ async def test_undo_does_not_overwrite_later_changes_of_other_users(alice: Perso
 
 
 async def test_undo_requires_the_rights_of_the_change(alice: Person, bob: Person, carol: Person):
-    """Whoever lost a right since cannot use it by undoing."""
+    """A right that was lost since the change cannot be used by undoing."""
     team = (await alice.call("create_team", name="Crew"))["id"]
     await alice.call("add_team_member", team_id=team, user=bob.email, role="admin")
     task = (await alice.call("add_task", title="Ours", team_id=team))["id"]
@@ -266,7 +266,7 @@ async def test_anything_but_acceptance_deletes_nothing(alice: Person, answer: El
 
 
 async def test_acceptance_for_other_tasks_does_not_count(alice: Person):
-    """What is confirmed are the very words of the question."""
+    """The confirmation is bound to the text of the question."""
     first, second = await add(alice, *"abcdef"), await add(alice, *"ghijkl")
     yes = ElicitResult(action="accept", content={"yes": True})
     async with client_of(alice, yes) as client:

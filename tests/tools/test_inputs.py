@@ -1,4 +1,4 @@
-"""Whatever is said to a tool, the answer is the thing asked for, or a sentence that names the field at fault."""
+"""Every tool returns either its result or an error that names the invalid field."""
 
 import asyncio
 import json
@@ -22,9 +22,9 @@ EMOJI = "👩\u200d👩\u200d👧\u200d👦"
 COMBINING = "e" + "\u0301" * 20
 
 
-async def said_of(somebody: Person, tool: str, arguments: dict[str, Any]) -> str:
-    """What a tool says to arguments that no client library would let through."""
-    call = Call(await Callers(somebody.database).scope(somebody.caller), somebody.caller)
+async def error_of(person: Person, tool: str, arguments: dict[str, Any]) -> str:
+    """The error of a tool for arguments that client libraries would reject."""
+    call = Call(await Callers(person.database).scope(person.caller), person.caller)
     with pytest.raises(StorageError) as refused:
         await TOOLS[tool].call(call, arguments)
     return str(refused.value)
@@ -76,7 +76,7 @@ async def test_unknown_argument_is_rejected_by_name(alice: Person, tool: str) ->
 async def test_unstorable_text_is_rejected_by_field(
     alice: Person, tool: str, field: str, arguments: dict[str, Any], bad: str
 ) -> None:
-    sentence = await said_of(alice, tool, _with(arguments, bad))
+    sentence = await error_of(alice, tool, _with(arguments, bad))
     assert sentence.startswith(f"{field} contains"), sentence
     assert "remove it" in sentence
 
@@ -112,7 +112,7 @@ def _may_be_absent(tool: str, field: str) -> bool:
 )
 async def test_out_of_range_number_is_rejected_by_field(alice: Person, tool: str, field: str, bad: Any) -> None:
     others = {"add_task": {"title": "x"}, "get_conversation": {"conversation_id": 1}}
-    sentence = await said_of(alice, tool, others.get(tool, {}) | {field: bad})
+    sentence = await error_of(alice, tool, others.get(tool, {}) | {field: bad})
     assert sentence.startswith(field), sentence
 
 
@@ -146,7 +146,7 @@ async def test_invalid_date_is_rejected_by_field(alice: Person, tool: str, field
 
 
 @pytest.mark.parametrize(
-    ("said", "kept"),
+    ("sent", "kept"),
     [
         ("2026-03-01", "2026-03-01"),
         ("2026-03-01T17:00:00Z", "2026-03-01T17:00:00+00:00"),
@@ -156,8 +156,8 @@ async def test_invalid_date_is_rejected_by_field(alice: Person, tool: str, field
         ("9999-12-31", "9999-12-31"),
     ],
 )
-async def test_dates_stay_dates_and_moments_keep_their_offset(alice: Person, said: str, kept: str) -> None:
-    assert (await alice.call("add_task", title="x", due=said))["due"] == kept
+async def test_dates_stay_dates_and_moments_keep_their_offset(alice: Person, sent: str, kept: str) -> None:
+    assert (await alice.call("add_task", title="x", due=sent))["due"] == kept
 
 
 @pytest.mark.parametrize("letter", ["x", "ß", "\U0001f600", "\u0301", "\u202e"])
@@ -183,12 +183,12 @@ async def test_long_texts_count_bytes(alice: Person, letter: str) -> None:
     assert (await alice.refusal("add_task", title="x", description=text + letter)).startswith("description is longer")
     chat = (await alice.call("start_conversation"))["id"]
     content = letter * (65536 // size)
-    said = {"role": "user", "content": content}
-    await alice.call("append_messages", conversation_id=chat, messages=[said])
+    sent = {"role": "user", "content": content}
+    await alice.call("append_messages", conversation_id=chat, messages=[sent])
     kept = await alice.call("get_conversation", conversation_id=chat)
     assert kept["messages"][0]["content"] == content
     sentence = await alice.refusal(
-        "append_messages", conversation_id=chat, messages=[said | {"content": content + letter}]
+        "append_messages", conversation_id=chat, messages=[sent | {"content": content + letter}]
     )
     assert sentence.startswith("messages.0.content is longer than 65536 bytes")
 
@@ -212,8 +212,8 @@ async def test_too_many_items_are_rejected_by_field(alice: Person) -> None:
         "add_task", title="x", tags=[str(n) for n in range(21)]
     )
     assert "tasks is too long: at most 50" in await alice.refusal("add_tasks", tasks=[{"title": "x"}] * 51)
-    said = [{"role": "user", "content": "x"}] * 101
-    assert "messages is too long: at most 100" in await alice.refusal("start_conversation", messages=said)
+    sent = [{"role": "user", "content": "x"}] * 101
+    assert "messages is too long: at most 100" in await alice.refusal("start_conversation", messages=sent)
     assert "limit must be between 1 and 100" in await alice.refusal("list_tasks", limit=101)
 
 
@@ -232,7 +232,7 @@ VALUES = st.recursive(SCALARS, lambda inner: st.lists(inner, max_size=3) | st.di
 
 
 def fitting(schema: dict[str, Any]) -> st.SearchStrategy[Any]:
-    """Mostly what a schema asks for, at times anything at all."""
+    """Usually values that fit a schema, sometimes anything."""
     match schema.get("type"):
         case "object" if "properties" in schema:
             required = set(schema.get("required", ()))
@@ -260,8 +260,8 @@ def _is_object(value: object) -> bool:
     return isinstance(value, dict)
 
 
-async def generated(somebody: Person, tool: str, arguments: dict[str, Any]) -> None:
-    call = Call(await Callers(somebody.database).scope(somebody.caller), somebody.caller)
+async def generated(person: Person, tool: str, arguments: dict[str, Any]) -> None:
+    call = Call(await Callers(person.database).scope(person.caller), person.caller)
     try:
         result = await TOOLS[tool].call(call, arguments)
     except StorageError as error:

@@ -1,4 +1,4 @@
-"""The official MCP Inspector, as people use it on the command line: over HTTP with a bearer, and over stdio."""
+"""The official MCP Inspector on the command line: over HTTP with a bearer token, and over stdio."""
 
 import json
 from collections.abc import AsyncGenerator

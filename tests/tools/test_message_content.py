@@ -17,7 +17,7 @@ CALLS = [
 
 
 async def kept(person: Person, *messages: dict[str, Any]) -> list[dict[str, Any]]:
-    """Messages as they come back, but for where and when they stand."""
+    """Append messages and read them back, without sequence numbers and times."""
     chat = (await person.call("start_conversation"))["id"]
     await person.call("append_messages", conversation_id=chat, messages=list(messages))
     page = await person.call("get_conversation", conversation_id=chat)
@@ -34,31 +34,31 @@ async def test_message_with_tool_calls_needs_no_content(alice: Person, content: 
 @pytest.mark.parametrize("calls", [{}, {"tool_calls": []}], ids=repr)
 async def test_other_messages_need_content(alice: Person, content: dict[str, Any], calls: dict[str, Any]) -> None:
     for role in ("assistant", "tool", "user"):
-        said = {"role": role} | content | calls
-        assert await alice.refusal("start_conversation", messages=[said]) == "messages.0.content is required."
+        sent = {"role": role} | content | calls
+        assert await alice.refusal("start_conversation", messages=[sent]) == "messages.0.content is required."
     await alice.call("start_conversation", messages=[{"role": "assistant", "content": ""} | calls])
 
 
 async def test_openai_tool_calls_round_trip_with_their_ids(alice: Person) -> None:
-    said: list[dict[str, Any]] = [
+    sent: list[dict[str, Any]] = [
         {"role": "user", "content": "What is the weather in Paris, and what time is it?"},
         {"role": "assistant", "content": None, "tool_calls": CALLS},
         {"role": "tool", "tool_call_id": "call_1", "content": "15 degrees"},
         {"role": "tool", "tool_call_id": "call_2", "content": [{"type": "text", "text": "17:00"}]},
         {"role": "assistant", "content": [{"type": "text", "text": "15 degrees."}, {"type": "text", "text": "17:00."}]},
     ]
-    assert await kept(alice, *said) == [
-        said[0],
-        said[1] | {"content": ""},
-        said[2],
-        said[3] | {"content": "17:00"},
+    assert await kept(alice, *sent) == [
+        sent[0],
+        sent[1] | {"content": ""},
+        sent[2],
+        sent[3] | {"content": "17:00"},
         {"role": "assistant", "content": "15 degrees.\n17:00."},
     ]
 
 
 async def test_tool_call_id_is_in_the_resource_only_if_present(alice: Person) -> None:
-    said = [{"role": "tool", "content": "x", "tool_call_id": "call_9"}, {"role": "tool", "content": "y"}]
-    chat = (await alice.call("start_conversation", messages=said))["id"]
+    sent = [{"role": "tool", "content": "x", "tool_call_id": "call_9"}, {"role": "tool", "content": "y"}]
+    chat = (await alice.call("start_conversation", messages=sent))["id"]
     async with alice.client() as client:
         (resource,) = (await client.read_resource(f"conversation://{chat}")).contents
     assert isinstance(resource, TextResourceContents)
@@ -78,8 +78,8 @@ async def test_tool_call_id_is_in_the_resource_only_if_present(alice: Person) ->
     ],
 )
 async def test_invalid_tool_call_id_is_rejected(alice: Person, bad: object, sentence: str) -> None:
-    said = {"role": "tool", "content": "x", "tool_call_id": bad}
-    assert await alice.refusal("start_conversation", messages=[said]) == sentence
+    sent = {"role": "tool", "content": "x", "tool_call_id": bad}
+    assert await alice.refusal("start_conversation", messages=[sent]) == sentence
 
 
 async def test_claude_tool_use_is_stored_as_text_and_calls(alice: Person) -> None:
@@ -209,7 +209,7 @@ async def test_text_of_content_parts_is_searchable(alice: Person) -> None:
 
 
 def nested(depth: int) -> list[dict[str, Any]]:
-    """So many lists of parts within each other."""
+    """Parts nested to a depth."""
     part: dict[str, Any] = {"type": "text", "text": "deep"}
     for _ in range(depth - 1):
         part = {"type": "box", "content": [part]}

@@ -1,4 +1,4 @@
-"""The day that plan_my_day plans: what is due on it belongs to it, what is due after it does not."""
+"""plan_my_day counts tasks that are due by the end of its day."""
 
 import re
 from datetime import date, timedelta
@@ -9,7 +9,7 @@ from tests.conftest import Person
 
 
 async def plan(person: Person) -> tuple[date, str]:
-    """The day that the prompt names, and how much it says is due."""
+    """The day that the prompt names, and its count of due tasks."""
     async with person.client() as client:
         (message,) = (await client.get_prompt("plan_my_day", {})).messages
     assert isinstance(message.content, TextContent)

@@ -1,4 +1,4 @@
-"""Prompts with the caller's own data inside, and completions of arguments."""
+"""Prompts with the caller's data, and completions of arguments."""
 
 import json
 import re
@@ -22,7 +22,7 @@ PROMPTS = {
 
 
 async def ask(person: Person, name: str, **arguments: str) -> tuple[str, list[dict[str, Any]]]:
-    """The request, and the data that came with it."""
+    """Get a prompt: its request text and its rows."""
     async with person.client() as client:
         result = await client.get_prompt(name, arguments)
     (message,) = result.messages
@@ -41,7 +41,7 @@ async def refusal(person: Person, name: str, **arguments: str) -> str:
 
 
 async def add(person: Person, count: int) -> list[int]:
-    """Add tasks with the titles Task 0, Task 1 and so on; gives their ids."""
+    """Add tasks with the titles Task 0, Task 1 and so on; return their ids."""
     ids: list[int] = []
     for start in range(0, count, 50):
         tasks = [{"title": f"Task {number}"} for number in range(start, min(start + 50, count))]
@@ -49,9 +49,9 @@ async def add(person: Person, count: int) -> list[int]:
     return ids
 
 
-async def values(person: Person, name: str, begun: str, prompt: str = "plan_my_day") -> list[str]:
+async def values(person: Person, name: str, typed: str, prompt: str = "plan_my_day") -> list[str]:
     async with person.client() as client:
-        completed = await client.complete(PromptReference(name=prompt), {"name": name, "value": begun})
+        completed = await client.complete(PromptReference(name=prompt), {"name": name, "value": typed})
     return completed.completion.values
 
 
@@ -86,7 +86,7 @@ async def test_review_has_numbers_completed_and_open_tasks(alice: Person):
 
 
 async def test_review_counts_every_task_completed_in_its_trend(alice: Person, cluster: Cluster):
-    """The list ends after 40 tasks; what is counted does not, and a later change makes nothing completed this week."""
+    """The list ends after 40 tasks but the count does not; a later change does not count as completion."""
     ids = await add(alice, 44)
     for task_id in ids:
         await alice.call("complete_task", task_id=task_id)
@@ -107,8 +107,8 @@ async def test_review_counts_every_task_completed_in_its_trend(alice: Person, cl
 
 
 async def test_continue_conversation_has_its_last_messages(alice: Person):
-    said = [{"role": "user" if n % 2 else "assistant", "content": f"{n} " + "word " * 1500} for n in range(9)]
-    chat = await alice.call("start_conversation", title="Holidays", messages=said)
+    messages = [{"role": "user" if n % 2 else "assistant", "content": f"{n} " + "word " * 1500} for n in range(9)]
+    chat = await alice.call("start_conversation", title="Holidays", messages=messages)
     request, (conversation, *messages) = await ask(alice, "continue_conversation", conversation_id=str(chat["id"]))
     assert "Older messages are left out" in request
     assert conversation["title"] == "Holidays"
@@ -154,8 +154,8 @@ async def test_completions_are_the_callers_own(alice: Person, bob: Person):
     assert await values(alice, "team_id", str(theirs["id"])) == []
     chat = await alice.call("start_conversation", title="Holidays in Rome")
     await bob.call("start_conversation", title="Holidays in Rome")
-    for begun in ("", "rome", str(chat["id"])):
-        assert await values(alice, "conversation_id", begun, "continue_conversation") == [str(chat["id"])]
+    for typed in ("", "rome", str(chat["id"])):
+        assert await values(alice, "conversation_id", typed, "continue_conversation") == [str(chat["id"])]
     assert await values(alice, "nothing", "") == []
 
 
@@ -169,10 +169,10 @@ async def test_tag_counts_once_per_task(alice: Person):
 
 
 async def test_completion_has_a_total_only_if_known(alice: Person):
-    async def complete(begun: str) -> tuple[int, int | None, bool | None]:
+    async def complete(typed: str) -> tuple[int, int | None, bool | None]:
         async with alice.client() as client:
             template = ResourceTemplateReference(uri="task://{task_id}")
-            found = (await client.complete(template, {"name": "task_id", "value": begun})).completion
+            found = (await client.complete(template, {"name": "task_id", "value": typed})).completion
         return len(found.values), found.total, found.has_more
 
     await add(alice, 150)
@@ -192,7 +192,7 @@ async def test_resource_templates_are_completed(alice: Person):
 
 
 def cut(person: Person, **settings: Any) -> Person:
-    """The same person at a server with these settings."""
+    """The same person on a server with these settings."""
     return replace(person, settings=person.settings.model_copy(update=settings))
 
 

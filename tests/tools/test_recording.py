@@ -1,4 +1,4 @@
-"""Calls that name a conversation are kept in it, also those that came to nothing before a tool ran."""
+"""Calls that name a conversation are recorded in it, including those rejected before a tool runs."""
 
 import json
 from dataclasses import replace
@@ -15,7 +15,7 @@ from tests.conftest import Person
 
 
 async def refused(person: Person, conversation: int, tool: str, **arguments: Any) -> str:
-    """What a call says that is to be kept, and is refused."""
+    """The error of a call that is to be recorded."""
     async with person.client() as client:
         result = await client.call_tool(tool, arguments, meta={KEY: conversation})  # pyright: ignore[reportArgumentType]
     (content,) = result.content

@@ -1,4 +1,4 @@
-"""The next occurrence of a recurring task comes with its subtasks, and undoing the completion takes them back."""
+"""The next occurrence of a recurring task copies its subtasks, and undoing the completion removes them."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,7 +11,7 @@ from tests.conftest import Person, introduce
 
 @pytest.fixture
 async def alice(person: Callable[[str], Person]) -> Person:
-    """Somebody in Berlin."""
+    """A person in Berlin."""
     return await introduce(replace(person("alice"), timezone="Europe/Berlin"))
 
 
@@ -25,12 +25,12 @@ async def weekly(person: Person, due: str = "2026-03-02", **fields: Any) -> int:
 
 
 async def complete(person: Person, task_id: int) -> dict[str, Any]:
-    """Complete a recurring task; its next occurrence as the reply has it."""
+    """Complete a recurring task and return the next occurrence of the reply."""
     return (await person.call("complete_task", task_id=task_id))["next_occurrence"]
 
 
 async def below(person: Person, task_id: int) -> dict[str, dict[str, Any]]:
-    """The subtasks right below a task in full, by title."""
+    """The direct subtasks as full rows, by title."""
     page = await person.call("list_tasks", parent_id=task_id, status="all", detail="full", limit=100)
     return {task["title"]: task for task in page["tasks"]}
 
@@ -140,7 +140,7 @@ async def test_at_most_100_subtasks_are_copied(alice: Person) -> None:
 
 
 async def test_subtasks_keep_their_owner_regardless_of_who_completes(alice: Person, bob: Person) -> None:
-    """The owner's come along though the caller does not see them; those of somebody who lost sight do not."""
+    """The owner's subtasks are copied even if the caller does not see them; those of users without access are not."""
     top = await weekly(alice)
     await share(alice, top, bob)
     await add(alice, "Alice's", top)

@@ -1,4 +1,4 @@
-"""Whoever does what refusals say gets what they wanted: at most as many refusals in a row as there were faults."""
+"""Following the advice of errors leads to an accepted call, after at most as many errors as there were faults."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ MESSAGES: list[dict[str, Any]] = [
 
 
 class World:
-    """What somebody has, to be named in calls."""
+    """The objects that calls can name."""
 
     def __init__(self, person: Person, other: Person, team: int, task: int, chat: int) -> None:
         self.person, self.other, self.team, self.task, self.chat = person, other, team, task, chat
@@ -163,8 +163,8 @@ PREPARED: dict[str, Callable[[World], Awaitable[dict[str, Any]]]] = {
 }
 
 
-async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str | None:
-    """What a call says if it is refused."""
+async def error_of(client: Client, tool: str, arguments: dict[str, Any]) -> str | None:
+    """The error of a call, None if it succeeds."""
     result = await client.call_tool(tool, arguments)
     (content,) = result.content
     assert isinstance(content, TextContent)
@@ -174,14 +174,14 @@ async def refused(client: Client, tool: str, arguments: dict[str, Any]) -> str |
 async def follow_to_the_end(
     client: Client, tool: str, arguments: dict[str, Any], intended: dict[str, Any], most: int
 ) -> None:
-    caller, told = RetryingCaller(arguments, intended), list[str]()
-    while (refusal := await refused(client, tool, caller.arguments)) is not None:
-        said = follow(caller, refusal)
-        repeated = set(said) & set(told) - {"Nothing was added.", "Nothing was deleted."}
-        assert not repeated, f"told twice: {repeated}"
-        told += said
+    caller, followed = RetryingCaller(arguments, intended), list[str]()
+    while (refusal := await error_of(client, tool, caller.arguments)) is not None:
+        sentences = follow(caller, refusal)
+        repeated = set(sentences) & set(followed) - {"Nothing was added.", "Nothing was deleted."}
+        assert not repeated, f"repeated advice: {repeated}"
+        followed += sentences
         most -= 1
-        assert most >= 0, told
+        assert most >= 0, followed
 
 
 @pytest.mark.parametrize("tool", TOOLS)
@@ -206,7 +206,7 @@ async def test_following_the_advice_of_errors_leads_to_an_accepted_call(alice: P
         asyncio.run_coroutine_threadsafe(ending, loop).result()
 
     async with alice.client() as client:
-        # Raised in here, it would come out wrapped in the client's group of tasks.
+        # Raised here, it would be wrapped by the client's task group.
         (failure,) = await asyncio.gather(asyncio.to_thread(run), return_exceptions=True)
     if failure is not None:
         raise failure
@@ -273,10 +273,10 @@ async def test_conflicting_arguments_are_explained(
     if tool == "add_tasks":
         intended = {"tasks": [arguments["tasks"][0] | {"due": "2027-04-01"}]}
     async with alice.client() as client:
-        assert await refused(client, tool, arguments) == sentence
+        assert await error_of(client, tool, arguments) == sentence
         caller = RetryingCaller(arguments, intended)
         follow(caller, sentence)
-        assert await refused(client, tool, caller.arguments) is None
+        assert await error_of(client, tool, caller.arguments) is None
 
 
 async def test_assignee_who_cannot_see_the_task_can_be_assigned_as_advised(alice: Person, bob: Person) -> None:

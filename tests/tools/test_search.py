@@ -1,4 +1,4 @@
-"""search and fetch: the shapes that ChatGPT connectors expect, over what the caller may see."""
+"""search and fetch, in the shapes that ChatGPT connectors expect."""
 
 import pytest
 
@@ -11,11 +11,11 @@ async def ids(person: Person, query: str) -> list[str]:
 
 async def test_search_results_can_be_fetched(alice: Person):
     task = await alice.call("add_task", title="Renew the passport", description="Bring **photos**", due="2027-03-01")
-    said = [
+    messages = [
         {"role": "user", "content": "Where do I renew my passport?"},
         {"role": "assistant", "content": "At the town hall."},
     ]
-    chat = await alice.call("start_conversation", messages=said)
+    chat = await alice.call("start_conversation", messages=messages)
     results = (await alice.call("search", query="passport"))["results"]
     assert results == [
         {"id": f"task:{task['id']}", "title": "Renew the passport", "url": f"task://{task['id']}"},

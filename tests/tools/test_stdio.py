@@ -1,4 +1,4 @@
-"""MCP over standard input and output: who speaks, and that nothing else ever stands on standard output."""
+"""MCP over stdio: whose tasks it serves, and that stdout carries only messages."""
 
 import asyncio
 import json
@@ -31,17 +31,17 @@ from tests.support.processes import (
 
 @pytest.fixture(scope="module")
 def data_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for the module: what makes a new one costs seconds."""
+    """One folder for the module: creating a cluster takes seconds."""
     return tmp_path_factory.mktemp("stdio") / "data"
 
 
-def somebody(data_dir: Path, user: str) -> dict[str, str]:
-    """The variables that say who speaks; without them the user of the embedded database does."""
+def token_for(data_dir: Path, user: str) -> dict[str, str]:
+    """Variables with a token; without them stdio is the user of the embedded database."""
     settings = Settings.model_validate({"data_dir": data_dir, "port": 8000, "public_url": ""})
     return {"TASKDECK_TOKEN": LocalIssuer(settings).mint(user), "TASKDECK_PORT": "8000"}
 
 
-def speaker(data_dir: Path, mode: str = "auto", name: str = "speaker", **variables: str) -> Client:
+def stdio_client(data_dir: Path, mode: str = "auto", name: str = "stdio_client", **variables: str) -> Client:
     """An MCP client that starts a `taskdeck stdio` of its own."""
     variables = environment(data_dir, **variables)
     parameters = StdioServerParameters(command=str(TASKDECK), args=["stdio"], env=variables)
@@ -72,10 +72,10 @@ HELLO = rpc(
 
 @pytest.mark.embedded
 async def test_without_a_token_stdio_is_the_local_user_and_tasks_persist(data_dir: Path) -> None:
-    async with speaker(data_dir, "legacy") as client:
+    async with stdio_client(data_dir, "legacy") as client:
         assert (await structured(client, "whoami"))["user_id"] == "local"
         task = await structured(client, "add_task", title="Kept between sessions")
-    async with speaker(data_dir, "2026-07-28") as client:
+    async with stdio_client(data_dir, "2026-07-28") as client:
         assert (await structured(client, "get_task", task_id=task["id"]))["title"] == "Kept between sessions"
     assert not postgres_processes(data_dir), "the last process to leave stops PostgreSQL"
 
@@ -83,20 +83,20 @@ async def test_without_a_token_stdio_is_the_local_user_and_tasks_persist(data_di
 @pytest.mark.embedded
 async def test_time_zone_of_the_environment_applies_until_the_person_sets_one(data_dir: Path) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago"):  # 25 hours apart: never the same day
-        async with speaker(data_dir, TASKDECK_TIMEZONE=zone) as client:
-            told = await structured(client, "whoami")
+        async with stdio_client(data_dir, TASKDECK_TIMEZONE=zone) as client:
+            reply = await structured(client, "whoami")
             trend = (await structured(client, "get_statistics", days=1))["trend"]
-        assert told["timezone"] == zone
-        assert trend[0]["date"] in (told["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
-    async with speaker(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
+        assert reply["timezone"] == zone
+        assert trend[0]["date"] in (reply["now"][:10], datetime.now(ZoneInfo(zone)).date().isoformat())
+    async with stdio_client(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
         await structured(client, "set_timezone", timezone="Europe/Berlin")
-    async with speaker(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
+    async with stdio_client(data_dir, TASKDECK_TIMEZONE="Asia/Tokyo") as client:
         assert (await structured(client, "whoami"))["timezone"] == "Europe/Berlin"
 
 
 @pytest.mark.embedded
 async def test_two_stdio_clients_of_the_local_user_undo_only_their_own_changes(data_dir: Path) -> None:
-    async with speaker(data_dir, name="editor") as editor, speaker(data_dir, "legacy", name="agent") as agent:
+    async with stdio_client(data_dir, name="editor") as editor, stdio_client(data_dir, "legacy", name="agent") as agent:
         await structured(agent, "add_task", title="The agent's")
         task = await structured(editor, "add_task", title="The editor's")
         (undone,) = (await structured(agent, "undo", count=2))["reverted"]
@@ -106,7 +106,7 @@ async def test_two_stdio_clients_of_the_local_user_undo_only_their_own_changes(d
 
 
 async def test_stdout_carries_only_messages(data_dir: Path) -> None:
-    async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG", **somebody(data_dir, "dora")) as process:
+    async with started(data_dir, TASKDECK_LOG_LEVEL="DEBUG", **token_for(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(HELLO + rpc("tools/call", 2, name="get_task", arguments={"task_id": 404}) + b"no json\n")
@@ -151,7 +151,7 @@ SENTENCES = {
 
 
 async def test_every_invalid_line_gets_an_error(data_dir: Path) -> None:
-    async with started(data_dir, **somebody(data_dir, "dora")) as process:
+    async with started(data_dir, **token_for(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(rpc("tools/list", 1))
@@ -174,18 +174,18 @@ async def test_every_invalid_line_gets_an_error(data_dir: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("variables", "said"),
+    ("variables", "message"),
     [
         ({"TASKDECK_TOKEN": "nonsense"}, "TASKDECK_TOKEN: "),
         ({"DATABASE_URL": "postgresql://u:secret@127.0.0.1:1/db"}, "TASKDECK_TOKEN is required with DATABASE_URL"),
     ],
 )
 def test_bad_token_or_remote_database_without_one_is_refused(
-    data_dir: Path, variables: dict[str, str], said: str
+    data_dir: Path, variables: dict[str, str], message: str
 ) -> None:
     ended = run_in_process("stdio", data_dir=data_dir, **variables)
     assert (ended.status, ended.stdout) == (2, "")
-    assert ended.stderr.startswith(f"taskdeck: {said}")
+    assert ended.stderr.startswith(f"taskdeck: {message}")
     assert "secret" not in ended.stderr
 
 
@@ -193,22 +193,24 @@ async def test_stdio_servers_and_an_http_server_share_one_data_folder(data_dir: 
     users = ("bob", "alice")
     async with AsyncExitStack() as stack:
         server = await stack.enter_async_context(serving(data_dir))
-        speakers = [await stack.enter_async_context(speaker(data_dir, **somebody(data_dir, user))) for user in users]
-        browsers = [await stack.enter_async_context(server.client(user)) for user in users]
-        for client, user, browser in zip(speakers, users, browsers, strict=True):
+        stdio_clients = [
+            await stack.enter_async_context(stdio_client(data_dir, **token_for(data_dir, user))) for user in users
+        ]
+        http_clients = [await stack.enter_async_context(server.client(user)) for user in users]
+        for client, user, http_client in zip(stdio_clients, users, http_clients, strict=True):
             assert (await structured(client, "whoami"))["user_id"] == user, "a token says who speaks"
-            for writer, title in ((client, "Spoken"), (browser, "Sent")):
+            for writer, title in ((client, "Spoken"), (http_client, "Sent")):
                 await structured(writer, "add_task", title=title, tags=["shared"])
-            for reader in (client, browser):
+            for reader in (client, http_client):
                 found = await structured(reader, "list_tasks", tag="shared")
                 assert {task["title"] for task in found["tasks"]} == {"Spoken", "Sent"}
         assert await server.stop() == 0
-        assert (await structured(speakers[0], "list_tasks", tag="shared"))["total_count"] == 2
+        assert (await structured(stdio_clients[0], "list_tasks", tag="shared"))["total_count"] == 2
     assert not postgres_processes(data_dir)
 
 
 async def test_stdio_server_stops_on_a_signal_with_open_input(data_dir: Path) -> None:
-    async with started(data_dir, **somebody(data_dir, "dora")) as process:
+    async with started(data_dir, **token_for(data_dir, "dora")) as process:
         assert process.stdin
         assert process.stdout
         process.stdin.write(HELLO)

@@ -40,7 +40,7 @@ from tests.conftest import Person
 from tests.support.running_server import personal_token, running_server
 
 SECONDS = 2.0
-"""By when a change has to be told, on whatever replica."""
+"""The deadline for an update on any replica."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ async def replicas(
 
 @pytest.fixture
 async def services(settings: Settings, direct_url: str, database_url: str, alice: Person) -> AsyncGenerator[Services]:
-    """A server for one client of alice's, as over stdio."""
+    """A server for one client of alice, as over stdio."""
     known = settings.model_copy(update={"database_url": database_url, "database_url_unpooled": direct_url})
     async with open_services(known, database_url, local=alice.caller) as opened:
         while opened.feed.listener.state != "listening":  # noqa: ASYNC110 - a state raises no event
@@ -102,8 +102,8 @@ async def services(settings: Settings, direct_url: str, database_url: str, alice
         yield opened
 
 
-async def told(stream: Subscription) -> str:
-    """The next resource that changed, in time."""
+async def next_update(stream: Subscription) -> str:
+    """The URI of the next update."""
     async with asyncio.timeout(SECONDS):
         event = await anext(stream)
     assert isinstance(event, ResourceUpdated)
@@ -111,7 +111,7 @@ async def told(stream: Subscription) -> str:
 
 
 async def ending(stream: Subscription) -> None:
-    """Read to a graceful end."""
+    """Read until the stream ends gracefully."""
     async with asyncio.timeout(20):
         async for _ in stream:
             pass
@@ -133,27 +133,27 @@ async def call(client: Client, tool: str, **arguments: Any) -> None:
 async def test_change_on_one_server_notifies_subscribers_on_another_who_may_see_it(
     replicas: tuple[Replica, Replica], alice: Person, bob: Person, carol: Person
 ):
-    here, there = replicas
+    first, second = replicas
     task, chat = await add(alice), (await carol.call("start_conversation"))["id"]
     await alice.call("share_task", task_id=task, user=bob.email)
     uris = [f"task://{task}", "statistics://me"]
     async with AsyncExitStack() as stack:
-        owner, reader, stranger, writer = [
+        owner, reader, other_client, writer = [
             await stack.enter_async_context(replica.client(person))
-            for replica, person in ((there, alice), (there, bob), (there, carol), (here, alice))
+            for replica, person in ((second, alice), (second, bob), (second, carol), (first, alice))
         ]
         streams = [
             await stack.enter_async_context(client.listen(resource_subscriptions=uris)) for client in (owner, reader)
         ]
         other = await stack.enter_async_context(
-            stranger.listen(resource_subscriptions=[f"conversation://{chat}", "statistics://me"])
+            other_client.listen(resource_subscriptions=[f"conversation://{chat}", "statistics://me"])
         )
         await call(writer, "complete_task", task_id=task)
         for stream in streams:
-            assert {await told(stream), await told(stream)} == set(uris)
-        # What the stranger hears first is what she did herself, later.
+            assert {await next_update(stream), await next_update(stream)} == set(uris)
+        # The first update that carol receives is her own later change.
         await carol.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": "Hello"}])
-        assert await told(other) == f"conversation://{chat}"
+        assert await next_update(other) == f"conversation://{chat}"
 
 
 async def test_missing_and_foreign_resources_are_rejected_alike(
@@ -181,12 +181,14 @@ async def test_unshared_task_sends_no_more_updates(replicas: tuple[Replica, Repl
     uris = [f"task://{task}", f"conversation://{chat}"]
     async with replicas[1].client(bob) as client, client.listen(resource_subscriptions=uris) as stream:
         await alice.call("unshare_task", task_id=task, user=bob.email)
-        assert {await told(stream), await told(stream)} == set(uris)  # whoever lost something is to read again
+        assert {await next_update(stream), await next_update(stream)} == set(
+            uris
+        )  # losing access updates every subscription
         with pytest.raises(MCPError, match="No task"):
             await client.read_resource(uris[0])
         await alice.call("complete_task", task_id=task)
         await bob.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": "Hello"}])
-        assert await told(stream) == uris[1]
+        assert await next_update(stream) == uris[1]
 
 
 async def test_visible_subtask_changes_update_the_parent(replicas: tuple[Replica, Replica], alice: Person, bob: Person):
@@ -198,20 +200,20 @@ async def test_visible_subtask_changes_update_the_parent(replicas: tuple[Replica
         replicas[1].client(alice) as client,
         replicas[0].client(bob) as reader,
         client.listen(resource_subscriptions=uris) as stream,
-        reader.listen(resource_subscriptions=uris) as lent,
+        reader.listen(resource_subscriptions=uris) as shared,
     ):
         below = (await alice.call("add_task", title="Below", parent_id=top))["id"]
-        assert await told(stream) == f"task://{top}"
+        assert await next_update(stream) == f"task://{top}"
         await alice.call("complete_task", task_id=below)
-        assert await told(stream) == f"task://{top}"
+        assert await next_update(stream) == f"task://{top}"
         await alice.call("update_task", task_id=below, parent_id=other)
-        assert {await told(stream), await told(stream)} == set(uris)
+        assert {await next_update(stream), await next_update(stream)} == set(uris)
         await alice.call("delete_task", task_id=below)
-        while await told(stream) != f"task://{other}":
+        while await next_update(stream) != f"task://{other}":
             pass
-        # bob, who sees none of that, hears of his own first.
+        # bob sees none of that; his first update is his own change.
         await bob.call("add_task", title="Bob's", parent_id=other)
-        assert await told(lent) == f"task://{other}"
+        assert await next_update(shared) == f"task://{other}"
 
 
 async def test_resource_list_changes_with_conversations(replicas: tuple[Replica, Replica], alice: Person):
@@ -278,13 +280,13 @@ async def test_number_of_streams_is_limited(services: Services):
 
 async def test_older_client_subscribes_over_stdio(services: Services, alice: Person, bob: Person):
     task, other, theirs = await add(alice), await add(alice), await add(bob)
-    heard: asyncio.Queue[str] = asyncio.Queue()
+    received: asyncio.Queue[str] = asyncio.Queue()
 
-    async def hear(message: IncomingMessage) -> None:
+    async def on_message(message: IncomingMessage) -> None:
         if isinstance(message, ResourceUpdatedNotification):
-            heard.put_nowait(str(message.params.uri))
+            received.put_nowait(str(message.params.uri))
 
-    async with Client(services.server, mode="legacy", message_handler=hear) as client:
+    async with Client(services.server, mode="legacy", message_handler=on_message) as client:
         assert client.server_capabilities.resources
         assert client.server_capabilities.resources.subscribe
         for number in (task, other):
@@ -296,8 +298,8 @@ async def test_older_client_subscribes_over_stdio(services: Services, alice: Per
         await alice.call("complete_task", task_id=task)
         await alice.call("complete_task", task_id=other)
         async with asyncio.timeout(SECONDS):
-            assert await heard.get() == f"task://{other}"
-        assert heard.empty()
+            assert await received.get() == f"task://{other}"
+        assert received.empty()
 
 
 async def test_older_client_is_not_offered_subscriptions_over_http(replicas: tuple[Replica, Replica], alice: Person):
@@ -309,7 +311,7 @@ async def test_older_client_is_not_offered_subscriptions_over_http(replicas: tup
 async def test_subscribers_are_refreshed_after_the_listener_reconnects(
     replicas: tuple[Replica, Replica], alice: Person, cluster: Any, database: Database
 ):
-    """The short form: TASKDECK_TEST_CHANGES=1000 makes it the long one."""
+    """TASKDECK_TEST_CHANGES=1000 runs the long form."""
     changes = int(os.environ.get("TASKDECK_TEST_CHANGES", "150"))
     task = await add(alice, "Change 0")
     uri, shown, done = f"task://{task}", "", asyncio.Event()

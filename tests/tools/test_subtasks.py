@@ -1,4 +1,4 @@
-"""Subtasks are seen from above, go and come back with their parent, and come along with its next occurrence."""
+"""Subtasks are listed with their parent, and deleted and restored with it."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ async def add(person: Person, title: str, parent_id: int | None = None, **fields
 
 
 async def tree(person: Person, **fields: Any) -> tuple[int, int, int]:
-    """A task, one below it, and one below that."""
+    """A task with a subtask that has a subtask."""
     top = await add(person, "Move server", **fields)
     middle = await add(person, "Pack", top)
     return top, middle, await add(person, "Buy boxes", middle)
@@ -273,7 +273,7 @@ async def test_moving_or_sharing_a_task_leaves_its_subtasks(alice: Person, bob: 
 
 
 async def test_parents_that_nobody_sees_completely_may_form_a_cycle(alice: Person, bob: Person, carol: Person) -> None:
-    """Whoever closes it cannot know; nothing that walks over parents runs for ever."""
+    """The user who closes the cycle cannot know; walks along parents still end."""
     first = await add(alice, "1")
     await share(alice, first, bob)
     second = await add(bob, "2", first)

@@ -1,4 +1,4 @@
-"""The tools on tasks, argument by argument."""
+"""The task tools, argument by argument."""
 
 from typing import Any
 
@@ -9,8 +9,8 @@ from tests.conftest import Person
 ORDER = ("low", "medium", "high", "urgent")
 
 
-async def titles(somebody: Person, **arguments: Any) -> list[str]:
-    return [task["title"] for task in (await somebody.call("list_tasks", **arguments))["tasks"]]
+async def titles(person: Person, **arguments: Any) -> list[str]:
+    return [task["title"] for task in (await person.call("list_tasks", **arguments))["tasks"]]
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def listed(alice: Person) -> Person:
 async def test_new_task_has_the_given_fields_only(alice: Person) -> None:
     parent = (await alice.call("add_task", title="Parent"))["id"]
     team = (await alice.call("create_team", name="Home"))["id"]
-    said = {
+    fields = {
         "title": "Plan",
         "description": "# Plan\n\n- a",
         "priority": "high",
@@ -44,9 +44,9 @@ async def test_new_task_has_the_given_fields_only(alice: Person) -> None:
         "assignee": alice.user_id,
         "recurrence": "FREQ=DAILY",
     }
-    task = await alice.call("add_task", **said)
-    assert {name: task[name] for name in said} == said
-    assert set(task) == set(said) | {"id", "status", "access", "version", "created_at", "updated_at"}
+    task = await alice.call("add_task", **fields)
+    assert {name: task[name] for name in fields} == fields
+    assert set(task) == set(fields) | {"id", "status", "access", "version", "created_at", "updated_at"}
     assert (task["status"], task["access"], task["version"]) == ("pending", "owner", 1)
     plain = await alice.call("add_task", title="  Plain  ", tags=["x", "x"])
     assert (plain["title"], plain["tags"], plain["priority"]) == ("Plain", ["x"], "medium")
@@ -104,11 +104,11 @@ async def test_brief_rows_are_brief_and_full_rows_full(listed: Person) -> None:
 @pytest.mark.parametrize("sort", ["created", "due", "priority", "updated"])
 @pytest.mark.parametrize("detail", ["brief", "full"])
 async def test_pages_return_each_task_once_while_others_are_added(alice: Person, sort: str, detail: str) -> None:
-    said = [
+    fields = [
         {"title": f"{n}", "priority": ORDER[n % 4]} | ({"due": f"2026-03-{n % 5 + 1:02}"} if n % 3 else {})
         for n in range(23)
     ]
-    await alice.call("add_tasks", tasks=said)
+    await alice.call("add_tasks", tasks=fields)
     found: list[str] = []
     arguments: dict[str, Any] = {"sort": sort, "limit": 5, "detail": detail}
     page = await alice.call("list_tasks", **arguments)
@@ -141,8 +141,8 @@ async def test_long_page_ends_early_and_says_so(alice: Person) -> None:
 
 
 async def test_update_sets_given_fields_and_clears_named_ones(alice: Person) -> None:
-    said: dict[str, Any] = {"description": "d", "due": "2026-03-01", "tags": ["a"], "assignee": alice.email}
-    task = await alice.call("add_task", title="x", **said)
+    fields: dict[str, Any] = {"description": "d", "due": "2026-03-01", "tags": ["a"], "assignee": alice.email}
+    task = await alice.call("add_task", title="x", **fields)
     changed = await alice.call("update_task", task_id=task["id"], title="y", tags=["b"], priority="urgent")
     assert (changed["title"], changed["tags"], changed["priority"], changed["version"]) == ("y", ["b"], "urgent", 2)
     assert (changed["description"], changed["due"], changed["assignee"]) == ("d", "2026-03-01", alice.user_id)
@@ -156,11 +156,11 @@ async def test_update_sets_given_fields_and_clears_named_ones(alice: Person) -> 
 
 
 async def test_update_without_a_change_is_no_change(alice: Person) -> None:
-    said = {"title": "x", "priority": "low", "tags": ["a"], "due": "2026-03-01", "recurrence": "FREQ=DAILY"}
-    task = await alice.call("add_task", **said, assignee=alice.email)
+    fields = {"title": "x", "priority": "low", "tags": ["a"], "due": "2026-03-01", "recurrence": "FREQ=DAILY"}
+    task = await alice.call("add_task", **fields, assignee=alice.email)
     same: list[dict[str, Any]] = [
         {"status": "pending"},
-        {**said, "assignee": alice.user_id},
+        {**fields, "assignee": alice.user_id},
         {"recurrence": "freq=daily"},
         {"clear": ["description", "team_id", "parent_id"]},
         {"title": "x", "expected_version": 1},

@@ -1,4 +1,4 @@
-"""Teams and sharing: members and roles, what acts at once, and errors that say what to do."""
+"""Teams and sharing: members, roles, immediate effect, and errors that say what to do."""
 
 import asyncpg
 import pytest
@@ -7,7 +7,7 @@ from tests.conftest import Cluster, Person
 
 
 async def found(team: Person, number: int) -> dict[str, str]:
-    """Members and their roles, as somebody sees them."""
+    """The roles of a team's members, as a person sees them."""
     teams = {row["id"]: row for row in (await team.call("list_teams"))["teams"]}
     return {member["user_id"]: member["role"] for member in teams[number]["members"]}
 

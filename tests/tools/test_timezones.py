@@ -1,4 +1,4 @@
-"""A person's time zone: the ways to name it, and which of them counts."""
+"""A person's time zone: its sources, their precedence, and spelling."""
 
 import asyncio
 from collections.abc import Callable
@@ -16,35 +16,35 @@ from tests.conftest import Person
 
 @pytest.fixture
 async def zoe(person: Callable[[str], Person]) -> Person:
-    """Somebody whom the database does not know, and whose token names no time zone."""
+    """A new user whose token names no time zone."""
     return replace(person("zoe"), timezone=None)
 
 
-async def arrive(somebody: Person, token: str | None, server: str | None = None) -> str | None:
+async def arrive(person: Person, token: str | None, server: str | None = None) -> str | None:
     """The time zone after a first request with a token that names one, to a server with a TASKDECK_TIMEZONE."""
-    await Callers(somebody.database, server).scope(replace(somebody.caller, timezone=token))
-    return (await somebody.call("whoami")).get("timezone")
+    await Callers(person.database, server).scope(replace(person.caller, timezone=token))
+    return (await person.call("whoami")).get("timezone")
 
 
-async def shows(somebody: Person, zone: str) -> None:
+async def shows(person: Person, zone: str) -> None:
     """Check that the person's clock and days are those of a time zone."""
-    told = await somebody.call("whoami")
-    now = datetime.fromisoformat(told["now"])
-    assert (told["timezone"], now.utcoffset()) == (zone, datetime.now(ZoneInfo(zone)).utcoffset())
-    days = {(await somebody.call("get_statistics", days=1))["trend"][0]["date"]}
+    reply = await person.call("whoami")
+    now = datetime.fromisoformat(reply["now"])
+    assert (reply["timezone"], now.utcoffset()) == (zone, datetime.now(ZoneInfo(zone)).utcoffset())
+    days = {(await person.call("get_statistics", days=1))["trend"][0]["date"]}
     assert days & {datetime.now(ZoneInfo(zone)).date().isoformat(), now.date().isoformat()}
 
 
 async def test_set_time_zone_is_returned_and_used_for_days(alice: Person) -> None:
     for zone in ("Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"):  # 25 hours apart: never the same day
-        told = await alice.call("set_timezone", timezone=zone)
-        assert told["timezone"] == zone
-        assert datetime.fromisoformat(told["now"]).utcoffset() == ZoneInfo(zone).utcoffset(datetime.now())
+        reply = await alice.call("set_timezone", timezone=zone)
+        assert reply["timezone"] == zone
+        assert datetime.fromisoformat(reply["now"]).utcoffset() == ZoneInfo(zone).utcoffset(datetime.now())
         await shows(alice, zone)
 
 
 @pytest.mark.parametrize(
-    ("said", "meant"),
+    ("value", "meant"),
     [
         ("europe/berlin", "Europe/Berlin"),
         (" America/New York ", "America/New_York"),
@@ -54,13 +54,13 @@ async def test_set_time_zone_is_returned_and_used_for_days(alice: Person) -> Non
         ("Etc/GMT+12", "Etc/GMT+12"),
     ],
 )
-async def test_time_zone_name_ignores_case_and_spaces(alice: Person, said: str, meant: str) -> None:
-    assert (await alice.call("set_timezone", timezone=said))["timezone"] == meant
+async def test_time_zone_name_ignores_case_and_spaces(alice: Person, value: str, meant: str) -> None:
+    assert (await alice.call("set_timezone", timezone=value))["timezone"] == meant
     assert (await alice.call("whoami"))["timezone"] == meant
 
 
 @pytest.mark.parametrize(
-    ("said", "hint"),
+    ("value", "hint"),
     [
         ("Berlin", "Did you mean Europe/Berlin?"),
         ("Europe/Berln", "Did you mean Europe/Berlin?"),
@@ -70,8 +70,8 @@ async def test_time_zone_name_ignores_case_and_spaces(alice: Person, said: str, 
         *((zone, "or UTC.") for zone in ("../../etc/passwd", "Europe", "localtime", "x" * 64)),
     ],
 )
-async def test_unknown_time_zone_is_rejected_with_a_suggestion(alice: Person, said: str, hint: str) -> None:
-    sentence = await alice.refusal("set_timezone", timezone=said)
+async def test_unknown_time_zone_is_rejected_with_a_suggestion(alice: Person, value: str, hint: str) -> None:
+    sentence = await alice.refusal("set_timezone", timezone=value)
     assert sentence.startswith("timezone must be an IANA time zone such as Europe/Berlin, America/New_York or UTC.")
     assert sentence.endswith(hint)
     advised = sentence.rpartition(" ")[2].rstrip("?.")
@@ -92,10 +92,10 @@ async def test_chosen_time_zone_overrides_token_and_server(zoe: Person) -> None:
 
 
 async def test_days_are_in_utc_without_a_time_zone(zoe: Person) -> None:
-    assert "timezone" not in (told := await zoe.call("whoami"))
-    assert told["now"].endswith("+00:00")
+    assert "timezone" not in (reply := await zoe.call("whoami"))
+    assert reply["now"].endswith("+00:00")
     today = (await zoe.call("get_statistics", days=1))["trend"][0]["date"]
-    assert today in {told["now"][:10], datetime.now(ZoneInfo("UTC")).date().isoformat()}
+    assert today in {reply["now"][:10], datetime.now(ZoneInfo("UTC")).date().isoformat()}
 
 
 async def test_setting_a_time_zone_requires_a_write_token(alice: Person) -> None:
@@ -123,15 +123,15 @@ async def test_time_zone_aliases_are_stored_canonically_if_necessary(direct_url:
 
 
 async def test_subscribers_are_notified_when_days_change(alice: Person, direct_url: str) -> None:
-    heard: asyncio.Queue[object] = asyncio.Queue()
+    received: asyncio.Queue[object] = asyncio.Queue()
     connection = await asyncpg.connect(direct_url)
-    await connection.add_listener("taskdeck", lambda _connection, _pid, _channel, said: heard.put_nowait(said))
+    await connection.add_listener("taskdeck", lambda _connection, _pid, _channel, value: received.put_nowait(value))
     for zone in ("UTC", "Asia/Tokyo", "Asia/Seoul"):  # the first is as before: no news
         await alice.call("set_timezone", timezone=zone)
     await connection.fetchval("SELECT pg_notify('taskdeck', 'end')")
     announced: list[object] = []
-    while (said := await asyncio.wait_for(heard.get(), 20)) != "end":
-        announced.append(said)
+    while (value := await asyncio.wait_for(received.get(), 20)) != "end":
+        announced.append(value)
     assert announced.count(f'{{"type" : "access", "users" : ["{alice.user_id}"]}}') == 2
     await connection.close()
 

@@ -1,4 +1,4 @@
-"""A reply of the default length costs a model 4,000 tokens at most, whatever is written; the rest comes after it."""
+"""Replies of default length cost at most 4,000 tokens for any text; further pages have the rest."""
 
 import base64
 import random
@@ -33,12 +33,12 @@ LISTS: dict[str, tuple[str, dict[str, str]]] = {
 
 
 def fitted(text: str, length: int) -> str:
-    """So many characters of a text, over and over."""
+    """`length` characters of a repeated text."""
     return (text * length)[:length]
 
 
-async def say(person: Person, tool: str, **arguments: Any) -> tuple[int, dict[str, Any]]:
-    """The tokens of a reply as a model reads it, and what it holds."""
+async def ask(person: Person, tool: str, **arguments: Any) -> tuple[int, dict[str, Any]]:
+    """Call a tool; return the tokens of the reply text and the structured result."""
     result = await person.ask(tool, **arguments)
     (content,) = result.content
     assert isinstance(content, TextContent)
@@ -47,28 +47,28 @@ async def say(person: Person, tool: str, **arguments: Any) -> tuple[int, dict[st
     return tokens(content.text), result.structured_content
 
 
-async def furnish(person: Person, text: str) -> None:
-    """25 tasks, and as many conversations, as long as they may be; all have a needle."""
+async def fill(person: Person, text: str) -> None:
+    """Add 25 tasks and 25 conversations with long texts that contain the word needle."""
     task = {"title": f"needle {fitted(text, 490)}", "description": fitted(text, 1000), "tags": [fitted(text, 49)]}
     await person.call("add_tasks", tasks=[task] * 25)
-    said = {"role": "user", "content": f"needle {fitted(text, 3000)}"}
+    message = {"role": "user", "content": f"needle {fitted(text, 3000)}"}
     for _ in range(25):
-        await person.call("start_conversation", title=f"needle {fitted(text, 190)}", messages=[said])
+        await person.call("start_conversation", title=f"needle {fitted(text, 190)}", messages=[message])
 
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 async def test_list_is_truncated_and_pages_lose_nothing(alice: Person, text: str) -> None:
-    await furnish(alice, text)
+    await fill(alice, text)
     for name, (rows, wanted) in LISTS.items():
         tool, found, page = name.partition(" ")[0], list[Any](), dict[str, Any]({"next_cursor": None})
         while "next_cursor" in page:
             following = {"cursor": page["next_cursor"]} if found else {}
-            cost, page = await say(alice, tool, **wanted, **following)
+            cost, page = await ask(alice, tool, **wanted, **following)
             assert cost <= MOST, name
             found += page[rows]
         keys = [str(row.get("id", row.get("conversation_id"))) for row in found]
         assert len(set(keys)) == len(keys) == 25, name
-    cost, page = await say(alice, "search", query="needle")
+    cost, page = await ask(alice, "search", query="needle")
     assert cost <= MOST
     assert len(page["results"]) == 20
 
@@ -80,11 +80,11 @@ async def test_short_list_comes_in_one_page(alice: Person) -> None:
 
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 async def test_conversation_is_read_within_its_token_budget(alice: Person, text: str) -> None:
-    said = {"role": "assistant", "content": fitted(text, 300), "model": fitted(text, 200)}
+    message = {"role": "assistant", "content": fitted(text, 300), "model": fitted(text, 200)}
     calls = [{"name": "x", "arguments": {"n": [1, 2, 3], "t": fitted(text, 100)}}]
-    chat = await alice.call("start_conversation", messages=[said, said | {"tool_calls": calls}] * 40)
+    chat = await alice.call("start_conversation", messages=[message, message | {"tool_calls": calls}] * 40)
     for most in (1500, 4000, 20_000):
-        cost, page = await say(alice, "get_conversation", conversation_id=chat["id"], limit=100, max_tokens=most)
+        cost, page = await ask(alice, "get_conversation", conversation_id=chat["id"], limit=100, max_tokens=most)
         assert cost <= most
         assert page["has_more"] == (len(page["messages"]) < 80)
         assert [m["sequence"] for m in page["messages"]] == list(range(81 - len(page["messages"]), 81))
@@ -105,7 +105,7 @@ async def test_omitted_teams_are_counted(alice: Person, bob: Person) -> None:
         for number in range(count):
             team = await alice.call("create_team", name=f"{number} {name}")
             await alice.call("add_team_member", team_id=team["id"], user=bob.email)
-        cost, page = await say(alice, "list_teams")
+        cost, page = await ask(alice, "list_teams")
         assert cost <= MOST
         return page
 

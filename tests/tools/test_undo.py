@@ -1,4 +1,4 @@
-"""Undo among several people: what may be taken back, what is left alone, and how one gets past what is stuck."""
+"""Undo among several people: what may be undone, what is left alone, and how conflicts are skipped."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -21,12 +21,12 @@ async def team_of(owner: Person, *others: Person) -> int:
     return team_id
 
 
-async def recurring(owner: Person, **said: Any) -> int:
-    return (await owner.call("add_task", title="Water", due="2026-03-01", recurrence="FREQ=DAILY", **said))["id"]
+async def recurring(owner: Person, **fields: Any) -> int:
+    return (await owner.call("add_task", title="Water", due="2026-03-01", recurrence="FREQ=DAILY", **fields))["id"]
 
 
 async def complete(person: Person, task_id: int) -> int:
-    """Complete a recurring task; the id of its next occurrence."""
+    """Complete a recurring task and return the id of its next occurrence."""
     return (await person.call("complete_task", task_id=task_id))["next_occurrence"]["id"]
 
 
@@ -148,7 +148,7 @@ async def test_undo_skips_a_conflict_in_a_recorded_call(alice: Person, bob: Pers
 
 
 async def test_undo_skips_no_changes_of_other_users(alice: Person, bob: Person) -> None:
-    """A change that is stuck for one person stays as it is for the other."""
+    """A conflict for one person leaves the other's changes untouched."""
     task_id = await by_share(alice, bob)
     await bob.call("update_task", task_id=task_id, title="Bob's")
     await alice.call("update_task", task_id=task_id, title="Alice's")

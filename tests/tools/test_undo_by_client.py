@@ -1,4 +1,4 @@
-"""Undo takes back what this client did: calls that changed something, each of them named."""
+"""Undo reverts the effective calls of this client only."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,7 +19,7 @@ from tests.tools.test_surface import tokens
 
 @dataclass(frozen=True)
 class WithClient(Person):
-    """A person with another client than the one of the tests."""
+    """A person with another client name."""
 
     client_name: str = ""
 
@@ -44,13 +44,13 @@ async def titles(person: Person) -> list[str]:
 
 
 async def undone(person: Person, count: int = 1) -> list[tuple[int, str, str]]:
-    """For each change that was taken back: its call, its kind, and the title that the task has again."""
+    """Call number, event type and restored title of each reverted change."""
     reverted = (await person.call("undo", count=count))["reverted"]
     return [(change["call"], change["event_type"], change["title"]) for change in reverted]
 
 
 async def undone_by(client: Client, count: int) -> list[str]:
-    """The titles of what an open client takes back."""
+    """Call undo with an open client and return the titles of reverted changes."""
     facts: dict[str, Any] = (await client.call_tool("undo", {"count": count})).structured_content or {}
     return [change["title"] for change in facts["reverted"]]
 

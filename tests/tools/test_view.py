@@ -30,7 +30,7 @@ VIEW = "ui://taskdeck/statistics.html"
 
 @pytest.fixture(scope="module")
 async def host(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of a page that hosts views."""
+    """The script of a page that hosts the view."""
     made = tmp_path_factory.mktemp("host") / "host.js"
     options = ("--bundle", "--format=iife", "--log-level=warning", f"--outfile={made}")
     path = f"{find_node()}{os.pathsep}{os.environ['PATH']}"
@@ -51,15 +51,15 @@ async def browser() -> AsyncGenerator[Browser]:
 
 @pytest.fixture
 async def page(browser: Browser, host: str) -> AsyncGenerator[Page]:
-    """A chat with room for one view; whatever it asks of the network is a failure."""
+    """A page that hosts one view; any network request is a failure."""
     page = await browser.new_page(viewport={"width": 680, "height": 416}, device_scale_factor=2)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url) if request.url.startswith("http") else None)
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url) if request.url.startswith("http") else None)
     await page.set_content(CHAT)
     await page.add_script_tag(content=host)
     yield page
     await page.close()
-    assert asked == []
+    assert requests == []
 
 
 async def read_view(person: Person) -> str:
@@ -77,7 +77,7 @@ async def result_of(person: Person, name: str, arguments: dict[str, Any]) -> dic
 
 
 async def show(page: Page, person: Person, theme: str = "light", **arguments: Any) -> FrameLocator:
-    """Open the view as a host does after a call of get_statistics; its own calls go to the same person's server."""
+    """Open the view as hosts do after get_statistics; its own calls go to the same person's server."""
 
     async def call(params: dict[str, Any]) -> dict[str, Any]:
         return await result_of(person, params["name"], params.get("arguments") or {})
@@ -92,7 +92,7 @@ async def show(page: Page, person: Person, theme: str = "light", **arguments: An
 
 
 async def fill(person: Person, cluster: Cluster) -> None:
-    """Something to look at."""
+    """Add tasks spread over several days."""
     await person.call("add_task", title="Late", due="2020-01-01")
     added = await person.call("add_tasks", tasks=[{"title": f"Task {n}"} for n in range(40)])
     for result in added["results"][:24]:
