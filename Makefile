@@ -12,7 +12,7 @@ NPM = $(NODE) npm --prefix dashboard
 # the third asks nothing of a database, and what the clients of the fourth do is done by other tests of the dashboard.
 NOT_POOLED = addresses doctor embedded operators soak \
 	migrations policies upgrade \
-	auth_http jwks surface tokens \
+	auth_http host_guard jwks local_issuer resource_metadata settings stdio_caller surface token_cache token_claims tokens \
 	clients
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))

@@ -88,9 +88,8 @@ def test_tests_named_in_security_md_exist() -> None:
 
 def test_every_case_of_the_token_table_is_tested() -> None:
     cases = set(re.findall(r"\bJ\d+\b", (ROOT / "docs/security.md").read_text("utf-8")))
-    tests = "".join(
-        (ROOT / f"tests/http/test_{name}.py").read_text("utf-8") for name in ("tokens", "jwks", "auth_http")
-    )
+    names = ("tokens", "token_claims", "token_cache", "jwks", "auth_http", "host_guard", "resource_metadata")
+    tests = "".join((ROOT / f"tests/http/test_{name}.py").read_text("utf-8") for name in names)
     assert cases == {case for case in re.findall(r"\bJ\d+\b", tests.partition("import")[2])}
 
 

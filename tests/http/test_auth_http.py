@@ -1,8 +1,7 @@
-"""Authentication, Host and Origin checks, metadata and body limits, without a network."""
+"""Authentication of requests: where tokens may be, scopes of tools, and body limits."""
 
 import asyncio
 import json
-import math
 from pathlib import Path
 from typing import Any
 
@@ -21,29 +20,22 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
 from mcp_server.http import request_body
-from mcp_server.http.authentication import Authentication, caller_of_environment
+from mcp_server.http.authentication import Authentication
 from mcp_server.http.host_guard import HostGuard
 from mcp_server.http.mcp_requests import McpRequests
-from mcp_server.http.resource_metadata import metadata_routes
 from mcp_server.identity.callers import Caller
 from mcp_server.identity.local_issuer import Audience, LocalIssuer
 from mcp_server.identity.tokens import Verifier
-from mcp_server.settings import Settings, SettingsError
+from mcp_server.settings import Settings
 from storage.schema.errors import Unavailable
 from tests.support.token_factory import (
     ADDRESS,
     ENDPOINTS,
-    ISSUER,
     PING,
     Answer,
     Endpoint,
     GuardedApp,
-    claims,
-    header,
-    running_key_server,
-    send_request,
     settings_for,
-    sign,
 )
 
 BOTH = 'scope="mcp:read mcp:write"'
@@ -196,174 +188,6 @@ async def test_websocket_is_closed_if_the_server_cannot_deny_it_over_http(app: G
     scope = {"type": "websocket", "path": "/api/ws", "query_string": b"", "headers": [(b"authorization", b"Bearer x")]}
     await app.guarded()(scope, lambda: asyncio.sleep(0, {}), send)
     assert [(message["type"], message["code"]) for message in sent] == [("websocket.close", 4401)]
-
-
-HOSTS = {
-    "127.0.0.1:8000": 200,
-    "localhost:8000": 200,
-    "LOCALHOST:8000": 200,
-    "[::1]:8000": 200,
-    "127.0.0.1": 421,
-    "localhost": 421,
-    "127.0.0.1:8001": 421,
-    "localhost.:8000": 421,
-    "127.0.0.1:8000.evil.example": 421,
-    "localhost.evil.example:8000": 421,
-    "evil.example": 421,
-    "[::2]:8000": 421,
-    "": 421,
-}
-ORIGINS = {
-    "http://127.0.0.1:8000": 200,
-    "http://localhost:8000": 200,
-    "http://127.0.0.1:3000": 200,
-    "http://localhost:3000": 200,
-    "https://app.example": 200,
-    "null": 403,
-    "": 403,
-    "http://localhost": 403,
-    "https://localhost:8000": 403,
-    "http://localhost:8000/": 403,
-    "http://localhost:8000.evil.example": 403,
-    "http://localhost.evil.example": 403,
-    "https://app.example.evil.example": 403,
-    "https://app.example:8443": 403,
-    "http://evil.example": 403,
-    "file://": 403,
-}
-
-
-def guarded(app: GuardedApp, **changes: Any) -> HostGuard:
-    known = settings_for(app.verifier.settings.data_dir, allowed_origins="https://app.example", **changes)
-    return HostGuard(app.application, known, "http://127.0.0.1:3000")
-
-
-def ok(kind: str, status: int) -> int:
-    return 101 if kind == "websocket" and status == 200 else status
-
-
-@pytest.mark.parametrize("kind", ["http", "websocket"])
-@pytest.mark.parametrize("host", HOSTS)
-async def test_only_the_servers_own_host_names_are_accepted(app: GuardedApp, kind: str, host: str):  # S7
-    answer = await send_request(guarded(app), ("host", host), kind=kind, path="/anything")
-    assert answer.status == ok(kind, HOSTS[host])
-    assert len(app.callers) == (HOSTS[host] == 200)
-
-
-@pytest.mark.parametrize("kind", ["http", "websocket"])
-@pytest.mark.parametrize("origin", ORIGINS)
-async def test_only_allowed_origins_are_accepted(app: GuardedApp, kind: str, origin: str):  # S7
-    answer = await send_request(guarded(app), ("origin", origin), kind=kind, path="/anything")
-    assert answer.status == ok(kind, ORIGINS[origin])
-    assert len(app.callers) == (ORIGINS[origin] == 200)
-
-
-async def test_repeated_host_or_origin_header_is_rejected(app: GuardedApp):
-    host, origin = ("host", "localhost:8000"), ("origin", "http://localhost:8000")
-    assert (await send_request(guarded(app), host, host)).status == 421
-    assert (await send_request(guarded(app), host, origin, origin)).status == 403
-
-
-@pytest.mark.parametrize(
-    ("public", "hosts"),
-    [
-        ("https://tasks.example", {"tasks.example": 200, "tasks.example:443": 200, "tasks.example:80": 421}),
-        ("http://tasks.example/", {"tasks.example": 200, "tasks.example:80": 200, "tasks.example:443": 421}),
-        ("https://tasks.example:8443", {"tasks.example:8443": 200, "tasks.example": 421}),
-        ("https://tasks.example", {"localhost:8000": 200, "0.0.0.0:8000": 421}),
-    ],
-)
-async def test_public_server_accepts_only_its_public_host_name(app: GuardedApp, public: str, hosts: dict[str, int]):
-    remote = {"host": "0.0.0.0", "issuer": ISSUER, "jwks_url": f"{ISSUER}/jwks", "public_url": public}
-    for host, status in hosts.items():
-        assert (await send_request(guarded(app, **remote), ("host", host))).status == status
-    origin = ("origin", "http://localhost:8000")
-    name = ("host", next(iter(hosts)))
-    assert (await send_request(guarded(app, **remote), name, origin)).status == 403
-
-
-async def fetch_metadata(verifier: Verifier, path: str, *headers: tuple[str, str]) -> Answer:
-    place = f"/.well-known/oauth-protected-resource{path}"
-    return await send_request(Starlette(routes=list(metadata_routes(verifier))), *headers, method="GET", path=place)
-
-
-@pytest.mark.parametrize(("path", "endpoint"), [("", "mcp"), ("/mcp", "mcp"), ("/api", "api")])
-async def test_metadata_names_the_resource_by_an_accepted_host_name(app: GuardedApp, path: str, endpoint: str):  # S8
-    expected = {"127.0.0.1:8000": ADDRESS, "localhost:8000": "http://localhost:8000"}
-    expected |= dict.fromkeys(("evil.example", "localhost", "localhost:8000.evil.example"), ADDRESS)
-    for host, address in expected.items():
-        forged = ("x-forwarded-host", "evil.example")
-        answer = await fetch_metadata(app.verifier, path, ("host", host), forged, ("forwarded", "host=evil"))
-        assert answer.json() == {
-            "resource": f"{address}/{endpoint}",
-            "resource_name": "Taskdeck",
-            "scopes_supported": ["mcp:read", "mcp:write"],
-            "bearer_methods_supported": ["header"],
-        }
-
-
-async def test_public_server_has_no_loopback_aliases(tmp_path: Path):
-    remote = {"host": "0.0.0.0", "issuer": ISSUER, "public_url": "http://localhost:8000"}
-    async with running_key_server() as key_server:
-        app = GuardedApp(Verifier(settings_for(tmp_path, jwks_url=key_server.url, **remote)))
-        answer = await fetch_metadata(app.verifier, "/mcp", ("host", "127.0.0.1:8000"))
-        assert answer.json()["resource"] == "http://localhost:8000/mcp"
-        shown = [
-            await app.send_token(sign(header(), claims(aud=f"http://{name}:8000/mcp")))
-            for name in ("localhost", "127.0.0.1")
-        ]
-        assert [answer.status for answer in shown] == [200, 401]
-
-
-async def test_metadata_names_one_authorization_server(tmp_path: Path):  # S3
-    dashboard = Verifier(settings_for(tmp_path), "http://127.0.0.1:3000")
-    answer = await fetch_metadata(dashboard, "/mcp")
-    assert answer.json()["authorization_servers"] == ["http://127.0.0.1:3000"]
-    known = settings_for(
-        tmp_path, issuer=ISSUER, jwks_url=f"{ISSUER}/jwks", public_url="https://tasks.example", host="0.0.0.0"
-    )
-    answer = await fetch_metadata(Verifier(known, "http://127.0.0.1:3000"), "/mcp", ("host", "localhost:8000"))
-    assert answer.json()["authorization_servers"] == [ISSUER]
-    assert answer.json()["resource"] == "https://tasks.example/mcp"
-
-
-async def test_challenge_links_to_metadata_at_the_requested_host(app: GuardedApp):
-    for host, base in {"localhost:8000": "http://localhost:8000", "evil.example": ADDRESS}.items():
-        answer = await app.send_request("mcp", ("host", host))
-        assert f'resource_metadata="{base}/.well-known/oauth-protected-resource/mcp"' in answer.challenge
-
-
-async def test_stdio_caller_comes_from_the_token_in_the_environment(tmp_path: Path):
-    token = LocalIssuer(settings_for(tmp_path)).mint("alice")
-    known = settings_for(tmp_path, token=token, DATABASE_URL="postgresql://db.example/x")
-    assert (await caller_of_environment(Verifier(known))).user_id == "alice"
-
-
-async def test_stdio_without_a_token_is_the_local_user_of_the_embedded_database(tmp_path: Path):
-    caller = await caller_of_environment(Verifier(settings_for(tmp_path)))
-    assert (caller.user_id, caller.expires_at) == ("local", math.inf)
-    assert caller.scopes == {"mcp:read", "mcp:write"}
-
-
-@pytest.mark.parametrize("token", ["bad", "tdp_" + "a" * 40, "api"])
-async def test_stdio_with_a_bad_token_is_an_error(tmp_path: Path, token: str):
-    made = LocalIssuer(settings_for(tmp_path)).mint("alice", audience="api")
-    known = settings_for(tmp_path, token=made if token == "api" else token)
-    with pytest.raises(SettingsError, match="TASKDECK_TOKEN: "):
-        await caller_of_environment(Verifier(known))
-
-
-async def test_stdio_with_a_remote_database_requires_a_token(tmp_path: Path):
-    known = settings_for(tmp_path, DATABASE_URL="postgresql://db.example/x")
-    with pytest.raises(SettingsError, match="TASKDECK_TOKEN is required"):
-        await caller_of_environment(Verifier(known))
-
-
-async def test_stdio_reports_keys_that_cannot_be_fetched(tmp_path: Path):
-    async with running_key_server(status="500 No") as key_server:
-        known = settings_for(tmp_path, issuer=ISSUER, jwks_url=key_server.url, token=sign(header(), claims()))
-        with pytest.raises(SettingsError, match="TASKDECK_TOKEN cannot be checked"):
-            await caller_of_environment(Verifier(known))
 
 
 def build(verifier: Verifier) -> Starlette:

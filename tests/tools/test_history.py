@@ -1,27 +1,19 @@
-"""History, undo, consent to deletions of many tasks, and calls recorded in a conversation."""
+"""The history of tasks, and undo."""
 
 import json
 from dataclasses import replace
 from typing import Any
 
-import asyncpg
 import pytest
 from mcp import Client
-from mcp.client import ClientRequestContext
 from mcp.types import (
     CallToolResult,
-    ElicitRequestFormParams,
-    ElicitRequestParams,
-    ElicitResult,
     Implementation,
-    InputRequiredResult,
-    InputResponses,
 )
 
 from mcp_server.identity.callers import Callers
-from mcp_server.protocol.recording import KEY, MOST_BYTES
 from mcp_server.protocol.server import build_mcp_server
-from tests.conftest import Cluster, Person
+from tests.conftest import Person
 
 
 async def add(person: Person, *titles: str) -> list[int]:
@@ -31,20 +23,6 @@ async def add(person: Person, *titles: str) -> list[int]:
 
 async def titles(person: Person) -> set[str]:
     return {task["title"] for task in (await person.call("list_tasks", limit=100))["tasks"]}
-
-
-def client_of(person: Person, answer: ElicitResult | None, asked: list[str] | None = None, **options: Any) -> Client:
-    """A client whose user answers every elicitation with `answer`; without one it supports no elicitation."""
-
-    async def ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
-        assert isinstance(params, ElicitRequestFormParams)
-        if asked is not None:
-            asked.append(params.message)
-        assert answer is not None
-        return answer
-
-    server = build_mcp_server(person.settings, Callers(person.database), person.caller)
-    return Client(server, elicitation_callback=ask if answer else None, **options)
 
 
 def text(result: CallToolResult) -> str:
@@ -215,179 +193,7 @@ async def test_undo_error_names_the_range_of_count(alice: Person, count: object)
     assert "count" in await alice.refusal("undo", count=count)
 
 
-async def test_batch_is_deleted_atomically_and_one_undo_restores_it(alice: Person):
-    chosen = await add(alice, *(f"Task {n}" for n in range(5)))
-    deleted = await alice.call("delete_task", task_ids=[*chosen, chosen[0]])
-    assert [task["id"] for task in deleted["tasks"]] == chosen
-    assert await titles(alice) == set()
-    assert len((await alice.call("undo"))["reverted"]) == 5
-    assert await titles(alice) == {f"Task {n}" for n in range(5)}
-
-
-async def test_batch_with_a_task_of_another_user_deletes_nothing(alice: Person, bob: Person):
-    mine, (theirs,) = await add(alice, "A", "B"), await add(bob, "C")
-    refusal = await alice.refusal("delete_task", task_ids=[*mine, theirs])
-    assert refusal == f"No task {theirs}. Use list_tasks to find its id. Nothing was deleted."
-    assert await titles(alice) == {"A", "B"}
-
-
-@pytest.mark.parametrize("arguments", [{}, {"task_id": 1, "task_ids": [1]}, {"confirm": True}])
-async def test_delete_requires_either_task_id_or_task_ids(alice: Person, arguments: dict[str, Any]):
-    assert "either task_id, or task_ids" in await alice.refusal("delete_task", **arguments)
-
-
-async def test_elicitation_confirms_deletion_of_many_tasks(alice: Person):
-    chosen, asked = await add(alice, *(f"Task {n}" for n in range(12))), list[str]()
-    async with client_of(alice, ElicitResult(action="accept", content={"yes": True}), asked) as client:
-        result = await client.call_tool("delete_task", {"task_ids": chosen})
-    assert not result.is_error, text(result)
-    assert asked == ["Delete 12 tasks: " + ", ".join(f'"Task {n}"' for n in range(10)) + " and 2 more?"]
-    assert await titles(alice) == set()
-    assert len((await alice.call("undo"))["reverted"]) == 12
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        ElicitResult(action="decline"),
-        ElicitResult(action="cancel"),
-        ElicitResult(action="accept"),
-        ElicitResult(action="accept", content={"yes": False}),
-        ElicitResult(action="accept", content={"yes": "true"}),
-    ],
-)
-async def test_anything_but_acceptance_deletes_nothing(alice: Person, answer: ElicitResult):
-    chosen = await add(alice, *(f"Task {n}" for n in range(6)))
-    async with client_of(alice, answer) as client:
-        result = await client.call_tool("delete_task", {"task_ids": chosen})
-    assert result.is_error
-    assert "did not agree" in text(result)
-    assert len(await titles(alice)) == 6
-
-
-async def test_acceptance_for_other_tasks_does_not_count(alice: Person):
-    """The confirmation is bound to the text of the question."""
-    first, second = await add(alice, *"abcdef"), await add(alice, *"ghijkl")
-    yes = ElicitResult(action="accept", content={"yes": True})
-    async with client_of(alice, yes) as client:
-        asked = await client.session.call_tool("delete_task", {"task_ids": first}, allow_input_required=True)
-        assert isinstance(asked, InputRequiredResult)
-        answers: InputResponses = dict.fromkeys(asked.input_requests or {}, yes)
-        again = await client.session.call_tool(
-            "delete_task", {"task_ids": second}, input_responses=answers, allow_input_required=True
-        )
-    assert isinstance(again, InputRequiredResult)
-    assert len(await titles(alice)) == 12
-
-
-@pytest.mark.parametrize("mode", ["auto", "legacy"])
-async def test_client_without_elicitation_is_told_to_confirm_explicitly(alice: Person, mode: Any):
-    chosen = await add(alice, *"abcdef")
-    async with client_of(alice, None, mode=mode) as client:
-        refused = await client.call_tool("delete_task", {"task_ids": chosen})
-        assert refused.is_error
-        assert "confirm=true" in text(refused)
-        assert len(await titles(alice)) == 6
-        confirmed = await client.call_tool("delete_task", {"task_ids": chosen, "confirm": True})
-    assert not confirmed.is_error
-    assert await titles(alice) == set()
-
-
 async def kept(person: Person, conversation_id: int) -> list[dict[str, Any]]:
     page = await person.call("get_conversation", conversation_id=conversation_id, max_tokens=20_000)
     assert {message["role"] for message in page["messages"]} <= {"tool"}
     return [json.loads(message["content"]) for message in page["messages"]]
-
-
-async def call_within(person: Person, conversation: object, tool: str, **arguments: Any) -> CallToolResult:
-    async with person.client() as client:
-        return await client.call_tool(tool, arguments, meta={KEY: conversation})  # pyright: ignore[reportArgumentType]
-
-
-async def test_call_is_recorded_in_the_named_conversation(alice: Person):
-    chat = (await alice.call("start_conversation"))["id"]
-    added = await call_within(alice, chat, "add_task", title="Kept")
-    listed = await call_within(alice, chat, "list_tasks")
-    assert await kept(alice, chat) == [
-        {"tool": "add_task", "arguments": {"title": "Kept"}, "result": added.structured_content},
-        {"tool": "list_tasks", "arguments": {}, "result": listed.structured_content},
-    ]
-
-
-async def test_refused_recorded_call_changes_nothing_and_its_error_is_recorded(alice: Person):
-    chat = (await alice.call("start_conversation"))["id"]
-    refused = await call_within(alice, chat, "add_tasks", tasks=[{"title": "Good"}, {"title": "Bad", "due": "soon"}])
-    assert refused.is_error
-    assert await titles(alice) == set()
-    (message,) = await kept(alice, chat)
-    assert message["error"] == text(refused)
-
-
-async def test_call_that_times_out_is_not_recorded(alice: Person, cluster: Cluster):
-    chat = (await alice.call("start_conversation"))["id"]
-    administrator = await asyncpg.connect(cluster.address("tests"))
-    await administrator.execute(SLOW)
-    refused = await call_within(alice, chat, "add_task", title="Slow")
-    await administrator.execute("DROP FUNCTION take_time CASCADE")
-    await administrator.close()
-    assert "took too long" in text(refused)
-    assert await titles(alice) == set()
-    assert await kept(alice, chat) == []
-
-
-SLOW = """
-CREATE FUNCTION take_time() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$;
-CREATE TRIGGER slow BEFORE INSERT ON tasks FOR EACH ROW WHEN (NEW.title = 'Slow') EXECUTE FUNCTION take_time();
-"""
-
-
-async def test_recording_into_a_conversation_of_another_user_has_no_effect(alice: Person, bob: Person):
-    theirs = (await bob.call("start_conversation"))["id"]
-    nowhere = theirs + 1_000_000
-    for conversation in (theirs, nowhere):
-        refused = await call_within(alice, conversation, "add_task", title="Never")
-        assert text(refused) == f"No conversation {conversation}. Use list_conversations to find its id."
-    assert await titles(alice) == set()
-    assert await kept(bob, theirs) == []
-
-
-@pytest.mark.parametrize("conversation", ["seven", 0, -1, True, 2**63, [1]])
-async def test_invalid_conversation_id_is_rejected(alice: Person, conversation: object):
-    refused = await call_within(alice, conversation, "add_task", title="Never")
-    assert "must be a conversation's id" in text(refused)
-    assert await titles(alice) == set()
-
-
-async def test_read_only_token_records_no_calls(alice: Person):
-    chat = (await alice.call("start_conversation"))["id"]
-    reader = replace(alice, scopes=frozenset({"mcp:read"}))
-    assert "mcp:write" in text(await call_within(reader, chat, "list_tasks"))
-    assert await kept(alice, chat) == []
-
-
-async def test_read_only_server_records_no_calls(alice: Person):
-    chat = (await alice.call("start_conversation"))["id"]
-    reader = replace(alice, settings=alice.settings.model_copy(update={"read_only": True}))
-    assert "keeps no calls" in text(await call_within(reader, chat, "list_tasks"))
-    assert await kept(alice, chat) == []
-
-
-async def test_long_call_is_recorded_truncated(alice: Person):
-    chat = (await alice.call("start_conversation"))["id"]
-    await call_within(
-        alice, chat, "add_tasks", tasks=[{"title": f"Task {n}", "description": "ä" * 4000} for n in range(9)]
-    )
-    page = await alice.call("get_conversation", conversation_id=chat)
-    content = page["messages"][0]["content"]
-    assert content.startswith('{"tool":"add_tasks"')
-    assert content.endswith(" bytes in all)")
-    assert MOST_BYTES - 4 <= len(content.encode()) <= MOST_BYTES
-    assert len(await titles(alice)) == 9
-
-
-async def test_undo_reverts_a_recorded_call(alice: Person):
-    chat = (await alice.call("start_conversation"))["id"]
-    await call_within(alice, chat, "add_task", title="Kept")
-    await call_within(alice, chat, "undo")
-    assert await titles(alice) == set()
-    assert len(await kept(alice, chat)) == 2
