@@ -47,14 +47,14 @@ def _storing_tasks() -> Statement:
     given = _lists(**plain, **dict.fromkeys(moments, moment), tags=Text)
     columns = [*plain, *moments]
     rows = select(ME, func.string_to_array(given.c.tags, ","), *(given.c[name] for name in columns))
-    stored = insert(Task).from_select(["user_id", "tags", *columns], rows, include_defaults=False)
+    stored = insert(Task).from_select(["user_id", "tags", *columns], rows)
     return compiled(stored.returning(col(Task.id)))
 
 
 def _storing_shares() -> Statement:
     given = _lists(task_id=BigInteger, shared_with_user_id=Text, permission=Text)
     rows = select(ME, *given.c)
-    stored = insert_or(TaskShare).from_select(["owner_id", *given.c.keys()], rows, include_defaults=False)
+    stored = insert_or(TaskShare).from_select(["owner_id", *given.c.keys()], rows)
     return compiled(stored.on_conflict_do_nothing())
 
 
@@ -65,7 +65,7 @@ def _storing_messages() -> Statement:
     model = bindparam("model", type_=Text)
     rows = select(conversation, ME, model, *values)
     names = ["conversation_id", "user_id", "model", *given.c.keys()]
-    return compiled(insert(Message).from_select(names, rows, include_defaults=False))
+    return compiled(insert(Message).from_select(names, rows))
 
 
 _COUNT_TASKS = compiled(select(func.count()).select_from(Task).where(col(Task.user_id) == ME))

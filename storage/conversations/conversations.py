@@ -67,7 +67,6 @@ def _storing(counted: Any) -> Statement:  # noqa: ANN401
     stored = insert(Message).from_select(
         ["conversation_id", "sequence", "user_id", "created_at", *_GIVEN],
         select(numbered.c.id, sequence, ME, numbered.c.updated_at, *columns).select_from(numbered.join(told, true())),
-        include_defaults=False,
     )
     return compiled(select(numbered).add_cte(stored.cte("stored")))
 

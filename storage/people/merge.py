@@ -66,7 +66,7 @@ def _know_target() -> UpdateBase:
     former = select(TARGET, col(User.timezone), col(User.chosen_timezone), col(User.default_timezone)).where(
         col(User.id) == SOURCE
     )
-    given = insert(User).from_select(["id", *zones], former, include_defaults=False)
+    given = insert(User).from_select(["id", *zones], former)
     chosen = func.coalesce(col(User.chosen_timezone), given.excluded.chosen_timezone)
     return given.on_conflict_do_update(index_elements=["id"], set_={"chosen_timezone": chosen})
 

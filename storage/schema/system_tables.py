@@ -53,13 +53,13 @@ class TaskEvent(TableModel, table=True):
     task_id: int = Stored(sa_type=BigInteger)
     owner_id: str = Stored(sa_type=Text)
     user_id: str = Stored(sa_type=Text)
-    team_id: int | None = Stored(default=None, sa_type=BigInteger)
-    from_team_id: int | None = Stored(default=None, sa_type=BigInteger)
-    target_user_id: str | None = Stored(default=None, sa_type=Text)
+    team_id: int | None = Stored(sa_type=BigInteger)
+    from_team_id: int | None = Stored(sa_type=BigInteger)
+    target_user_id: str | None = Stored(sa_type=Text)
     event_type: str = Stored(sa_type=Text)
-    client: str | None = Stored(default=None, sa_type=Text)
+    client: str | None = Stored(sa_type=Text)
     changes: str = Stored(sa_column=Column(JSONB, nullable=False, server_default="{}"))
-    undoes: int | None = Stored(default=None, sa_type=BigInteger)
+    undoes: int | None = Stored(sa_type=BigInteger)
     created_at: datetime = Stored(sa_column=moment())
 
 
@@ -69,7 +69,7 @@ class IdempotencyKey(TableModel, table=True):
     user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
     key: str = Stored(sa_type=Text, primary_key=True)
     fingerprint: str = Stored(sa_type=Text)
-    answer: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
+    answer: str | None = Stored(sa_column=Column(JSONB, nullable=True))
     created_at: datetime = Stored(sa_column=moment())
 
 
@@ -118,4 +118,4 @@ class RateLimit(TableModel, table=True):
     user_id: str = Stored(sa_type=Text, primary_key=True)
     started: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
     used: int = Stored(sa_type=BigInteger)
-    client: str = Stored(default="", sa_column=Column(Text, primary_key=True, server_default=""))
+    client: str = Stored(sa_column=Column(Text, primary_key=True, server_default=""))

@@ -76,11 +76,11 @@ class User(TableModel, table=True):
     __table_args__ = (Index("users_email", text("lower(email)")),)
 
     id: str = Stored(sa_type=Text, primary_key=True)
-    email: str | None = Stored(default=None, sa_type=Text)
-    name: str | None = Stored(default=None, sa_type=Text)
-    timezone: str | None = Stored(default=None, sa_type=Text)
-    chosen_timezone: str | None = Stored(default=None, sa_type=Text)
-    default_timezone: str | None = Stored(default=None, sa_type=Text)
+    email: str | None = Stored(sa_type=Text)
+    name: str | None = Stored(sa_type=Text)
+    timezone: str | None = Stored(sa_type=Text)
+    chosen_timezone: str | None = Stored(sa_type=Text)
+    default_timezone: str | None = Stored(sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
     updated_at: datetime = Stored(sa_column=moment())
 
@@ -158,20 +158,19 @@ class Task(TableModel, table=True):
     )
     assignee_id: str | None = Stored(sa_column=user("assignee_id", nullable=True))
     title: str = Stored(sa_type=Text)
-    description: str | None = Stored(default=None, sa_type=Text)
+    description: str | None = Stored(sa_type=Text)
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     priority: str = Stored(sa_column=Column(Text, nullable=False, server_default="medium"))
-    due: str | None = Stored(default=None, sa_type=Text)
+    due: str | None = Stored(sa_type=Text)
     due_at: datetime | None = Stored(sa_column=moment(nullable=True))
     tags: list[str] = Stored(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
-    recurrence: str | None = Stored(default=None, sa_type=Text)
+    recurrence: str | None = Stored(sa_type=Text)
     version: int = Stored(sa_column=Column(Integer, nullable=False, server_default="1"))
     created_at: datetime = Stored(sa_column=moment())
     updated_at: datetime = Stored(sa_column=moment())
     completed_at: datetime | None = Stored(sa_column=moment(nullable=True))
     deleted_at: datetime | None = Stored(sa_column=moment(nullable=True))
     search: str | None = Stored(
-        default=None,
         sa_column=Column(
             TSVECTOR,
             Computed("to_tsvector('simple'::regconfig, ((title || ' '::text) || COALESCE(description, ''::text)))"),
@@ -211,7 +210,7 @@ class Conversation(TableModel, table=True):
 
     id: int = Stored(sa_column=identity())
     user_id: str = Stored(sa_column=user())
-    title: str | None = Stored(default=None, sa_type=Text)
+    title: str | None = Stored(sa_type=Text)
     message_count: int = Stored(sa_column=Column(Integer, nullable=False, server_default="0"))
     created_at: datetime = Stored(sa_column=moment())
     updated_at: datetime = Stored(sa_column=moment())
@@ -235,11 +234,10 @@ class Message(TableModel, table=True):
     user_id: str = Stored(sa_type=Text)
     role: str = Stored(sa_type=Text)
     content: str = Stored(sa_type=Text)
-    tool_calls: str | None = Stored(default=None, sa_column=Column(JSONB, nullable=True))
-    model: str | None = Stored(default=None, sa_type=Text)
+    tool_calls: str | None = Stored(sa_column=Column(JSONB, nullable=True))
+    model: str | None = Stored(sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
     search: str | None = Stored(
-        default=None,
         sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)")),
     )
-    tool_call_id: str | None = Stored(default=None, sa_type=Text)
+    tool_call_id: str | None = Stored(sa_type=Text)

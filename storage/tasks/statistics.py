@@ -78,7 +78,6 @@ def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
     new = insert(CachedStatistic).from_select(
         ["user_id", "team_id", "total", "completed", "shared", "snapshot"],
         select(ME, _TEAM, counted, cast(func.pg_current_snapshot(), Text)),
-        include_defaults=False,
     )
     names = ("total", "completed", "shared", "snapshot")
     keep = new.on_conflict_do_update(
