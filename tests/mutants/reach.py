@@ -59,12 +59,13 @@ class Reach:
                     tests |= {test for test in self._reaching(*where) if not test.starts_processes}
                     if self._is_at_import(*where):
                         following |= self._names.bound_at(*where)
+                for function in self._names.in_tests[name]:
+                    nearer = bool(function[1])  # the test itself uses the name, not a helper in its file
+                    for test in self._by_function[function]:
+                        found.setdefault(test, distance - nearer)
                 for test in tests:
                     found.setdefault(test, distance)
                 following |= self._names.bases[name]
-                for function in self._names.in_tests[name]:
-                    for test in self._by_function[function]:
-                        found.setdefault(test, distance + (not function[1]))
             seen |= names
             names = following
         return found or dict.fromkeys(self._reaching(path, line), DEEPEST)
