@@ -11,14 +11,9 @@ from pathlib import Path
 import asyncpg
 import pytest
 from alembic import command
-from alembic.autogenerate import compare_metadata
 from alembic.config import Config
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, pool
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.engine import migrations
-from storage.schema.system_tables import TableModel
 from tests.conftest import Cluster
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import debian
@@ -144,24 +139,6 @@ async def test_printed_sql_equals_the_migration(
     script.write_text(capsys.readouterr().out, "utf-8")
     await run(PROGRAMS / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script, empty)
     assert await describe(server) == migrated
-
-
-async def test_models_match_the_migrated_database(empty: str) -> None:
-    await migrations.migrate(empty)
-    engine = create_async_engine(empty.replace("postgresql:", "postgresql+asyncpg:"), poolclass=pool.NullPool)
-
-    def differences(connection: Connection) -> list[object]:
-        options = {"compare_type": True, "compare_server_default": True}
-        return list(compare_metadata(MigrationContext.configure(connection, opts=options), TableModel.metadata))
-
-    async with engine.connect() as connection:
-        assert await connection.run_sync(differences) == []
-    await engine.dispose()
-
-
-async def test_refused_connection_is_explained(cluster: Cluster) -> None:
-    with pytest.raises(migrations.SchemaError, match="cannot be migrated"):
-        await migrations.migrate(cluster.address("nowhere", "owner"))
 
 
 async def test_wheel_contains_its_migrations(tmp_path: Path) -> None:

@@ -1,0 +1,34 @@
+"""What a team says about its members."""
+
+from tests.conftest import Person
+
+
+async def test_members_have_a_name_an_address_and_a_role_in_the_order_of_joining(
+    alice: Person, bob: Person, carol: Person
+) -> None:
+    team = await alice.call("create_team", name="Garden")
+    await alice.call("add_team_member", team_id=team["id"], user=carol.email, role="viewer")
+    added = await alice.call("add_team_member", team_id=team["id"], user=bob.user_id)
+    expected = [
+        {"user_id": person.user_id, "name": person.user_id.title(), "email": person.email, "role": role}
+        for person, role in ((alice, "owner"), (carol, "viewer"), (bob, "member"))
+    ]
+    assert added["members"] == expected
+    (listed,) = (await bob.call("list_teams"))["teams"]
+    assert (listed["role"], listed["members"]) == ("member", expected)
+
+
+async def test_teams_are_listed_with_the_oldest_first(alice: Person) -> None:
+    made = [(await alice.call("create_team", name=name))["id"] for name in ("Zebras", "Apes")]
+    assert [team["id"] for team in (await alice.call("list_teams"))["teams"]] == made
+
+
+async def test_a_share_names_the_address_and_the_permission(alice: Person, bob: Person, carol: Person) -> None:
+    task_id = (await alice.call("add_task", title="Paint"))["id"]
+    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    shared = await alice.call("share_task", task_id=task_id, user=carol.user_id, permission="view")
+    bobs = {"user_id": bob.user_id, "email": bob.email, "permission": "edit"}
+    carols = {"user_id": carol.user_id, "email": carol.email, "permission": "view"}
+    assert sorted(shared["shares"], key=str) == sorted([bobs, carols], key=str)
+    assert (await alice.call("unshare_task", task_id=task_id, user=bob.email))["shares"] == [carols]
+    assert (await carol.call("unshare_task", task_id=task_id, user=carol.email))["shares"] == []
