@@ -196,7 +196,7 @@ class _Session:
         return cast("dict[str, Any]", parsed)
 
     async def _send(self, message: dict[str, Any]) -> None:
-        await self._websocket.send_text(json.dumps(message, separators=(",", ":")))
+        await self._websocket.send_json(message)
 
 
 def _wire(change: Change | Paused) -> dict[str, Any] | None:
