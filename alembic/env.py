@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.engine.dsn import cleaned
 from storage.engine.sql_objects import RECORD, SqlFile, objects_query, outdated, record_statement, sql_files
-from storage.schema.system_tables import TableModel
+from storage.schema import system_tables
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,7 +56,7 @@ def migrate(connection: "Connection | None" = None) -> None:
     context.configure(
         connection=connection,
         url=url,
-        target_metadata=TableModel.metadata,
+        target_metadata=system_tables.TableModel.metadata,  # that module imports the other one with tables
         literal_binds=connection is None,
         dialect_opts={"paramstyle": "named"} if connection is None else None,
     )

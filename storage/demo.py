@@ -18,8 +18,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import insert as insert_or
 from sqlmodel import col
 
-from storage.engine.database import Database, Scope, Statement, compiled
+from storage.engine.database import Database, Scope
 from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
 from storage.people import teams, users
 from storage.schema.request_models import TeamRole
 from storage.schema.tables import Conversation, Message, Task, TaskShare

@@ -18,7 +18,8 @@ from mcp_server.identity.callers import Caller
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import SCOPES
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
-from storage.events.feed import Change, Feed, Paused, Resync, TaskChange, TooSlow, Watch
+from storage.events.changes import Change, Paused, Resync, TaskChange, TooSlow, Watch
+from storage.events.feed import Feed
 from storage.schema.errors import Unavailable
 
 AUTHENTICATION_SECONDS = 5.0

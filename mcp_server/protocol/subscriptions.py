@@ -34,7 +34,8 @@ from mcp_server.identity.access_tokens import InvalidToken
 from mcp_server.identity.callers import Caller
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
 from mcp_server.protocol.resources import STATISTICS
-from storage.events.feed import Change, ConversationChange, Feed, Resync, SubtaskChange, TaskChange
+from storage.events.changes import Change, ConversationChange, Resync, SubtaskChange, TaskChange
+from storage.events.feed import Feed
 
 MAX_STREAMS = 1000
 MAX_STREAMS_A_USER = 20

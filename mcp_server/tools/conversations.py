@@ -8,6 +8,14 @@ from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
 from storage.conversations import conversations, message_search
 from storage.schema import token_budget
+from storage.schema.conversation_models import (
+    ConversationDeleted,
+    ConversationList,
+    ConversationPage,
+    ConversationView,
+    MessageMatches,
+    MessagesAppended,
+)
 from storage.schema.request_models import (
     ConversationTitle,
     Count,
@@ -19,14 +27,6 @@ from storage.schema.request_models import (
     PageSize,
     Query,
     StrictModel,
-)
-from storage.schema.response_models import (
-    ConversationDeleted,
-    ConversationList,
-    ConversationPage,
-    ConversationView,
-    MessageMatches,
-    MessagesAppended,
 )
 
 Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]

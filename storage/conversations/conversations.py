@@ -27,12 +27,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import col
 
 from storage.engine import idempotency, pagination
-from storage.engine.database import Row, Scope, Statement, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
 from storage.schema import token_budget
-from storage.schema.errors import NotFound, StorageError
-from storage.schema.request_models import NewMessage
-from storage.schema.response_models import (
+from storage.schema.conversation_models import (
     ConversationDeleted,
     ConversationList,
     ConversationPage,
@@ -40,6 +39,8 @@ from storage.schema.response_models import (
     MessagesAppended,
     MessageView,
 )
+from storage.schema.errors import NotFound, StorageError
+from storage.schema.request_models import NewMessage
 from storage.schema.tables import Conversation, Message
 
 R = TypeVar("R")

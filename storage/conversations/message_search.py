@@ -6,10 +6,11 @@ from functools import lru_cache
 from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, func, select, tuple_
 
 from storage.engine import pagination
-from storage.engine.database import Row, Scope, Statement, compiled
+from storage.engine.database import Row, Scope
 from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
 from storage.schema import token_budget
-from storage.schema.response_models import MessageMatch, MessageMatches
+from storage.schema.conversation_models import MessageMatch, MessageMatches
 from storage.schema.tables import Message
 
 SNIPPET = 200

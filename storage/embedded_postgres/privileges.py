@@ -54,7 +54,8 @@ def give(path: Path, account: Account) -> None:
 def find_programs(account: Account, make_shared_dir: Callable[[], Path]) -> Path:
     """The folder of `postgres` and `initdb`, as the account reaches it.
 
-    `make_refuge` gives a folder that everybody may enter and only we may write; it is called if a copy is needed.
+    `make_shared_dir` returns a folder that every user may enter and only this one may write. It is called if a copy
+    is needed.
 
     Raises:
         LookupError: the wheel is not installed, or root is not allowed to become the account.

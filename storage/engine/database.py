@@ -1,6 +1,5 @@
 """The only door to rows: a Scope is a user, and its transaction tells PostgreSQL who is asking.
 
-Statements are SQLAlchemy expressions compiled once and run by asyncpg (docs/research.md, "Compiled statements").
 Every setting is local to its transaction, so a connection carries nothing from one user to the next, also
 behind a pooler in transaction mode.
 """
@@ -15,18 +14,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
-from sqlalchemy import ClauseElement
-from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
-from sqlalchemy.sql import visitors
-from sqlalchemy.sql.expression import SelectBase, UpdateBase
 
 from storage.engine.dsn import cleaned
 from storage.engine.retry import SEVERED, Transient, Unprepared, explained, unidentified
+from storage.engine.statements import Statement
 from storage.schema.errors import Unavailable
 from storage.schema.request_models import USER_ID
-
-if TYPE_CHECKING:
-    from sqlalchemy.sql.compiler import SQLCompiler
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +28,6 @@ Row = asyncpg.Record
 if TYPE_CHECKING:
     Connection = asyncpg.pool.PoolConnectionProxy[Row]
 
-_DIALECT = asyncpg_dialect.dialect()
 
 ACQUIRE_SECONDS = 1.0
 """How long a request waits for a connection before it is told to come back."""
@@ -59,44 +51,6 @@ _IDENTITY = (
 
 _OF_THE_DATABASE = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 _NOT_IDENTIFIED = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivilegeError)
-
-
-@dataclass(frozen=True)
-class Statement:
-    """SQL with numbered parameters, and where each named value goes."""
-
-    sql: str
-    names: tuple[str, ...]
-    defaults: dict[str, Any]
-
-    def arguments(self, values: dict[str, Any]) -> list[Any]:
-        """The values in the order of the SQL's parameters."""
-        return [values[name] if name in values else self.defaults[name] for name in self.names]
-
-
-def literally(expression: ClauseElement) -> str:
-    """SQL with its values written out; for values of our own only."""
-    return str(expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
-
-
-def compiled(expression: ClauseElement) -> Statement:
-    """Compile an expression for asyncpg. Values are given by the names of its bindparams at each run.
-
-    Raises:
-        ValueError: it, or a query inside it, has two result columns with the same name.
-    """
-    for query in visitors.iterate(expression):
-        if isinstance(query, SelectBase | UpdateBase):
-            _check_column_names(query)
-    result: SQLCompiler = expression.compile(dialect=_DIALECT)  # pyright: ignore[reportAssignmentType]
-    return Statement(str(result), tuple(result.positiontup or ()), dict(result.params))
-
-
-def _check_column_names(query: SelectBase | UpdateBase) -> None:
-    """SQLAlchemy renames the second of two columns with one name, so whoever reads it by its name gets the first."""
-    names = [name for column in query.exported_columns if (name := getattr(column, "name", None))]
-    if repeated := sorted({name for name in names if names.count(name) > 1}):
-        raise ValueError(f"result columns with the same name: {', '.join(repeated)}; give each its own label")
 
 
 class Transaction:
@@ -230,10 +184,10 @@ class Database:
             yield cls(pool, fast_pool, url)
 
     def scope(self, user_id: str, client: str | None = None) -> Scope:
-        """A scope for somebody whose identity was proven: called by mcp_server.auth only.
+        """A scope for a user whose identity was proven by a token, a session or the operating system.
 
         Raises:
-            ValueError: the id has characters that an identity provider does not give out.
+            ValueError: `user_id` has characters that no user id has (`USER_ID` in storage/schema/request_models.py).
         """
         if not re.fullmatch(USER_ID, user_id):
             raise ValueError("user id")

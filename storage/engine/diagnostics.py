@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at and found; `mend` says what to do about it, None that all is well."""
+    """One check and its result; `fix` says what the operator must do, None that nothing is wrong."""
 
     name: str
     found: str

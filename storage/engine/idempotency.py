@@ -12,7 +12,8 @@ from sqlalchemy import Text, bindparam, cast, func, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB, insert
 from sqlmodel import col
 
-from storage.engine.database import Transaction, compiled
+from storage.engine.database import Transaction
+from storage.engine.statements import compiled
 from storage.schema.errors import Conflict
 from storage.schema.system_tables import IdempotencyKey
 

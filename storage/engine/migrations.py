@@ -13,8 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy.exc import DBAPIError
 
 from storage.engine import sql_objects
-from storage.engine.database import Database, Statement
+from storage.engine.database import Database
 from storage.engine.retry import NO_SCHEMA, Unprepared
+from storage.engine.statements import Statement
 from storage.schema.errors import NotAllowed, StorageError
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ async def check(database: Database) -> None:
     """Look at the schema as a request would.
 
     Raises:
-        Unprepared: requests cannot work with it; `mend` says why.
+        Unprepared: requests cannot work with it; `fix` says what to do.
         Unavailable: the database cannot be reached.
     """
     try:

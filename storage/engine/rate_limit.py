@@ -6,7 +6,8 @@ from functools import lru_cache
 
 from sqlalchemy import func, select
 
-from storage.engine.database import Database, literally
+from storage.engine.database import Database
+from storage.engine.statements import literally
 from storage.schema.errors import Unavailable
 
 

@@ -5,8 +5,9 @@ import logging
 
 from sqlalchemy import func, select
 
-from storage.engine.database import Database, compiled
+from storage.engine.database import Database
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.schema.errors import StorageError
 
 logger = logging.getLogger(__name__)

@@ -44,7 +44,7 @@ class Collision(Transient):
 
 
 class Unprepared(Unavailable):
-    """The database lacks what migrations make, or the login may not use it; `mend` tells the operator what to do."""
+    """The database lacks what migrations make, or the login may not use it; `fix` tells the operator what to do."""
 
     def __init__(self, fix: str) -> None:
         super().__init__("The database of this server is not set up: its operator must look into the log.", 30)

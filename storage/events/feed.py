@@ -1,34 +1,34 @@
-"""What changed, and for whom: one LISTEN connection a process, and everybody here who waits for news.
+"""Delivers changes to the readers of this process, through one LISTEN connection.
 
-PostgreSQL keeps no announcement for a listener that is away. After any gap everybody is therefore told to look again,
-and a change is handed out only to who may see it at that moment.
+PostgreSQL keeps no announcement for a listener that is away. After any gap every reader therefore gets a Resync, and a
+change is delivered only to users who may see the task at that moment.
 """
 
 import asyncio
 import logging
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 from sqlalchemy import BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from storage.engine.database import Database, Statement, compiled
+from storage.engine.database import Database
 from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
+from storage.events.announcements import Addressed, Announcement, Move, Tasks, parse
+from storage.events.changes import Change, Paused, Resync, SubtaskChange, Watch
 from storage.events.listener import Listener
 
 logger = logging.getLogger(__name__)
 
 BATCH_SECONDS = 0.015
+"""How long announcements are collected, so that one query finds the audience of all of them."""
 MAX_HEARD = 1000
-MAX_WAITING = 256
+"""Announcements in one batch; with more, every reader gets a Resync."""
 MAX_TOGETHER = 100
-"""More changes at once than this are no news for one reader, but a reason to look again."""
+"""Changes for one reader in one batch; with more, it gets a Resync instead."""
 
-EventType = Literal["task_created", "task_updated", "task_deleted", "task_completed"]
 _audience = func.task_audience(bindparam("ids", type_=ARRAY(BigInteger))).table_valued("task_id", "user_id")
 _AUDIENCE = compiled(select(_audience))
 _moved = func.move_audience(
@@ -41,135 +41,12 @@ _PARENTS = compiled(select(_parents))
 _MOVED = compiled(select(_moved.table_valued("user_id")))
 
 
-@dataclass(frozen=True)
-class TaskChange:
-    """A task changed; `user_id` made the change, `timestamp` is ISO 8601 with an offset."""
-
-    event_type: EventType
-    task_id: int
-    user_id: str
-    timestamp: str
-
-
-@dataclass(frozen=True)
-class SubtaskChange:
-    """A task below this one changed, came or went. For subscribers only."""
-
-    task_id: int
-
-
-@dataclass(frozen=True)
-class ConversationChange:
-    """A conversation of the reader's changed."""
-
-    conversation_id: int
-
-
-@dataclass(frozen=True)
-class Resync:
-    """Anything may have changed: read again what is shown."""
-
-
-@dataclass(frozen=True)
-class Paused:
-    """Changes are not heard for now. A Resync follows once they are again."""
-
-
-_Id = Annotated[int, Field(ge=1, lt=2**63)]
-
-
-class _Tasks(BaseModel):
-    type: Literal["task_created", "task_updated", "task_deleted", "task_completed", "task_restored"]
-    by: str
-    at: str
-    ids: list[_Id]
-
-    def changes(self, audience: dict[int, frozenset[str]]) -> "list[_Addressed]":
-        event_type: EventType = "task_updated" if self.type == "task_restored" else self.type
-        return [
-            (TaskChange(event_type, task_id, self.by, self.at), audience.get(task_id, frozenset()))
-            for task_id in self.ids
-        ]
-
-
-class _Access(BaseModel):
-    type: Literal["access"]
-    users: list[str]
-
-    def changes(self, _: object) -> "list[_Addressed]":
-        return [(Resync(), frozenset(self.users))]
-
-
-class _Move(BaseModel):
-    """Tasks that left a team, entered one, or both; or that are gone with their owner."""
-
-    type: Literal["move"]
-    ids: list[_Id]
-    before: _Id | None
-    after: _Id | None
-
-    def changes(self, _: object) -> "list[_Addressed]":
-        return []
-
-
-class _Conversation(BaseModel):
-    type: Literal["conversation"]
-    id: int
-    users: list[str]
-
-    def changes(self, _: object) -> "list[_Addressed]":
-        return [(ConversationChange(self.id), frozenset(self.users))]
-
-
-Change = TaskChange | SubtaskChange | ConversationChange | Resync
-_Addressed = tuple[Change, frozenset[str]]
-_Announcement = _Tasks | _Access | _Move | _Conversation
-_ANNOUNCEMENT: TypeAdapter[_Announcement] = TypeAdapter(Annotated[_Announcement, Field(discriminator="type")])
 Subscriber = Callable[[Change, frozenset[str] | None], None]
 """Takes a change and the users who may know of it; None means everybody."""
 
 
-class TooSlow(Exception):
-    """A reader takes its changes more slowly than they come."""
-
-
-class Watch:
-    """The changes for one user, oldest first: `async for change in watch`. Raises TooSlow."""
-
-    def __init__(self) -> None:
-        self._waiting: deque[Change | Paused] = deque()
-        self._news = asyncio.Event()
-        self._overrun = asyncio.Event()
-
-    def __aiter__(self) -> "Watch":
-        return self
-
-    async def __anext__(self) -> Change | Paused:
-        while not self._waiting and not self._overrun.is_set():
-            self._news.clear()
-            await self._news.wait()
-        if self._overrun.is_set():
-            raise TooSlow
-        return self._waiting.popleft()
-
-    async def overrun(self) -> None:
-        """Wait until the reader is too slow, whatever it is busy with, and raise TooSlow."""
-        await self._overrun.wait()
-        raise TooSlow
-
-    def put(self, change: Change | Paused) -> None:
-        """Add a change; called by the feed."""
-        if isinstance(change, Resync) and self._waiting and self._waiting[-1] == change:
-            return
-        if len(self._waiting) >= MAX_WAITING:
-            self._overrun.set()
-        else:
-            self._waiting.append(change)
-        self._news.set()
-
-
 class Feed:
-    """Hears PostgreSQL's announcements and hands them out. Open with `listen`."""
+    """Receives PostgreSQL's announcements and delivers them. Open with `listen`."""
 
     def __init__(self, database: Database, url: str) -> None:
         self._database = database
@@ -195,20 +72,20 @@ class Feed:
             self._watches[user_id].discard(watch)
             if not self._watches[user_id]:
                 del self._watches[user_id]
-            self._rest()
+            self._stop_if_unused()
 
     def subscribe(self, subscriber: Subscriber) -> Callable[[], None]:
-        """Call `subscriber` with every change and its audience. What comes back ends that."""
+        """Call `subscriber` with every change and its audience. Returns a function that ends the subscription."""
         self._subscribers.add(subscriber)
         self._wanted.set()
 
         def unsubscribe() -> None:
             self._subscribers.discard(subscriber)
-            self._rest()
+            self._stop_if_unused()
 
         return unsubscribe
 
-    def _rest(self) -> None:
+    def _stop_if_unused(self) -> None:
         if not self._watches and not self._subscribers:
             self._wanted.clear()
 
@@ -218,7 +95,7 @@ class Feed:
             self._news.set()
 
     async def deliver(self) -> None:
-        """Hand out what is heard, for ever, a few milliseconds' worth at a time."""
+        """Deliver announcements forever, in batches of BATCH_SECONDS."""
         while True:
             await self._news.wait()
             await asyncio.sleep(BATCH_SECONDS)
@@ -228,17 +105,17 @@ class Feed:
                 self._resync()
                 continue
             try:
-                await self._tell([said for text in heard if (said := _parse(text))])
+                await self._deliver([announcement for text in heard if (announcement := parse(text))])
             except Exception:
-                # Who may see these changes cannot be known now.
-                logger.warning("changes could not be handed out")
+                # Without the audience nobody may get these changes. A Resync makes readers ask for themselves.
+                logger.warning("changes could not be delivered")
                 self._resync()
 
-    async def _tell(self, announcements: list[_Announcement]) -> None:
-        ids = {task_id for said in announcements if isinstance(said, _Tasks) for task_id in said.ids}
+    async def _deliver(self, announcements: list[Announcement]) -> None:
+        ids = {task_id for one in announcements if isinstance(one, Tasks) for task_id in one.ids}
         audience = await _find_audience(self._database, _AUDIENCE, ids)
-        changes = [addressed for said in announcements for addressed in said.changes(audience)]
-        if moves := [said for said in announcements if isinstance(said, _Move)]:
+        changes = [addressed for one in announcements for addressed in one.changes(audience)]
+        if moves := [one for one in announcements if isinstance(one, Move)]:
             changes.append((Resync(), await _find_moved(self._database, moves)))
         if self._subscribers:
             above = await _find_audience(self._database, _PARENTS, ids)
@@ -247,7 +124,7 @@ class Feed:
                     subscriber(change, users)
         self._queue(changes)
 
-    def _queue(self, changes: list[_Addressed]) -> None:
+    def _queue(self, changes: list[Addressed]) -> None:
         mine: defaultdict[str, list[Change]] = defaultdict(list)
         for change, users in changes:
             for user_id in users & self._watches.keys():
@@ -280,8 +157,8 @@ class Feed:
 async def listen(database: Database, url: str) -> AsyncGenerator[Feed]:
     """A feed that listens at `url`, which must lead to PostgreSQL directly.
 
-    A database that is away is no reason not to start: `feed.listener.state` tells, and everybody gets a Resync once
-    it is back.
+    It starts without a database as well: `feed.listener.state` shows that, and every reader gets a Resync once the
+    database is back.
     """
     feed = Feed(database, url)
     tasks = [asyncio.create_task(feed.listener.run()), asyncio.create_task(feed.deliver())]
@@ -306,8 +183,8 @@ async def _find_audience(database: Database, statement: Statement, ids: set[int]
 
 
 @retry_transient
-async def _find_moved(database: Database, moves: list[_Move]) -> frozenset[str]:
-    """Who sees a task no more since it moved, or sees it only now."""
+async def _find_moved(database: Database, moves: list[Move]) -> frozenset[str]:
+    """Users who lost sight of a task when it moved, or gained it."""
     ids: defaultdict[tuple[int | None, int | None], set[int]] = defaultdict(set)
     for move in moves:
         ids[move.before, move.after] |= set(move.ids)
@@ -317,11 +194,3 @@ async def _find_moved(database: Database, moves: list[_Move]) -> frozenset[str]:
             rows = await transaction.fetch_all(_MOVED, ids=sorted(moved), before=before, after=after)
             users |= {row["user_id"] for row in rows}
     return frozenset(users)
-
-
-def _parse(text: str) -> _Announcement | None:
-    """An announcement of ours; anybody who may connect to the database may announce something else."""
-    try:
-        return _ANNOUNCEMENT.validate_json(text)
-    except ValidationError:
-        return None

@@ -12,8 +12,8 @@ from uuid import uuid4
 import asyncpg
 from sqlalchemy import Text, bindparam, func, select
 
-from storage.engine.database import compiled
 from storage.engine.dsn import cleaned
+from storage.engine.statements import compiled
 
 logger = logging.getLogger(__name__)
 

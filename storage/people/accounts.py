@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import asyncpg
 from sqlalchemy import column, select, table
 
-from storage.engine.database import compiled
+from storage.engine.statements import compiled
 
 _user = table("user", column("id"), column("email"), column("createdAt"), schema="auth")
 _ALL = compiled(select(_user.c.id, _user.c.email).order_by(_user.c.createdAt, _user.c.id))

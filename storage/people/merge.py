@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import array, insert
 from sqlalchemy.sql.expression import UpdateBase
 from sqlmodel import SQLModel, col
 
-from storage.engine.database import compiled
+from storage.engine.statements import compiled
 from storage.schema.system_tables import CachedStatistic, TaskEvent
 from storage.schema.tables import Conversation, Task, TaskShare, User
 

@@ -1,14 +1,16 @@
-"""Verbs on teams and their members. Who may do what: design of roles in docs/data-model.md."""
+"""Verbs on teams and their members. docs/data-model.md, "Permissions", has what each role may do."""
 
-from collections.abc import Awaitable
+from collections.abc import Generator
+from contextlib import contextmanager
 
 import asyncpg
 from sqlalchemy import BigInteger, Text, bindparam, cast, delete, false, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.people import users
 from storage.schema import token_budget
 from storage.schema.errors import Conflict, NotAllowed, NotFound
@@ -111,7 +113,8 @@ async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "
         if mine != "owner" and "owner" in (role, present):
             raise NotAllowed(f"Only an owner of team {team_id} may make or unmake its owners.")
         if present != role:
-            await _keep_owner(transaction.run(_ADD, team_id=team_id, user_id=user_id, role=role), team_id)
+            with _explaining_last_owner(team_id):
+                await transaction.run(_ADD, team_id=team_id, user_id=user_id, role=role)
         return await _read(transaction, team_id)
 
 
@@ -136,7 +139,8 @@ async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
         if user_id != scope.user_id and mine != "owner" and present == "owner":
             raise NotAllowed(f"Only an owner of team {team_id} may remove its owners.")
         before = await _read(transaction, team_id)
-        await _keep_owner(transaction.run(_REMOVE, team_id=team_id, user_id=user_id), team_id)
+        with _explaining_last_owner(team_id):
+            await transaction.run(_REMOVE, team_id=team_id, user_id=user_id)
         return before.model_copy(update={"members": [m for m in before.members if m.user_id != user_id]})
 
 
@@ -147,9 +151,11 @@ async def _my_role(transaction: Transaction, team_id: int) -> str:
     return role
 
 
-async def _keep_owner(change: Awaitable[None], team_id: int) -> None:
+@contextmanager
+def _explaining_last_owner(team_id: int) -> Generator[None]:
+    """Turn the refusal of the trigger keep_team_owner into a Conflict."""
     try:
-        await change
+        yield
     except asyncpg.CheckViolationError as error:
         raise Conflict(
             f"Team {team_id} needs an owner: make somebody else one first (add_team_member with role owner)."

@@ -8,8 +8,9 @@ from sqlalchemy import BigInteger, Text, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import col
 
-from storage.engine.database import Database, Row, Scope, Transaction, compiled
+from storage.engine.database import Database, Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.people.timezones import find_timezone, spellings
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.tables import TaskShare, TeamMember, User
@@ -32,7 +33,7 @@ _ROLE = compiled(
         col(TeamMember.user_id) == bindparam("user_id", type_=Text),
     )
 )
-_SHARED_WITH = compiled(
+_PERMISSION = compiled(
     select(col(TaskShare.permission)).where(
         col(TaskShare.task_id) == bindparam("task_id", type_=BigInteger),
         col(TaskShare.shared_with_user_id) == bindparam("user_id", type_=Text),
@@ -158,6 +159,11 @@ async def role_in(transaction: Transaction, team_id: int, user_id: str) -> str |
     return await transaction.fetch_value(_ROLE, team_id=team_id, user_id=user_id)
 
 
+async def permission_of(transaction: Transaction, task_id: int, user_id: str) -> str | None:
+    """The permission, `view` or `edit`, with which a task is shared with a user, as far as the caller may know it."""
+    return await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
+
+
 async def check_may_write_in(transaction: Transaction, team_id: int) -> None:
     """Refuse a team that the caller is not in, or only views.
 
@@ -188,8 +194,7 @@ async def assignable(transaction: Transaction, person: str, team_id: int | None,
         return user_id
     if team_id is not None and await role_in(transaction, team_id, user_id) is not None:
         return user_id
-    shared = task is not None and await transaction.fetch_value(_SHARED_WITH, task_id=task["id"], user_id=user_id)
-    if shared:
+    if task is not None and await permission_of(transaction, task["id"], user_id) is not None:
         return user_id
     if task is None:
         raise InvalidInput(

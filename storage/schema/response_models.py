@@ -4,7 +4,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from storage.schema.request_models import Access, MessageRole, Permission, Priority, Status, TeamRole
+from storage.schema.request_models import Access, Permission, Priority, Status, TeamRole
 
 
 class ResponseModel(BaseModel):
@@ -195,75 +195,6 @@ class TeamList(ResponseModel):
 
     teams: list[ListedTeam]
     more_teams: int | None = None
-
-
-class MessageView(ResponseModel):
-    """A kept message; `sequence` counts from 1 in its conversation."""
-
-    sequence: int
-    role: MessageRole
-    content: str
-    tool_calls: list[dict[str, Any]] | None = None
-    tool_call_id: str | None = None
-    model: str | None = None
-    created_at: str
-
-
-class ConversationView(ResponseModel):
-    """A conversation without its messages."""
-
-    id: int
-    title: str | None = None
-    message_count: int
-    created_at: str
-    updated_at: str
-
-
-class MessagesAppended(ResponseModel):
-    """Where appended messages stand in their conversation."""
-
-    conversation_id: int
-    first_sequence: int
-    last_sequence: int
-
-
-class ConversationList(ResponseModel):
-    """A page of conversations, the one updated last first. `total_count` counts the whole list."""
-
-    conversations: list[ConversationView]
-    total_count: int
-    next_cursor: str | None = None
-
-
-class ConversationPage(ResponseModel):
-    """A part of a conversation, oldest message first. `has_more` says that older ones are left."""
-
-    conversation: ConversationView
-    messages: list[MessageView]
-    has_more: bool
-
-
-class MessageMatch(ResponseModel):
-    """A message that was found, and the words around the first match."""
-
-    conversation_id: int
-    sequence: int
-    role: MessageRole
-    snippet: str
-
-
-class MessageMatches(ResponseModel):
-    """A page of matches, newest message first."""
-
-    matches: list[MessageMatch]
-    next_cursor: str | None = None
-
-
-class ConversationDeleted(ResponseModel):
-    """What is left of a conversation."""
-
-    conversation_id: int
-    deleted: bool
 
 
 class DayCount(ResponseModel):

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from storage.conversations import conversations
 from storage.engine.database import Scope
 from storage.engine.retry import retry_transient
+from storage.schema.conversation_models import ConversationView
 from storage.schema.request_models import TaskFilter
-from storage.schema.response_models import ConversationView, TaskBrief, TaskView
+from storage.schema.response_models import TaskBrief, TaskView
 from storage.tasks import listing
 
 _TERM = re.compile(r'-?"[^"]*\w[^"]*"|[^\s"]*\w[^\s"]*')

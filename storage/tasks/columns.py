@@ -8,7 +8,8 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from storage.engine.database import Row, Statement, Transaction, compiled
+from storage.engine.database import Row, Transaction
+from storage.engine.statements import Statement, compiled
 from storage.people import users
 from storage.schema.errors import InvalidInput, NotFound
 from storage.schema.request_models import TaskFields

@@ -6,8 +6,9 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.schema.errors import NeedsConsent, NotAllowed, NotFound
 from storage.schema.response_models import TaskDeleted, TaskRestored, TasksDeleted
 from storage.schema.tables import Task

@@ -8,8 +8,9 @@ from sqlalchemy import BigInteger, Boolean, bindparam, func, literal_column, or_
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.schema.response_models import HistoryEntry, TaskDetail
 from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task

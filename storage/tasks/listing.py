@@ -24,8 +24,9 @@ from sqlalchemy import (
 from sqlmodel import col
 
 from storage.engine import pagination
-from storage.engine.database import Row, Scope, Statement, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
 from storage.people import users
 from storage.schema import token_budget
 from storage.schema.request_models import ListedScope, ListedStatus, Moment, Sort, TaskFilter

@@ -4,7 +4,8 @@ from sqlalchemy import DateTime, Text, and_, bindparam, func, select
 from sqlalchemy.orm import aliased
 from sqlmodel import col
 
-from storage.engine.database import Row, Transaction, compiled
+from storage.engine.database import Row, Transaction
+from storage.engine.statements import compiled
 from storage.people import users
 from storage.schema.response_models import NextOccurrence, TaskBrief
 from storage.schema.system_tables import TaskEvent

@@ -4,8 +4,9 @@ from sqlalchemy import BigInteger, Boolean, Text, bindparam, delete, func, selec
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.people import users
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.request_models import Permission

@@ -27,8 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope, Statement, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
 from storage.people import users
 from storage.schema.errors import InvalidInput
 from storage.schema.response_models import DayCount, Overview, Totals

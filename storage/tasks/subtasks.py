@@ -6,7 +6,8 @@ from sqlalchemy import CTE, BigInteger, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
-from storage.engine.database import Transaction, compiled
+from storage.engine.database import Transaction
+from storage.engine.statements import compiled
 from storage.schema import token_budget
 from storage.schema.response_models import Subtask
 from storage.schema.tables import Task

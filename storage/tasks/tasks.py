@@ -7,8 +7,9 @@ from sqlalchemy import func, update
 from sqlmodel import col
 
 from storage.engine import idempotency
-from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.people import users
 from storage.schema.errors import Conflict, InvalidInput, NotAllowed, StorageError
 from storage.schema.request_models import NewTask, TaskFields

@@ -11,13 +11,14 @@ from sqlalchemy import BigInteger, Integer, Text, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope, Transaction, compiled
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.people import users
 from storage.schema import token_budget
 from storage.schema.errors import Conflict, NotAllowed, NotFound, StorageError
 from storage.schema.response_models import Reverted, Undone
-from storage.schema.tables import Task, TaskShare
+from storage.schema.tables import Task
 from storage.tasks import columns, deletion, due_dates, sharing
 from storage.tasks.history import CLIPPED, clip, forget_hidden_parents, without_completion
 
@@ -36,12 +37,6 @@ _UNDOING = compiled(select(func.set_config("app.undoes", bindparam("undone", typ
 _STATES = compiled(
     select(col(Task.id), col(Task.title), col(Task.deleted_at).is_not(None).label("deleted")).where(
         col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
-    )
-)
-_PERMISSION = compiled(
-    select(col(TaskShare.permission)).where(
-        col(TaskShare.task_id) == bindparam("task_id", type_=BigInteger),
-        col(TaskShare.shared_with_user_id) == bindparam("user_id", type_=Text),
     )
 )
 
@@ -188,7 +183,7 @@ async def _revert_share(transaction: Transaction, event: Row) -> None:
     row = await columns.find_one(transaction, task_id)
     if row["access"] != "owner":
         raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it.")
-    present = await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
+    present = await users.permission_of(transaction, task_id, user_id)
     if present != after:
         raise _changed(task_id, f"the share of {user_id} is {present or 'gone'} now, not {after or 'gone'}")
     if before is None:

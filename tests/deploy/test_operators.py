@@ -13,8 +13,9 @@ import asyncpg
 import pytest
 from sqlalchemy import func, select
 
-from storage.engine.database import Scope, compiled
+from storage.engine.database import Scope
 from storage.engine.retry import retry_transient
+from storage.engine.statements import compiled
 from storage.schema.errors import Unavailable
 from tests.conftest import Cluster, Person
 from tests.support.postgres import Connection, debian

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import ClauseElement, Label, delete, func, insert, literal, select, true
 from sqlmodel import col
 
-from storage.engine.database import compiled
+from storage.engine.statements import compiled
 from storage.schema.tables import Task, Team
 
 ID = select(literal(1).label("id"))

@@ -1,0 +1,52 @@
+"""SQLAlchemy expressions compiled once, for asyncpg to run (docs/research.md, "Compiled statements")."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql import asyncpg as asyncpg_dialect
+from sqlalchemy.sql import visitors
+from sqlalchemy.sql.expression import SelectBase, UpdateBase
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
+
+_DIALECT = asyncpg_dialect.dialect()
+
+
+@dataclass(frozen=True)
+class Statement:
+    """SQL with numbered parameters, and where each named value goes."""
+
+    sql: str
+    names: tuple[str, ...]
+    defaults: dict[str, Any]
+
+    def arguments(self, values: dict[str, Any]) -> list[Any]:
+        """The values in the order of the SQL's parameters."""
+        return [values[name] if name in values else self.defaults[name] for name in self.names]
+
+
+def literally(expression: ClauseElement) -> str:
+    """SQL with its values written out; for values of our own only."""
+    return str(expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
+
+
+def compiled(expression: ClauseElement) -> Statement:
+    """Compile an expression for asyncpg. Values are given by the names of its bindparams at each run.
+
+    Raises:
+        ValueError: it, or a query inside it, has two result columns with the same name.
+    """
+    for query in visitors.iterate(expression):
+        if isinstance(query, SelectBase | UpdateBase):
+            _check_column_names(query)
+    result: SQLCompiler = expression.compile(dialect=_DIALECT)  # pyright: ignore[reportAssignmentType]
+    return Statement(str(result), tuple(result.positiontup or ()), dict(result.params))
+
+
+def _check_column_names(query: SelectBase | UpdateBase) -> None:
+    """SQLAlchemy renames the second of two columns with one name, so whoever reads it by its name gets the first."""
+    names = [name for column in query.exported_columns if (name := getattr(column, "name", None))]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise ValueError(f"result columns with the same name: {', '.join(repeated)}; give each its own label")
