@@ -17,7 +17,7 @@ NOT_POOLED = addresses doctor embedded operators soak \
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))
 
-.PHONY: install run test mutants lint lock format bench soak clean system
+.PHONY: install run check test mutants lint lock format bench soak clean system
 
 install: .venv/installed dashboard/node_modules/installed
 
@@ -58,9 +58,17 @@ run: install dashboard/.next/built
 system:
 	@sh deploy/system-packages.sh
 
+# Test files run side by side; each worker starts its own PostgreSQL.
+PYTEST = $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile
+
+# The inner loop: lint, types, and every test that needs no browser, no second PostgreSQL and no long process.
+check: lint
+	TASKDECK_TEST_EXAMPLES=8 $(PYTEST) -m "not long and not embedded"
+	$(NPM) test --silent
+
 test: install system dashboard/.next/built tests/node/node_modules/installed tests/clients/.venv/installed lint
-	$(BIN)/pytest
-	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(BIN)/pytest -m "not embedded" $(POOLED_PATHS)
+	$(PYTEST)
+	TASKDECK_TEST_POOLER=1 TASKDECK_TEST_EXAMPLES=8 $(PYTEST) -m "not embedded" $(POOLED_PATHS)
 	$(NPM) test --silent
 
 # How much the tests notice: SEED and COUNT choose the sample. An hour or so; Ctrl-C and again goes on.

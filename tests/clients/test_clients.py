@@ -14,6 +14,8 @@ from tests.clients.families import FAMILIES, Browse, ClientProcess
 from tests.conftest import Cluster, RequestUrl
 from tests.support.browser import Taskdeck, Visitor, opening_windows, running_taskdeck
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 

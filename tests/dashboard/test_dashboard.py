@@ -17,6 +17,8 @@ from tests.conftest import Cluster, RequestUrl
 from tests.support.backdating import backdating
 from tests.support.processes import Server, serving, structured
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 Serve = Callable[[], AbstractAsyncContextManager[Server]]

@@ -23,10 +23,7 @@ from tests.dashboard.test_oauth import Memory, connecting
 from tests.support.browser import PASSWORD, Callback, Taskdeck, Visit, agent
 from tests.support.processes import CommandResult, environment, run, serving, structured, run_in_process
 
-pytestmark = [
-    pytest.mark.embedded,
-    pytest.mark.skipif(not dashboard_process.SERVER.exists(), reason="the dashboard is not built: make run"),
-]
+pytestmark = [pytest.mark.embedded, pytest.mark.skipif(not dashboard_process.SERVER.exists(), reason='the dashboard is not built: make run'), pytest.mark.long]
 pytest_plugins = ("tests.support.browser",)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 

@@ -20,6 +20,8 @@ from pydantic import AnyUrl
 from tests.support.browser import SCOPES, Callback, Taskdeck, Visit, Visitor, agent, register, request_to
 from tests.support.processes import structured
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 

@@ -11,6 +11,8 @@ import pytest
 from tests.support.browser import Taskdeck
 from tests.support.oauth_account import OAuthAccount
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 

@@ -1,5 +1,6 @@
 """Personal access tokens: created on a page, shown once, limited to their scopes, and invalid after revocation."""
 
+import pytest
 import secrets
 
 import httpx2
@@ -9,6 +10,8 @@ from mcp_server.app import open_app
 from mcp_server.settings import Settings
 from tests.support.browser import Taskdeck, Visit, agent
 from tests.support.processes import structured
+
+pytestmark = pytest.mark.long
 
 pytest_plugins = ("tests.support.browser",)
 

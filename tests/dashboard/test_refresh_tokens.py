@@ -10,6 +10,8 @@ import pytest
 from tests.support.browser import Taskdeck
 from tests.support.oauth_account import OAuthAccount
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 FULL = {"mcp:read", "mcp:write", "offline_access"}

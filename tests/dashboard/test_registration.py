@@ -10,6 +10,8 @@ import pytest
 
 from tests.support.browser import Taskdeck
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 BODIES = json.loads(Path(__file__).with_name("registrations.json").read_text("utf-8"))

@@ -12,6 +12,8 @@ from storage.engine.database import Database
 from tests.support.browser import PHONE, Callback, Taskdeck, Visit, Visitor, agent, register, request_to
 from tests.support.processes import structured
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 DESK = ViewportSize(width=1280, height=920)

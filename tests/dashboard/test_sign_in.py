@@ -19,6 +19,8 @@ from tests.support.browser import Taskdeck, Visit
 from tests.conftest import Cluster, RequestUrl
 from tests.support.running_server import DatabaseProxy
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 

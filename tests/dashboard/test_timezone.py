@@ -1,5 +1,6 @@
 """Time zones in the browser: the default at sign-up, the settings page, and due dates on the dashboard."""
 
+import pytest
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -7,6 +8,8 @@ from playwright.async_api import expect
 
 from tests.support.browser import PASSWORD, Visit, Visitor, agent
 from tests.support.processes import structured
+
+pytestmark = pytest.mark.long
 
 pytest_plugins = ("tests.support.browser",)
 

@@ -1,5 +1,6 @@
 """The requests of an open dashboard, and its status when the server refuses."""
 
+import pytest
 import base64
 import hashlib
 import json
@@ -12,6 +13,8 @@ from playwright.async_api import Page, expect
 from tests.conftest import Cluster
 from tests.support.browser import Visit, Visitor
 from tests.support.processes import structured
+
+pytestmark = pytest.mark.long
 
 pytest_plugins = ("tests.support.browser",)
 

@@ -21,6 +21,8 @@ from mcp_server.settings import Settings
 from tests.conftest import Person
 from tests.support.running_server import RunningServer, running_server
 
+pytestmark = pytest.mark.long
+
 EXAMPLE = Path(__file__).parents[2] / "examples/chat.py"
 
 

@@ -37,6 +37,8 @@ from tests.support.processes import (
     until,
 )
 
+pytestmark = pytest.mark.long
+
 needs_dashboard = pytest.mark.skipif(
     not dashboard_process.SERVER.exists(), reason="the dashboard is not built: make run"
 )

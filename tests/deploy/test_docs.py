@@ -26,6 +26,7 @@ async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Ser
         yield running
 
 
+@pytest.mark.long
 @pytest.mark.embedded
 @pytest.mark.parametrize(("language", "text"), EXAMPLES, ids=[text.split("\n")[0] for _, text in EXAMPLES])
 def test_example_runs_as_written(server: Server, language: str, text: str, tmp_path: Path) -> None:

@@ -3,9 +3,12 @@
 from pathlib import Path
 
 import asyncpg
+import pytest
 
 from tests.conftest import Cluster
 from tests.support.processes import run
+
+pytestmark = pytest.mark.long
 
 
 async def test_doctor_names_a_changed_function_and_migrate_restores_it(cluster: Cluster, tmp_path: Path) -> None:

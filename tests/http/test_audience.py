@@ -22,6 +22,8 @@ from storage.tasks import sharing, tasks
 from tests.conftest import Person, introduce
 from tests.support.running_server import Listener, RunningServer, running_server
 
+pytestmark = pytest.mark.long
+
 CREWS = 3
 CHANGES = 12
 """Tasks changed at once after each change of visibility; more than 100 would cause a resync."""

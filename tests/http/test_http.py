@@ -13,6 +13,8 @@ from mcp.types import Implementation
 
 from tests.support.processes import Server, serving, structured
 
+pytestmark = pytest.mark.long
+
 Body = bytes | dict[str, Any] | list[Any] | None
 CALL: dict[str, Any] = {
     "jsonrpc": "2.0",

@@ -130,6 +130,7 @@ async def used(cluster: Cluster, person: Person) -> list[int]:
     return [row["used"] for row in rows]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("together", [1, 20])
 async def test_two_processes_admit_exactly_the_limit_per_minute(
     alice: Person, cluster: Cluster, database_url: str, direct_url: str, tmp_path: Path, together: int

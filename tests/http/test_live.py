@@ -349,6 +349,7 @@ async def test_listener_gap_sends_paused_then_resync(
             assert (await first.next_event())["event_type"] == "task_completed"
 
 
+@pytest.mark.long
 async def test_listener_behind_a_pooler_is_detected(direct_url: str) -> None:
     async with (
         pooled(direct_url) as through,

@@ -20,6 +20,7 @@ from tests.support.token_factory import (
 )
 
 
+@pytest.mark.long
 def test_concurrent_processes_create_one_key(tmp_path: Path):
     folder = tmp_path / "new" / "data dir"
     code = (

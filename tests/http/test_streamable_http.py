@@ -56,6 +56,7 @@ async def test_missing_token_is_reported_before_a_wrong_method(server: RunningSe
     assert 'resource_metadata="' in answer.headers["www-authenticate"]
 
 
+@pytest.mark.long
 async def test_get_leaves_no_error_at_shutdown(tmp_path: Path, database_url: str, direct_url: str) -> None:
     known = {"DATABASE_URL": database_url, "DATABASE_URL_UNPOOLED": direct_url}
     async with serving(tmp_path / "data", TASKDECK_LOG_LEVEL="INFO", **known) as server:

@@ -22,6 +22,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tests.support.processes import Server, postgres_processes, serving, structured
 
+pytestmark = pytest.mark.long
+
 CANARY = "xanadu-canary"
 """Part of every text and token of the user here."""
 

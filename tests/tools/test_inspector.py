@@ -8,6 +8,8 @@ import pytest
 
 from tests.support.processes import TASKDECK, CommandResult, Server, run_node, serving
 
+pytestmark = pytest.mark.long
+
 ERAS = ("legacy", "modern")
 
 

@@ -39,6 +39,8 @@ from storage.engine.database import Database
 from tests.conftest import Person
 from tests.support.running_server import personal_token, running_server
 
+pytestmark = pytest.mark.long
+
 SECONDS = 2.0
 """The deadline for an update on any replica."""
 

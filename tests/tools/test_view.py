@@ -16,6 +16,8 @@ from mcp_server.cli.dashboard_process import find_node
 from tests.conftest import Cluster, Person
 from tests.support.backdating import backdating, live_three_days, trend_of, zone_of
 
+pytestmark = pytest.mark.long
+
 NODE = Path(__file__).parents[1] / "node"
 AXE = Path(__file__).parents[2] / "dashboard/node_modules/axe-core/axe.min.js"
 CHAT = """<!doctype html>
