@@ -7,7 +7,8 @@ import asyncpg
 import pytest
 
 from storage.engine.database import Database, Row
-from storage.events.feed import ConversationChange, Resync, TaskChange, Watch, listen
+from storage.events.changes import ConversationChange, Resync, TaskChange, Watch
+from storage.events.feed import listen
 from tests.conftest import Cluster, Person
 
 LARGEST = 2**63 - 1
