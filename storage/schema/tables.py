@@ -173,7 +173,10 @@ class Task(TableModel, table=True):
     search: str | None = Stored(
         sa_column=Column(
             TSVECTOR,
-            Computed("to_tsvector('simple'::regconfig, ((title || ' '::text) || COALESCE(description, ''::text)))"),
+            Computed(
+                "to_tsvector('simple'::regconfig, ((title || ' '::text) || COALESCE(description, ''::text)))",
+                persisted=True,
+            ),
         ),
     )
 
@@ -238,6 +241,6 @@ class Message(TableModel, table=True):
     model: str | None = Stored(sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
     search: str | None = Stored(
-        sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)")),
+        sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)", persisted=True)),
     )
     tool_call_id: str | None = Stored(sa_type=Text)
