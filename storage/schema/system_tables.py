@@ -5,7 +5,6 @@ from datetime import datetime
 from sqlalchemy import (
     BigInteger,
     Column,
-    DateTime,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -102,9 +101,9 @@ class PersonalAccessToken(TableModel, table=True):
     token_hint: str = Stored(sa_type=Text)
     scopes: str = Stored(sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
-    expires_at: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
-    last_used_at: datetime | None = Stored(sa_column=moment(nullable=True))
-    revoked_at: datetime | None = Stored(sa_column=moment(nullable=True))
+    expires_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
 
 
 class RateLimit(TableModel, table=True):
@@ -116,6 +115,6 @@ class RateLimit(TableModel, table=True):
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     user_id: str = Stored(sa_type=Text, primary_key=True)
-    started: datetime = Stored(sa_column=Column(DateTime(timezone=True), nullable=False))
+    started: datetime
     used: int = Stored(sa_type=BigInteger)
     client: str = Stored(sa_column=Column(Text, primary_key=True, server_default=""))

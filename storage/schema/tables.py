@@ -32,18 +32,15 @@ from sqlmodel import SQLModel
 NAMING = {"pk": "%(table_name)s_pkey", "fk": "%(table_name)s_%(column_0_name)s_fkey"}
 SQLModel.metadata.naming_convention = NAMING
 
-NOW = func.now()
-
 
 def newest(column: str) -> UnaryExpression[Any]:
     """The column, for an index that begins with the newest."""
     return desc(column)  # pyright: ignore[reportUnknownVariableType]: the stubs leave a name's type open
 
 
-def moment(*, nullable: bool = False) -> "Column[datetime]":
-    """A point in time; now, unless there may be none."""
-    default = None if nullable else NOW
-    return Column(DateTime(timezone=True), nullable=nullable, server_default=default)
+def moment() -> "Column[datetime]":
+    """A point in time, now by default."""
+    return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 def user(column: str = "user_id", *, nullable: bool = False) -> "Column[str]":
@@ -162,14 +159,14 @@ class Task(TableModel, table=True):
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     priority: str = Stored(sa_column=Column(Text, nullable=False, server_default="medium"))
     due: str | None = Stored(sa_type=Text)
-    due_at: datetime | None = Stored(sa_column=moment(nullable=True))
+    due_at: datetime | None
     tags: list[str] = Stored(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
     recurrence: str | None = Stored(sa_type=Text)
     version: int = Stored(sa_column=Column(Integer, nullable=False, server_default="1"))
     created_at: datetime = Stored(sa_column=moment())
     updated_at: datetime = Stored(sa_column=moment())
-    completed_at: datetime | None = Stored(sa_column=moment(nullable=True))
-    deleted_at: datetime | None = Stored(sa_column=moment(nullable=True))
+    completed_at: datetime | None
+    deleted_at: datetime | None
     search: str | None = Stored(
         sa_column=Column(
             TSVECTOR,
