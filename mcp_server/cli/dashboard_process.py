@@ -99,7 +99,7 @@ class Dashboard:
 
     async def _answers(self) -> None:
         deadline = monotonic() + READY_SECONDS
-        async with httpx2.AsyncClient(trust_env=False, timeout=5) as client:
+        async with httpx2.AsyncClient(trust_env=False) as client:
             while monotonic() < deadline:
                 with suppress(httpx2.HTTPError):
                     if (await client.get(f"{self.url}/api/auth/jwks")).status_code == 200:
