@@ -1,4 +1,4 @@
-"""The composition root: everything is built here once, and passed down."""
+"""The composition root: builds every long-lived object once and passes it down."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -32,7 +32,7 @@ from mcp_server.identity.tokens import Verifier
 from mcp_server.protocol.server import build_mcp_server
 from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.settings import Settings
-from mcp_server.tools.registry import TOOLS, scope_needed
+from mcp_server.tools.registry import TOOLS, required_oauth_scope
 from storage.engine.database import Database
 from storage.engine.retention import purge_for_ever
 from storage.events.feed import Feed, listen
@@ -42,7 +42,7 @@ from storage.schema.errors import StorageError
 
 @dataclass(frozen=True)
 class Services:
-    """What every way in shares: the database, authentication, changes, and the MCP server."""
+    """What HTTP and stdio share: database, authentication, changes, and the MCP server."""
 
     database: Database
     verifier: Verifier
@@ -56,7 +56,7 @@ class Services:
 async def open_services(
     settings: Settings, database_url: str, dashboard_url: str | None = None, local: Caller | None = None
 ) -> AsyncGenerator[Services]:
-    """Open the database and build what HTTP and stdio share. `local` is the caller where there is no HTTP request."""
+    """Open the database and build the services. `local` is the caller of messages without an HTTP request."""
     async with Database.open(database_url) as database:
 
         async def find_personal_token(token_hash: str) -> Caller | None:
@@ -66,7 +66,7 @@ async def open_services(
                 email=holder.email,
                 name=holder.name,
                 timezone=None,
-                scopes=holder.scopes,
+                oauth_scopes=holder.scopes,
                 client=holder.token_name,
                 expires_at=holder.expires_at.timestamp(),
                 audience="mcp",
@@ -76,6 +76,7 @@ async def open_services(
 
         callers = Callers(database, settings.timezone)
         verifier = Verifier(settings, dashboard_url, find_personal_token)
+        # A pooler drops LISTEN silently (docs/research.md), so changes need a direct connection.
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
             subscriptions = Subscriptions(feed, verifier)
             server = build_mcp_server(settings, callers, local, subscriptions)
@@ -87,9 +88,9 @@ async def open_services(
 async def open_app(
     settings: Settings, database_url: str, dashboard_url: str | None = None, draining: asyncio.Event | None = None
 ) -> AsyncGenerator[ASGIApp]:
-    """The HTTP application, ready to be served. Its port must be known (`Settings.with_port`).
+    """Build the HTTP application. The port in `settings` must be known (`Settings.with_port`).
 
-    Once `draining` is set, /readyz says no, and subscriptions end.
+    Once `draining` is set, /readyz answers 503 and subscription streams end.
     """
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings, database_url, dashboard_url))
@@ -101,7 +102,7 @@ async def open_app(
             json_response=True,
             stateless=True,
             max_request_body_size=MAX_BODY_BYTES,
-            # HostGuard checks Host and Origin of every route, exactly; the SDK would only check its own.
+            # HostGuard checks Host and Origin on every route; the SDK would check only /mcp.
             security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
         )
         await stack.enter_async_context(manager.run())
@@ -121,36 +122,38 @@ async def open_app(
         paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
         yield _application(
             routes,
-            # A request meets these in this order.
+            # A request passes these from top to bottom. Metrics are outermost, so that rejected requests count too;
+            # addresses are limited before tokens are verified, which costs a signature check.
             Middleware(RequestMetrics, metrics, paths | {OPENAPI}, TOOLS),
             Middleware(HostGuard, settings, dashboard_url),
             Middleware(AllowOrigins, settings),
             Middleware(AddressRateLimit, frozenset(route.path for route in (*probes, *metadata))),
             Middleware(Authentication, services.verifier),
             Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
-            Middleware(McpRequests, settings, scope_needed),
+            Middleware(McpRequests, settings, required_oauth_scope),
         )
 
 
 async def _close_on_drain(subscriptions: Subscriptions, draining: asyncio.Event) -> None:
-    """End the streams when the server is asked to stop: it waits for requests in flight, and these have no end."""
+    """Close subscription streams on shutdown: uvicorn waits for open requests, and these never finish by themselves."""
     await draining.wait()
     await subscriptions.close()
 
 
 def _application(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
-    """One router behind one list of middleware. Every failure is answered in the form that the API documents."""
+    """One router behind one list of middleware. Every error has the form that the API documents."""
     application = Starlette(
         routes=routes,
         middleware=middleware,
         exception_handlers=dict.fromkeys((HTTPException, StorageError, Exception), explain),
     )
+    # Clients may follow a redirect without the token or the body.
     application.router.redirect_slashes = False
     application.router.default = _not_found
     return application
 
 
-async def _not_found(scope: Scope, receive: Receive, send: Send) -> None:
+async def _not_found(asgi_scope: Scope, receive: Receive, send: Send) -> None:
     """Answer 404, to WebSockets as well."""
-    answer = await explain(Request({**scope, "type": "http"}), HTTPException(404))
-    await answer(scope, receive, send)
+    answer = await explain(Request({**asgi_scope, "type": "http"}), HTTPException(404))
+    await answer(asgi_scope, receive, send)

@@ -23,7 +23,7 @@ class SettingsError(Exception):
 
 
 class Settings(BaseSettings):
-    """Everything that can be configured."""
+    """Everything that can be configured. The names are part of the public interface (docs/quickstart.md)."""
 
     model_config = SettingsConfigDict(env_prefix="TASKDECK_", env_ignore_empty=True, extra="ignore", frozen=True)
 
@@ -62,7 +62,7 @@ class Settings(BaseSettings):
         try:
             return value.expanduser().absolute()
         except RuntimeError as error:
-            raise ValueError(f"{value} is in the home of nobody") from error
+            raise ValueError(f"{value} is in the home directory of an unknown user") from error
 
     @field_validator("database_url", "database_url_unpooled")
     @classmethod
@@ -104,10 +104,11 @@ class Settings(BaseSettings):
     @field_validator("toolsets")
     @classmethod
     def _some(cls, value: tuple[Toolset, ...]) -> tuple[Toolset, ...]:
+        # An empty variable means the default, as for every other setting.
         return value or TOOLSETS
 
     @model_validator(mode="after")
-    def _together(self) -> "Settings":
+    def _check_combinations(self) -> "Settings":
         if self.database_url_unpooled and not self.database_url:
             raise ValueError("DATABASE_URL_UNPOOLED goes with DATABASE_URL: set both, or only DATABASE_URL")
         if bool(self.issuer) != bool(self.jwks_url):
@@ -138,26 +139,26 @@ class Settings(BaseSettings):
         return (self.public_url or f"http://{host}:{self.port}").rstrip("/")
 
     def with_port(self, port: int) -> "Settings":
-        """The same settings, once a free port was chosen for port 0."""
+        """A copy with the port that the kernel chose for port 0."""
         return self.model_copy(update={"port": port})
 
 
 def origin_of(url: str) -> str:
-    """Scheme, host and port as browsers write them (RFC 6454 section 6.2); empty if the address leads nowhere."""
+    """Scheme, host and port as browsers write them (RFC 6454 section 6.2); empty if this is not an HTTP address."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname or "", parts.port
     except ValueError:
         return ""
-    usual = {"http": 80, "https": 443}.get(parts.scheme)
-    if usual is None or port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
+    default_port = {"http": 80, "https": 443}.get(parts.scheme)
+    if default_port is None or port == 0 or not re.fullmatch(r"[a-z0-9._-]+|[0-9a-f:.]+", host):
         return ""
     name = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{name}" + ("" if port in (None, usual) else f":{port}")
+    return f"{parts.scheme}://{name}" + ("" if port in (None, default_port) else f":{port}")
 
 
 def _is_root(url: str) -> bool:
-    """Whether it is nothing but an origin, with or without a slash at the end."""
+    """Whether the address is only an origin, with or without a trailing slash."""
     return bool(origin_of(url)) and urlsplit(url).path in ("", "/") and not re.search(r"[?#@\s\\]", url)
 
 

@@ -175,7 +175,7 @@ class Person:
             email=self.email,
             name=self.user_id.title(),
             timezone=self.timezone,
-            scopes=self.scopes,
+            oauth_scopes=self.scopes,
             client="pytest",
             expires_at=4e9,
             audience="mcp",

@@ -1,7 +1,7 @@
 """The HTTP bridge for dashboards: numbers and lists to read, and the person's settings.
 
-docs/contracts/dashboard-api.yaml describes it. A route is one line over a storage verb. Who asks stands in
-`scope["caller"]`, where Authentication put it.
+docs/contracts/dashboard-api.yaml describes it. A route is one line over a storage verb. The caller is in
+`asgi_scope["caller"]`, where Authentication put it.
 """
 
 import re
@@ -30,7 +30,8 @@ HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
 
 
 def within(low: int, high: int) -> BeforeValidator:
-    """Digits only, and what is refused names both bounds."""
+    """Accept only digits within these bounds; the error names both."""
+    # Pydantic would also take " 7", "+7" and "7.0", which the contract does not document.
 
     def check(query: object) -> object:
         if isinstance(query, str) and not (re.fullmatch("[0-9]{1,19}", query) and low <= int(query) <= high):
@@ -135,7 +136,8 @@ _STATUS: dict[type[StorageError], tuple[int, str]] = {
 }
 
 
-def _check_said_once(request: Request) -> None:
+def _check_given_once(request: Request) -> None:
+    # FastAPI would silently use the last one.
     for name in request.query_params:
         if len(request.query_params.getlist(name)) > 1:
             raise InvalidInput(f"{name}: say it once")
@@ -143,7 +145,7 @@ def _check_said_once(request: Request) -> None:
 
 router = APIRouter(
     prefix="/api/dashboard",
-    dependencies=[Depends(_check_said_once)],
+    dependencies=[Depends(_check_given_once)],
     tags=["dashboard"],
     responses={status: {"model": Problem} | query for status, query in _PROBLEMS.items()},
 )
@@ -207,7 +209,7 @@ async def put_settings(request: Request, query: Annotated[NewSettings, Query()])
 def build_bridge(callers: Callers) -> FastAPI:
     """The application for the paths /api/dashboard/... and /api/openapi.json.
 
-    Expects a caller in `scope`; /api/openapi.json alone needs no caller.
+    Expects a caller in the ASGI scope, except for /api/openapi.json.
     """
     bridge = FastAPI(
         title="Taskdeck dashboard API",
@@ -222,13 +224,14 @@ def build_bridge(callers: Callers) -> FastAPI:
     bridge.state.callers = callers
     for error in (StorageError, RequestValidationError, HTTPException, Exception):
         bridge.add_exception_handler(error, explain)
-    plain = bridge.openapi
+    generate = bridge.openapi
 
     def describe() -> dict[str, Any]:
-        document = plain()
+        document = generate()
         bearer = {"type": "http", "scheme": "bearer", "description": "A token for the audience .../api with mcp:read"}
         document.setdefault("components", {})["securitySchemes"] = {"bearer": bearer}
         document["security"] = [{"bearer": []}]
+        # FastAPI documents its own form of errors, which `explain` replaces.
         for unused in ("HTTPValidationError", "ValidationError"):
             document["components"]["schemas"].pop(unused, None)
         return document
@@ -243,12 +246,15 @@ class HeadAsGet:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def __call__(self, scope: AsgiScope, receive: Receive, send: Send) -> None:
+    async def __call__(self, asgi_scope: AsgiScope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        await self._app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+        await self._app(
+            {**asgi_scope, "method": "GET"} if asgi_scope.get("method") == "HEAD" else asgi_scope, receive, send
+        )
 
 
 async def _scope(request: Request, *, reading: bool = True) -> Scope:
+    # `reading` saves the wait for a commit: a lost one matters to nobody.
     callers: Callers = request.app.state.callers
     return replace(await callers.scope(request.scope["caller"]), reading=reading)
 
@@ -258,13 +264,13 @@ def _answer(content: BaseModel) -> Response:
 
 
 async def explain(request: Request, error: Exception) -> Response:
-    """The answer to a request that failed, always in the same form."""
+    """The response to a failed request, in the one form that the contract documents."""
     headers = dict(HEADERS)
     match error:
         case RequestValidationError():
             found: dict[str, Any] = error.errors()[0]
-            told = str(found["msg"]).removeprefix("Value error, ")
-            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {told}"
+            reason = str(found["msg"]).removeprefix("Value error, ")
+            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {reason}"
         case HTTPException():
             status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
             if status == 405:
@@ -283,7 +289,8 @@ async def explain(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> str:
-    """Every method of an address (RFC 9110 section 10.2.1); Starlette names those of its first route."""
+    """Every method of an address (RFC 9110 section 10.2.1)."""
+    # Starlette's 405 names only the methods of the first matching route.
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     return ", ".join(
         m for route in routes if route.matches(request.scope)[0] is Match.PARTIAL for m in route.methods or ()

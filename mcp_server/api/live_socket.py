@@ -16,7 +16,7 @@ from mcp_server.http.rate_limit import Allowance
 from mcp_server.identity.access_tokens import InvalidToken
 from mcp_server.identity.callers import Caller
 from mcp_server.identity.jwks import KeysUnavailable
-from mcp_server.identity.local_issuer import SCOPES
+from mcp_server.identity.local_issuer import READ
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
 from storage.events.changes import Change, Paused, Resync, TaskChange, TooSlow, Watch
 from storage.events.feed import Feed
@@ -177,8 +177,8 @@ class _Session:
         # The verifier's leeway is for requests that arrive late. A socket would close as soon as it opened.
         if caller.expires_at <= time.time():
             raise _Close(UNAUTHORIZED, "The token has expired")
-        if SCOPES[0] not in caller.scopes:
-            raise _Close(FORBIDDEN, f"This takes a token with the scope {SCOPES[0]}")
+        if READ not in caller.oauth_scopes:
+            raise _Close(FORBIDDEN, f"This takes a token with the scope {READ}")
         self._token = token
         return caller
 

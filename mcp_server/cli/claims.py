@@ -1,4 +1,4 @@
-"""`taskdeck claim-local`: what was added on this machine without an account becomes an account's."""
+"""`taskdeck claim-local`: gives an account what was added on this machine without one."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from storage.people.merge import merge_users
 
 
 async def claim(settings: Settings, owner_url: str, user: str, sources: Sequence[str]) -> str:
-    """Make the account `user` (e-mail or id) the person at this machine, and say what became of the tasks.
+    """Make the account `user` (e-mail or id) the local owner, and return a summary for people.
 
-    It gets everything of the person at this machine until now, and of the users `sources`. Nothing is ever taken
-    from another account. Safe to repeat.
+    The account gets everything of the local owner until now, and of the users `sources`. Nothing is taken from another
+    account. Safe to repeat.
 
     Raises:
         SettingsError: there is no such account, or a source is an account.

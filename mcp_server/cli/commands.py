@@ -44,7 +44,7 @@ command = typer.Typer(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command; what is wrong with settings or database is one line on stderr and exit code 2."""
+    """Run the command. A problem with settings or the database is one line on stderr and exit code 2."""
     try:
         command(arguments)
     except (SettingsError, StorageError) as error:
@@ -75,7 +75,7 @@ def _run(work: Awaitable[T]) -> T:
 
 @asynccontextmanager
 async def _database(settings: Settings) -> AsyncGenerator[str]:
-    """The configured database as it is, or the embedded one, brought to the newest schema."""
+    """The URL of the configured database as it is, or of the embedded one, migrated."""
     if settings.database_url:
         yield settings.database_url
         return
@@ -123,7 +123,7 @@ async def _serve(settings: Settings) -> None:
 async def _answer(
     settings: Settings, database_url: str, dashboard_url: str | None, listening: socket.socket, greeting: str
 ) -> None:
-    """Answer requests until asked to stop; greets when the first may come."""
+    """Serve until asked to stop. Prints the greeting once requests are accepted."""
     draining = asyncio.Event()
     async with open_app(settings, database_url, dashboard_url, draining) as app:
         if settings.loopback:
@@ -135,7 +135,7 @@ async def _answer(
 
 @contextmanager
 def _in_data_dir(settings: Settings) -> Generator[None]:
-    """The folder is there, made if need be. What goes wrong in it is a bad setting."""
+    """Create the data folder if it is missing. An OSError within becomes a SettingsError."""
     try:
         settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         yield
@@ -157,7 +157,7 @@ async def _stdio(settings: Settings) -> None:
             await asyncio.wait([speaking])
             speaking.result()
     except (SystemExit, asyncio.CancelledError) as asked:
-        # The SDK's thread still reads standard input, which cannot be interrupted: nothing may wait for it.
+        # A thread of the SDK is blocked reading standard input and cannot be interrupted, so do not wait for it.
         os._exit(int(asked.code or 0) if isinstance(asked, SystemExit) else 130)
 
 
@@ -219,7 +219,7 @@ def token(
     timezone: Annotated[str | None, typer.Option(help="IANA time zone such as Europe/Berlin.")] = None,
     scope: Annotated[str, typer.Option(help="What it allows.")] = "mcp:read mcp:write",
     ttl: Annotated[str, typer.Option(help="How long it lives: 30m, 1h, 24h at most.")] = "1h",
-    audience: Annotated[Literal["mcp", "api"], typer.Option(help="Which door it opens.")] = "mcp",
+    audience: Annotated[Literal["mcp", "api"], typer.Option(help="Endpoint that accepts it.")] = "mcp",
 ) -> None:
     """Print a token of the built-in issuer, for servers on this machine."""
     settings = _at_running_server(_configure())
@@ -232,7 +232,7 @@ def token(
                 email=email,
                 name=name,
                 timezone=timezone,
-                scopes=scope.split(),
+                oauth_scopes=scope.split(),
                 ttl=_seconds(ttl),
                 audience=audience,
             )
@@ -263,7 +263,7 @@ async def _claim_local(settings: Settings, user: str, sources: list[str]) -> Non
 
 @command.command(name="doctor")
 def examine() -> None:
-    """Look for what is wrong with this installation, and say how to mend it."""
+    """Find problems of this installation, and say how to fix them."""
     findings = _run(doctor.examine_all(_configure()))
     doctor.show(findings)
     if any(finding.fix for finding in findings):
@@ -279,7 +279,7 @@ def _seconds(text: str) -> int:
 
 
 def _at_running_server(settings: Settings) -> Settings:
-    """With the address of the server that was started last on this data, unless the environment names one."""
+    """The settings with the address of the server started last on this data folder, unless the environment sets one."""
     if settings.port and {"port", "public_url"} & settings.model_fields_set:
         return settings
     try:

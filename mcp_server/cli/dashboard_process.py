@@ -1,4 +1,4 @@
-"""The dashboard as a process of ours: found, given what it needs, watched, and never left behind."""
+"""The dashboard as a child process: started, supervised, and never left behind."""
 
 import asyncio
 import logging
@@ -26,9 +26,10 @@ SERVER = CHECKOUT / "dashboard/.next/standalone/server.js"
 READY_SECONDS = 30.0
 STOP_SECONDS = 5.0
 PAUSES = (1.0, 2.0, 5.0, 15.0)
-"""Seconds between restarts, longer each time it dies soon after its start."""
+"""Seconds between restarts, increasing while it dies soon after its start."""
 
-# Its input is a pipe of which we hold the other end: however we end, the kernel closes it, and node leaves.
+# Its standard input is a pipe whose other end is ours. However this process ends, the kernel closes the pipe, and node
+# exits.
 _LEAVE_WITH_PARENT = 'data:text/javascript,process.stdin.resume().on("end",()=>process.exit(0))'
 
 
@@ -38,16 +39,16 @@ def find_node() -> Path:
     Raises:
         SettingsError: there is none.
     """
-    told = subprocess.run(
+    found = subprocess.run(
         [sys.executable, CHECKOUT / "deploy/node.py"], capture_output=True, text=True, check=False, cwd=CHECKOUT
     )
-    if told.returncode:
-        raise SettingsError(told.stderr.strip())
-    return Path(told.stdout.strip())
+    if found.returncode:
+        raise SettingsError(found.stderr.strip())
+    return Path(found.stdout.strip())
 
 
 class Dashboard:
-    """The dashboard at `url`, working on a database and in front of the server of these settings."""
+    """The dashboard at `url`, for a database and a server."""
 
     def __init__(self, settings: Settings, database_url: str, url: str) -> None:
         self.url = url
@@ -67,7 +68,7 @@ class Dashboard:
 
     @asynccontextmanager
     async def running(self) -> AsyncGenerator[None]:
-        """Run it meanwhile, and start it again if it dies. Entered once it answers, or has had half a minute."""
+        """Run it, and restart it if it dies. Entered once it answers, or after half a minute."""
         keeping = asyncio.create_task(self._keep())
         try:
             await self._answers()
@@ -86,7 +87,8 @@ class Dashboard:
                 env=self._environment,
                 stdin=PIPE,
                 stdout=DEVNULL,
-                start_new_session=True,  # Ctrl-C is for us; we then stop it in order
+                # Ctrl-C must reach only this process, which then stops the dashboard.
+                start_new_session=True,
             )
             try:
                 status = await process.wait()
@@ -120,7 +122,7 @@ async def _stop(process: Process) -> None:
 
 
 def _open_secret(folder: Path) -> str:
-    """What the dashboard signs its cookies with: made on first use, kept for this machine's user alone."""
+    """The secret that signs the dashboard's cookies, created on first use."""
     path = folder / "dashboard.secret"
     try:
         return read_or_create(path, lambda: secrets.token_hex(32).encode()).decode()

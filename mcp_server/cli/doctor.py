@@ -1,4 +1,4 @@
-"""`taskdeck doctor`: what is wrong with this installation, and how to mend each."""
+"""`taskdeck doctor`: checks the installation, and suggests a fix for each problem."""
 
 import asyncio
 import errno
@@ -24,7 +24,7 @@ from storage.engine.diagnostics import Finding, examine
 
 
 async def examine_all(settings: Settings) -> list[Finding]:
-    """Look at everything. Starts the embedded database for that, if it is the one that is used."""
+    """Run all checks. Starts the embedded database if that is the one in use."""
     found = [*_folder(settings), *await _database(settings), *await _tokens(settings)]
     found.append(await _port("TASKDECK_PORT", settings.host, settings.port, "/.well-known/oauth-protected-resource"))
     found.append(await _port("TASKDECK_DASHBOARD_PORT", "127.0.0.1", settings.dashboard_port, "/api/auth/jwks"))
@@ -87,7 +87,7 @@ async def _tokens(settings: Settings) -> list[Finding]:
 
 
 async def _port(variable: str, host: str, port: int, path: str) -> Finding:
-    """Free, or used by our own: then the path answers 200."""
+    """Whether the port is free, or used by Taskdeck itself, which answers 200 at `path`."""
     if not port:
         return Finding(variable, "any free port")
     try:

@@ -1,4 +1,4 @@
-"""The ports that a command listens on, or is going to."""
+"""The ports that a command listens on."""
 
 import errno
 import socket

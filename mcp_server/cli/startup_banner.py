@@ -1,4 +1,4 @@
-"""What `taskdeck up` says once everything runs: where it is, and a line to copy for every kind of client."""
+"""What `taskdeck up` prints: addresses, and a line to copy for each kind of client."""
 
 import json
 import shlex
@@ -13,7 +13,7 @@ from storage.people.accounts import Account
 
 
 def welcome(settings: Settings, dashboard_url: str | None, accounts: Sequence[Account] = ()) -> str:
-    """The text, for a server that this machine's user has just started. `accounts` are those of the dashboard."""
+    """The text for a server that was just started. `accounts` are those of the dashboard."""
     url = f"{settings.address}/mcp"
     command = shlex.quote(_command())
     places = [("MCP", url), ("Dashboard", dashboard_url or "not running"), ("Data", str(settings.data_dir))]
@@ -49,7 +49,7 @@ def welcome(settings: Settings, dashboard_url: str | None, accounts: Sequence[Ac
 
 
 def _whose_tasks(settings: Settings, dashboard_url: str, command: str, accounts: Sequence[Account]) -> list[str]:
-    """Whose tasks the lines above reach, and how they become those that the dashboard shows."""
+    """Whose tasks the printed commands reach, and how to see them on the dashboard."""
     if settings.database_url:
         return [
             'The token is that of the user "me", whose tasks no account of the dashboard shows.',
@@ -74,7 +74,7 @@ def _variable(settings: Settings) -> str:
 
 
 def _command() -> str:
-    """The absolute path of this very command."""
+    """The absolute path of the running command."""
     started = Path(sys.argv[0])
     if started.name != "taskdeck":
         started = Path(sys.executable).with_name("taskdeck")

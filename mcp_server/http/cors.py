@@ -36,11 +36,11 @@ class AllowOrigins(CORSMiddleware):
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the request on; pages have no business with probes."""
+        """Pass the request on. Probes are not for pages."""
         await (self.app if scope.get("path") in PROBES else super().__call__)(scope, receive, send)
 
     def preflight_response(self, request_headers: Headers) -> Response:
-        """As Starlette's, with a refusal in our form."""
+        """Starlette's response; a rejection gets the form of all other errors."""
         answer = super().preflight_response(request_headers)
         if answer.status_code == 200:
             return answer

@@ -1,4 +1,4 @@
-"""Which names this server answers to, and which pages may call it."""
+"""The host names that this server answers to, and the origins whose pages may call it (DNS rebinding)."""
 
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -13,8 +13,8 @@ class HostGuard:
     """Refuses requests with an unknown Host, and from pages of an unknown Origin (DNS rebinding).
 
     The MCP specification requires this at the MCP endpoint (transports, "Security warning"); here it covers every
-    route and the WebSocket. Names are compared as a whole: no wildcards, no prefixes. Probes call the server by any
-    name or address, and read nothing that belongs to anybody.
+    route and the WebSocket. Names are compared as a whole: no wildcards, no prefixes. Probes may use any name, because
+    load balancers call an address, and no probe returns data of a user.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, dashboard_url: str | None = None) -> None:
@@ -22,19 +22,19 @@ class HostGuard:
         self._hosts = known_hosts(settings)
         self._origins = known_origins(settings, dashboard_url)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 421 (RFC 9110 section 15.5.20) or 403."""
-        if scope["type"] in ("http", "websocket"):
-            headers = Headers(scope=scope)
+        if asgi_scope["type"] in ("http", "websocket"):
+            headers = Headers(scope=asgi_scope)
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             refusal = None
             known = len(hosts) == 1 and hosts[0].lower() in self._hosts
-            if not known and scope["path"] not in PROBES:
+            if not known and asgi_scope["path"] not in PROBES:
                 detail = "This server has another name: see TASKDECK_PUBLIC_URL"
                 refusal = Refusal(421, "misdirected_request", detail)
             elif len(origins) > 1 or not self._origins.issuperset(origins):
                 detail = "Pages of this origin may not ask: see TASKDECK_ALLOWED_ORIGINS"
                 refusal = Refusal(403, "forbidden_origin", detail)
             if refusal:
-                return await refusal.send(scope, receive, send)
-        return await self._app(scope, receive, send)
+                return await refusal.send(asgi_scope, receive, send)
+        return await self._app(asgi_scope, receive, send)

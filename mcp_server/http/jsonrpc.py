@@ -1,4 +1,4 @@
-"""JSON-RPC 2.0 messages, and the errors for input that is not one: HTTP and stdio answer in the same words."""
+"""JSON-RPC 2.0 messages, and the errors for invalid ones, which are the same over HTTP and stdio."""
 
 import codecs
 import json
@@ -30,7 +30,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class InvalidMessage(Exception):
-    """This is not a message. The text says what to send; `code` is one of JSON-RPC 2.0 section 5.1."""
+    """The input is not a JSON-RPC message. The text says what to send; `code` is from JSON-RPC 2.0 section 5.1."""
 
     def __init__(self, code: int, sentence: str, request_id: Id | None = None) -> None:
         super().__init__(sentence)
@@ -38,7 +38,7 @@ class InvalidMessage(Exception):
 
     @property
     def error(self) -> JSONRPCError:
-        """The answer, with `id: null` where the id of a request cannot be told."""
+        """The response, with `id: null` if the id of the request is unknown."""
         return JSONRPCError(jsonrpc="2.0", id=self.request_id, error=ErrorData(code=self.code, message=str(self)))
 
 
@@ -74,7 +74,8 @@ def read(data: bytes) -> Parsed:
 
 
 def _unreadable(data: bytes) -> InvalidMessage:
-    """Python's own parser takes half of a surrogate pair, and so finds out whose request has one."""
+    """The reason why this is not readable."""
+    # Unlike pydantic's parser, Python's accepts an unpaired surrogate, and so can find the id of its request.
     try:
         parsed: object = json.loads(data)
     except (ValueError, RecursionError):

@@ -1,6 +1,6 @@
-"""What the MCP endpoint takes: a POST of one JSON-RPC message, which is parsed here, once.
+"""What the MCP endpoint accepts: a POST with one JSON-RPC message.
 
-Later stages find it in `scope["message"]`, and the tool that it calls in `scope["tool"]`.
+The parsed message is in `asgi_scope["message"]`, the tool that it calls in `asgi_scope["tool"]`.
 """
 
 import logging
@@ -13,55 +13,61 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.http import jsonrpc
-from mcp_server.http.authentication import READ, challenge, check_scope
+from mcp_server.http.authentication import challenge, check_oauth_scope
 from mcp_server.http.jsonrpc import InvalidMessage, Message, Parsed
 from mcp_server.http.media_types import EVENTS, JSON, accepts, is_json
 from mcp_server.http.refusals import Refusal
 from mcp_server.http.request_body import BadRequest, read, replay
+from mcp_server.identity.local_issuer import READ
 from mcp_server.settings import Settings
 
 logger = logging.getLogger(__name__)
 
 
 class McpRequests:
-    """Answers requests to /mcp that are not a message, or call a tool that the token does not allow.
+    """Rejects requests to /mcp that are not a message, or that call a tool which the token does not allow.
 
-    Without it the SDK would open a stream that never ends for a GET, compare media types with case, and answer in
-    several forms. `scope_needed` gives the OAuth scope that calling a tool takes.
+    Without it the SDK would open an endless stream for a GET, compare media types case-sensitively, and answer in
+    several forms. `required_oauth_scope` returns the OAuth scope that calling a tool requires.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, scope_needed: Callable[[str], str]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, required_oauth_scope: Callable[[str], str]) -> None:
         self._app = app
         self._settings = settings
-        self._scope_needed = scope_needed
+        self._required_oauth_scope = required_oauth_scope
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass the message on with the headers as the SDK compares them, or answer it."""
-        if scope["type"] != "http" or scope["path"] != "/mcp":
-            return await self._app(scope, receive, send)
-        headers = Headers(scope=scope)
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the message on with headers in the spelling that the SDK compares, or reject it."""
+        if asgi_scope["type"] != "http" or asgi_scope["path"] != "/mcp":
+            return await self._app(asgi_scope, receive, send)
+        headers = Headers(scope=asgi_scope)
         try:
-            _check_method(scope["method"])
+            _check_method(asgi_scope["method"])
             parsed = _parse(await read(headers, receive), headers)
-            scope["tool"] = tool = _find_tool(parsed.message)
-            check_scope(scope["caller"], READ if tool is None else self._scope_needed(tool))
+            # MCP (Authorization) wants HTTP 403 here, and only a response outside the SDK can be one.
+            asgi_scope["tool"] = tool = _find_tool(parsed.message)
+            check_oauth_scope(asgi_scope["caller"], READ if tool is None else self._required_oauth_scope(tool))
             _check_content_type(headers)
             accepted = _accepted(headers, parsed)
         except InvalidMessage as invalid:
-            return await BadRequest(400, invalid).response(scope, receive, send)
+            return await BadRequest(400, invalid).response(asgi_scope, receive, send)
         except BadRequest as bad:
-            logger.info("refused %r: %s", scope["path"], bad)
-            return await bad.response(scope, receive, send)
+            logger.info("refused %r: %s", asgi_scope["path"], bad)
+            return await bad.response(asgi_scope, receive, send)
         except Refusal as refusal:
-            logger.info("refused %r: %s", scope["path"], refusal)
-            return await refusal.send(scope, receive, send, challenge(refusal, scope, self._settings))
+            logger.info("refused %r: %s", asgi_scope["path"], refusal)
+            return await refusal.send(asgi_scope, receive, send, challenge(refusal, asgi_scope, self._settings))
         except ClientDisconnect:
+            # There is nobody left to answer.
             return None
-        kept = [pair for pair in scope["headers"] if pair[0] not in (b"accept", b"content-type", b"content-length")]
+        # The SDK compares these headers as plain text.
+        kept = [
+            pair for pair in asgi_scope["headers"] if pair[0] not in (b"accept", b"content-type", b"content-length")
+        ]
         replaced = {"accept": accepted, "content-type": JSON, "content-length": str(len(parsed.data))}
         kept += [(name.encode(), value.encode()) for name, value in replaced.items()]
         return await self._app(
-            {**scope, "headers": kept, "message": parsed.message}, replay(parsed.data, receive), send
+            {**asgi_scope, "headers": kept, "message": parsed.message}, replay(parsed.data, receive), send
         )
 
 
@@ -69,7 +75,8 @@ def _parse(data: bytes, headers: Headers) -> Parsed:
     try:
         return jsonrpc.read(data)
     except InvalidMessage:
-        _check_content_type(headers)  # says more about what is wrong, where it is also wrong
+        # A wrong content type explains the unreadable body better.
+        _check_content_type(headers)
         raise
 
 
@@ -82,10 +89,10 @@ def _find_tool(message: Message) -> str | None:
 
 
 def _check_method(method: str) -> None:
-    """No stream is offered, and no session, so there is nothing to GET or to DELETE (MCP, Streamable HTTP).
+    """Accept POST only: without streams and sessions there is nothing to GET or DELETE (MCP, Streamable HTTP).
 
     Raises:
-        BadRequest: it is not POST.
+        BadRequest: 405.
     """
     if method != "POST":
         sentence = "Send each message with POST: this server offers no stream to GET, and has no session to DELETE."
@@ -99,15 +106,15 @@ def _check_content_type(headers: Headers) -> None:
 
 
 def _accepted(headers: Headers, parsed: Parsed) -> str:
-    """The types of answers that are welcome.
+    """The media types of responses that the client accepts.
 
     Raises:
-        BadRequest: what the answer is going to be is not among them.
+        BadRequest: 406; the media type of the response is not among them.
     """
     given = headers.getlist("accept")
-    welcome = [media_type for media_type in (JSON, EVENTS) if accepts(given, media_type)]
+    accepted = [media_type for media_type in (JSON, EVENTS) if accepts(given, media_type)]
     streams = parsed.message.get("method") == "subscriptions/listen"
-    if JSON not in welcome or (streams and EVENTS not in welcome):
+    if JSON not in accepted or (streams and EVENTS not in accepted):
         sentence = f"The answer would be of a type that was not asked for: send the header Accept: {JSON}, {EVENTS}."
         raise BadRequest(406, InvalidMessage(INVALID_REQUEST, sentence, parsed.request_id))
-    return ", ".join(welcome)
+    return ", ".join(accepted)

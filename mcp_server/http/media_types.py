@@ -1,18 +1,18 @@
-"""The media types that a request announces and accepts (RFC 9110 sections 8.3.1 and 12.5.1): names without case."""
+"""The headers Content-Type and Accept (RFC 9110 sections 8.3.1 and 12.5.1), compared case-insensitively."""
 
 JSON = "application/json"
 EVENTS = "text/event-stream"
 
 
 def is_json(content_types: list[str]) -> bool:
-    """Whether a body is announced as JSON: once, with any parameters, for JSON defines none (RFC 8259 section 11)."""
+    """Whether there is one Content-Type and it is JSON. JSON defines no parameters (RFC 8259 section 11)."""
     return len(content_types) == 1 and _name(content_types[0]) == JSON
 
 
 def accepts(accepted: list[str], media_type: str) -> bool:
-    """Whether an answer of this type is welcome, by the values of all Accept headers: the closest range decides.
+    """Whether the Accept headers allow a response of this type. The most specific range decides.
 
-    Without any range everything is welcome, and weight 0 means that a type is not.
+    Without any range everything is accepted; weight 0 excludes a type.
     """
     ranges = {_name(item): _weight(item) for item in ",".join(accepted).split(",") if item.strip()}
     closest = (media_type, f"{media_type.partition('/')[0]}/*", "*/*", "*")

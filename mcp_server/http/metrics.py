@@ -1,4 +1,4 @@
-"""What operators see: /metrics (Prometheus), Server-Timing, and a span for each request."""
+"""Observability of HTTP requests: /metrics (Prometheus), Server-Timing, and a span for each request."""
 
 import logging
 import time
@@ -32,7 +32,7 @@ BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 
 class Metrics:
-    """The counts of one server. `sockets` and `streams` tell how many live sockets and subscriptions are open."""
+    """The metrics of one server. `sockets` and `streams` return how many live sockets and subscriptions are open."""
 
     def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
         self._registry = CollectorRegistry()
@@ -59,7 +59,7 @@ class Metrics:
 
 
 class _Gauges(Collector):
-    """What is read when somebody asks."""
+    """Values that are read at the moment of the scrape."""
 
     def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
         self._database = opened
@@ -85,9 +85,9 @@ class _Gauges(Collector):
 
 
 class RequestMetrics:
-    """Counts and times each request. Outermost of all, so that refusals count as well.
+    """Counts and times each request.
 
-    Only `paths` and `tools` become labels: whatever else a client makes up counts as "other".
+    Only `paths` and `tools` become labels. Anything else counts as "other", or clients could create time series.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, paths: Container[str], tools: Container[str]) -> None:
@@ -97,13 +97,14 @@ class RequestMetrics:
         self._tools = tools
         self._tracer = trace.get_tracer("taskdeck")
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
-        if scope["type"] != "http":
-            return await self._app(scope, receive, send)
+        if asgi_scope["type"] != "http":
+            return await self._app(asgi_scope, receive, send)
         started = time.perf_counter()
-        route = scope["path"] if scope["path"] in self._paths else "other"
-        status = 499  # nginx's word for a client that left before there was an answer
+        route = asgi_scope["path"] if asgi_scope["path"] in self._paths else "other"
+        # nginx's status for a client that left before the response. No response was started then.
+        status = 499
 
         async def note(message: Message) -> None:
             nonlocal status
@@ -115,22 +116,23 @@ class RequestMetrics:
 
         try:
             with self._tracer.start_as_current_span(
-                f"{scope['method']} {route}",
-                extract(Headers(scope=scope)),
+                f"{asgi_scope['method']} {route}",
+                extract(Headers(scope=asgi_scope)),
                 trace.SpanKind.SERVER,
+                # An exception's text may quote what a user wrote.
                 record_exception=False,
                 set_status_on_exception=False,
             ) as span:
-                await self._app(scope, receive, note)
+                await self._app(asgi_scope, receive, note)
                 span.set_attribute("http.response.status_code", status)
         except Exception:
             status = 500
             raise
         finally:
             seconds = time.perf_counter() - started
-            tool = scope.get("tool") or ""
+            tool = asgi_scope.get("tool") or ""
             tool = tool if not tool or tool in self._tools else "other"
-            self._metrics.requests.labels(route, scope["method"], status).inc()
+            self._metrics.requests.labels(route, asgi_scope["method"], status).inc()
             self._metrics.seconds.labels(route, tool).observe(seconds)
-            told = {"route": route, "method": scope["method"], "status": status, "ms": round(seconds * 1000, 1)}
-            logger.info("request", extra={"facts": told | ({"tool": tool} if tool else {})})
+            fields = {"route": route, "method": asgi_scope["method"], "status": status, "ms": round(seconds * 1000, 1)}
+            logger.info("request", extra={"fields": fields | ({"tool": tool} if tool else {})})

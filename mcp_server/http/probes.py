@@ -1,4 +1,4 @@
-"""/healthz: the process is up. /readyz: it can do its work, or why not."""
+"""Probes: /healthz (the process runs) and /readyz (it can serve requests, or the reasons why not)."""
 
 import asyncio
 
@@ -14,13 +14,13 @@ from storage.events.feed import Feed
 from storage.schema.errors import StorageError
 
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
-"""Paths for load balancers and monitoring: no token, any Host, no limit."""
+"""Paths for load balancers and monitoring: no token, any Host, no rate limit."""
 
 _HEADERS = {"Cache-Control": "no-store"}
 
 
 class Health:
-    """What load balancers ask. `draining` is set before the server stops, so that they send nobody any more."""
+    """Answers load balancers. `draining` is set before the server stops, so that they send no more requests."""
 
     def __init__(self, database: Database, verifier: Verifier, feed: Feed, draining: asyncio.Event) -> None:
         self._draining = draining
@@ -52,6 +52,7 @@ class Health:
             reasons.append(str(error))
         if not await self._verifier.ready():
             reasons.append("The keys of the token issuer cannot be fetched")
+        # "resting": nobody waits for changes, so there is no connection that could be lost.
         if self._feed.listener.state not in ("listening", "resting"):
             reasons.append(f"Changes are not heard: the listening connection is {self._feed.listener.state}")
         return reasons

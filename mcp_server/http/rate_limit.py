@@ -1,4 +1,4 @@
-"""How much a client, a person and an address may ask: so much in a minute that begins with the first request."""
+"""Rate limits by client, person and address, in windows of a minute that begin with the first request."""
 
 import hashlib
 import logging
@@ -21,15 +21,15 @@ from storage.schema.errors import Unavailable
 
 logger = logging.getLogger(__name__)
 
-STRANGER_REQUESTS = 300
-"""Requests a minute and address whose bearer has not been let in before."""
-STRANGER_FAILURES = 20
-"""Refused tokens a minute and address."""
-CLIENTS_A_PERSON = 4
-"""How many clients of one person may be as busy as their limit allows at the same time."""
+ANONYMOUS_REQUESTS = 300
+"""Requests per minute and address without a token that was accepted before."""
+REFUSED_TOKENS = 20
+"""Refused tokens per minute and address."""
+CLIENTS_PER_PERSON = 4
+"""How many clients of one person may use up their limit at the same time."""
 REMEMBERED = 10_000
 STORE_SECONDS = 0.5
-"""How long the shared limit is waited for before this process counts alone."""
+"""How long to wait for the shared count before this process counts alone."""
 
 
 @dataclass
@@ -70,25 +70,24 @@ class Allowance:
 
 @dataclass(frozen=True)
 class Exceeded:
-    """A limit that is used up: a sentence for people, and the seconds until it has room again."""
+    """A limit that is used up: a sentence for people, and the seconds until the window ends."""
 
     detail: str
     wait: int
 
 
 class Quota:
-    """How many requests a client may make in a minute, and all clients of its person together.
+    """Limits the requests per minute of a client, and of all clients of a person together.
 
-    `rate` is the client's limit (0: any number); the person's is `CLIENTS_A_PERSON` times that, or whoever makes
-    many tokens would have no limit. Both are counted across doors and replicas. When the shared count cannot be
-    reached, this process counts alone: a database that is away is no reason to refuse, and the request will find
-    that out itself.
+    `rate` is the limit of a client (0: none). A person has `CLIENTS_PER_PERSON` times that, or creating many tokens
+    would lift the limit. Both are counted in PostgreSQL, over all endpoints and replicas. If the database does not
+    answer, this process counts alone: the request itself will report the outage.
     """
 
     def __init__(self, database: Database, rate: int) -> None:
         self._database = database
         self._client_rate = rate
-        self._person_rate = CLIENTS_A_PERSON * rate
+        self._person_rate = CLIENTS_PER_PERSON * rate
         self._clients = Allowance(self._client_rate or 1)
         self._persons = Allowance(self._person_rate or 1)
 
@@ -137,50 +136,51 @@ class CallerRateLimit:
         self._app = app
         self._quota = quota
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
-        if "caller" not in scope or not (exceeded := await self._quota.take(scope["caller"])):
-            return await self._app(scope, receive, send)
-        return await _rate_limited(exceeded.detail, exceeded.wait).send(scope, receive, send)
+        if "caller" not in asgi_scope or not (exceeded := await self._quota.take(asgi_scope["caller"])):
+            return await self._app(asgi_scope, receive, send)
+        return await _rate_limited(exceeded.detail, exceeded.wait).send(asgi_scope, receive, send)
 
 
 class AddressRateLimit:
-    """Limits what an address may try before a token from there was accepted: requests, and refused tokens.
+    """Limits the requests and the refused tokens of addresses from which no valid token has come yet.
 
-    A bearer that was accepted once is not counted again, so the many users behind one proxy are not one stranger.
-    `exempt` paths are never refused: monitoring, and clients that look up where to sign in, must not suffer from
-    somebody else at the same address.
+    A token that was accepted once is not counted again, so users behind one proxy do not share a limit. `exempt`
+    paths are never limited: monitoring, and clients that look up where to sign in, must not suffer from somebody else
+    at the same address.
     """
 
     def __init__(self, app: ASGIApp, exempt: Set[str]) -> None:
         self._app = app
         self._exempt = exempt
-        self._requests = Allowance(STRANGER_REQUESTS)
-        self._failures = Allowance(STRANGER_FAILURES)
+        self._requests = Allowance(ANONYMOUS_REQUESTS)
+        self._failures = Allowance(REFUSED_TOKENS)
         self._known: FIFOCache[bytes, None] = FIFOCache(REMEMBERED)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or answer 429."""
-        if scope["type"] not in ("http", "websocket") or scope["path"] in self._exempt:
-            return await self._app(scope, receive, send)
-        sent = Headers(scope=scope).get("authorization", "")
+        if asgi_scope["type"] not in ("http", "websocket") or asgi_scope["path"] in self._exempt:
+            return await self._app(asgi_scope, receive, send)
+        sent = Headers(scope=asgi_scope).get("authorization", "")
+        # A hash has a fixed size, whatever the client sent.
         bearer = hashlib.sha256(sent.encode("latin-1")).digest() if sent else b""
         if bearer in self._known:
-            return await self._app(scope, receive, send)
-        address = _network(scope)
+            return await self._app(asgi_scope, receive, send)
+        address = _network(asgi_scope)
         if wait := self._failures.wait(address) or self._requests.take(address):
             detail = f"Too many requests without a good token from this address. Wait {wait} s"
-            return await _rate_limited(detail, wait).send(scope, receive, send)
-        outcome = await self._watch(scope, receive, send)
+            return await _rate_limited(detail, wait).send(asgi_scope, receive, send)
+        outcome = await self._watch(asgi_scope, receive, send)
         if outcome == "refused":
             self._failures.take(address)
         elif outcome == "known" and bearer:
             self._known[bearer] = None
         return None
 
-    async def _watch(self, scope: Scope, receive: Receive, send: Send) -> str:
-        """Run the application; tells whether a token was refused, or its bearer is known now."""
-        tried = "authorization" in Headers(scope=scope)
+    async def _watch(self, asgi_scope: Scope, receive: Receive, send: Send) -> str:
+        """Run the application. Returns "refused" if it refused a token, "known" if it accepted one."""
+        tried = "authorization" in Headers(scope=asgi_scope)
         outcome = ""
 
         async def look(message: Message) -> None:
@@ -190,19 +190,19 @@ class AddressRateLimit:
                     outcome = "refused" if tried else ""
                 case {"type": "websocket.close", "code": 4401} if not outcome:
                     outcome = "refused"
-                case {"type": "http.response.start" | "websocket.send"} if "caller" in scope:
+                case {"type": "http.response.start" | "websocket.send"} if "caller" in asgi_scope:
                     outcome = "known"
                 case _:
                     pass
             await send(message)
 
-        await self._app(scope, receive, look)
+        await self._app(asgi_scope, receive, look)
         return outcome
 
 
-def _network(scope: Scope) -> str:
-    """The client's address; of IPv6 the /64, for that is what one customer gets (RFC 6177)."""
-    host = (scope.get("client") or ("", 0))[0]
+def _network(asgi_scope: Scope) -> str:
+    """The client's address; for IPv6 its /64, which is what one customer gets at least (RFC 6177)."""
+    host = (asgi_scope.get("client") or ("", 0))[0]
     try:
         address = ip_address(host.partition("%")[0])
     except ValueError:

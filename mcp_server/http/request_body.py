@@ -1,4 +1,4 @@
-"""Reading the body of a request: in time, and of a bounded size."""
+"""Reads the body of a request, limited in size and time."""
 
 import anyio
 from mcp.types import INVALID_REQUEST
@@ -16,7 +16,7 @@ LINGER_SECONDS = 2.0
 
 
 class BadRequest(Exception):
-    """The request ends here: an HTTP status, and the protocol's error, which clients show to people."""
+    """The request is rejected with an HTTP status and a JSON-RPC error, whose message clients show to people."""
 
     def __init__(self, status: int, invalid: InvalidMessage) -> None:
         super().__init__(str(invalid))
@@ -24,8 +24,9 @@ class BadRequest(Exception):
 
     @property
     def response(self) -> Response:
-        """The answer. The rest of a body that was not read to its end makes the connection of no further use."""
+        """The HTTP response."""
         headers = {"Cache-Control": "no-store"}
+        # The rest of the body is still on its way, so the connection cannot carry another request.
         if self.status in (408, 413):
             headers["Connection"] = "close"
         if self.status == 405:
@@ -38,7 +39,7 @@ async def read(headers: Headers, receive: Receive) -> bytes:
     """The whole body.
 
     Raises:
-        BadRequest: it is too large, or too slow; ClientDisconnect: the client left.
+        BadRequest: 413 too large, 408 too slow; ClientDisconnect: the client left.
     """
     announced = headers.get("content-length", "")
     too_large = announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES
@@ -66,7 +67,7 @@ async def read(headers: Headers, receive: Receive) -> bytes:
 
 
 async def _discard(receive: Receive) -> None:
-    """Take in a little of what is still under way: closing on unread bytes is a reset, which takes our answer along."""
+    """Read some of what is still being sent. Closing a socket with unread bytes resets it, and the response is lost."""
     left = 4 * MAX_BODY_BYTES
     with anyio.move_on_after(LINGER_SECONDS):
         while left > 0 and (message := await receive()).get("more_body"):

@@ -1,11 +1,11 @@
-"""Protected resource metadata (RFC 9728): where a client gets tokens for this server."""
+"""Protected resource metadata (RFC 9728), which tells clients where to get tokens for this server."""
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from mcp_server.identity.addresses import address_for
-from mcp_server.identity.local_issuer import SCOPES, Audience
+from mcp_server.identity.local_issuer import OAUTH_SCOPES, Audience
 from mcp_server.identity.tokens import Verifier
 
 METADATA = "/.well-known/oauth-protected-resource"
@@ -25,14 +25,14 @@ def metadata_routes(verifier: Verifier) -> list[Route]:
 
 
 def describe_resource(verifier: Verifier, audience: Audience, host: str) -> dict[str, object]:
-    """The metadata document (RFC 9728 section 2). `host` matters only if it is a name of ours.
+    """The metadata document (RFC 9728 section 2). `host` is used only if it is one of this server's names.
 
-    The built-in issuer hands out tokens on the command line only, so it is no authorization server.
+    The built-in issuer issues tokens on the command line only, so it is not listed as an authorization server.
     """
     document: dict[str, object] = {
         "resource": f"{address_for(verifier.settings, host)}/{audience}",
         "resource_name": "Taskdeck",
-        "scopes_supported": list(SCOPES),
+        "scopes_supported": list(OAUTH_SCOPES),
         "bearer_methods_supported": ["header"],
     }
     if verifier.authorization_server:

@@ -1,7 +1,7 @@
-"""Logs, one JSON object a line on stderr, and spans where the standard OTEL_* variables ask for them.
+"""Logs on stderr, one JSON object per line, and OpenTelemetry spans if the standard OTEL_* variables are set.
 
-A log line never carries what users wrote. Our own messages are written so; of other people's code only the place
-is told, and of an exception its type and where it passed, for its text may quote a row.
+Log lines never contain what users wrote. Messages of our own code are written with that in mind. Other libraries log
+only their source location, and exceptions only type and traceback locations, because their texts may quote a row.
 """
 
 import json
@@ -25,7 +25,7 @@ OURS = ("mcp_server", "storage", "uvicorn")
 
 
 class _JsonLines(logging.Formatter):
-    """One line an event: time, level, logger, message and facts; `at` is where it was logged or raised."""
+    """One line per event: time, level, logger, message and fields. `at` is where it was logged or raised."""
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
@@ -35,18 +35,18 @@ class _JsonLines(logging.Formatter):
         }
         if record.name.partition(".")[0] in OURS:
             line["message"] = record.getMessage().strip()
-            line |= getattr(record, "facts", {})
+            line |= getattr(record, "fields", {})
         else:
             line["at"] = [f"{record.pathname}:{record.lineno}"]
         if record.exc_info and record.exc_info[0] is not None:
-            kind, _, passed = record.exc_info
+            kind, _, traceback_ = record.exc_info
             line["error"] = kind.__name__
-            line["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(passed)]
+            line["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(traceback_)]
         return json.dumps(line)
 
 
 def configure_logs(level: str) -> None:
-    """Write all logs of this process to stderr, from `level` on."""
+    """Send all logs of this process to stderr. `level` applies to our own code, WARNING to libraries."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     root = logging.getLogger()
@@ -59,7 +59,7 @@ def configure_logs(level: str) -> None:
 def start_tracing() -> bool:
     """Export spans by OTLP over HTTP, if OTEL_EXPORTER_OTLP_ENDPOINT (or its ..._TRACES_... form) is set.
 
-    Takes the extra `taskdeck[telemetry]`; tells whether spans are exported.
+    Requires the extra `taskdeck[telemetry]`. Returns whether spans are exported.
     """
     named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     if not any(os.environ.get(name) for name in named) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
@@ -67,6 +67,7 @@ def start_tracing() -> bool:
     if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
         logging.getLogger(__name__).warning("OTEL_* is set, but not installed: pip install 'taskdeck[telemetry]'")
         return False
+    # Imported here because the extra may not be installed.
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -83,7 +84,7 @@ def start_tracing() -> bool:
 def trace_messages(server: Server[Any], tools: Container[str]) -> ServerMiddleware[Any]:
     """A span for each message to the server, in the client's own trace if `_meta` names one (W3C Trace Context).
 
-    Takes the place of the SDK's, which repeats names that clients make up, and what errors quote.
+    Replaces the SDK's tracing, which copies names that clients invent and the texts of errors.
     """
     tracer = get_tracer("taskdeck")
 

@@ -1,4 +1,7 @@
-"""The HTTP server: uvicorn, with an end to every wait for a client, and a drain when it is asked to stop."""
+"""The HTTP server: uvicorn with time limits for slow clients and a graceful shutdown.
+
+It extends classes that uvicorn does not document as public, so pyproject.toml pins the minor version that is tested.
+"""
 
 import asyncio
 import random
@@ -17,22 +20,22 @@ from websockets.protocol import State
 
 HEADER_SECONDS = 10.0
 BODY_SECONDS = 35.0
-"""Longer than bodies.BODY_SECONDS, whose answer is politer than a closed connection."""
+"""Longer than request_body.BODY_SECONDS, so that /mcp can answer 408 before the connection is closed."""
 STALL_SECONDS = 30.0
-"""How long a client may leave what was sent to it unread."""
+"""How long a client may leave a response unread."""
 KEEP_ALIVE_SECONDS = 75
-"""How long an idle connection is kept: longer than proxies keep theirs (Node 5 s, nginx 60 s). Whoever closes first can
-hit a request that is already on its way, and a proxy answers that with an error."""
+"""How long an idle connection is kept: longer than proxies keep theirs (Node 5 s, nginx 60 s). If the server closed
+first, a request could already be on its way, and the proxy would answer it with an error."""
 MAX_FRAME_BYTES = 64 * 1024
 NOTICE_SECONDS = 0.5
-"""Between telling load balancers (/readyz) and closing the door."""
+"""Between the first 503 of /readyz and the end of accepting connections."""
 DRAIN_SECONDS = 10
 RETURN_SECONDS = 10.0
-"""Sockets are asked to come back within this, each at a moment of its own."""
+"""Sockets are asked to reconnect within this time, each after a random delay."""
 
 
 class _Deadline:
-    """The one thing that a connection waits for, and what happens if it does not come."""
+    """Aborts a connection unless it is cleared in time."""
 
     def __init__(self) -> None:
         self._timer: asyncio.TimerHandle | None = None
@@ -60,7 +63,7 @@ class _Http(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Unread means paused: the deadline of the reader then runs from the first byte that the kernel does not take.
+        # Without a buffer, writing pauses as soon as the kernel takes no more, which starts the deadline of the reader.
         transport.set_write_buffer_limits(0)
         self._request.set(HEADER_SECONDS, transport)
 
@@ -75,7 +78,7 @@ class _Http(HttpToolsProtocol):
         super().data_received(data)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        # RFC 9110 section 5.5: whitespace around a value is not part of it. The parser takes away only what leads.
+        # RFC 9110 section 5.5: whitespace around a value is not part of it. httptools strips only leading whitespace.
         super().on_header(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
@@ -100,7 +103,7 @@ class _Http(HttpToolsProtocol):
 
 
 class _WebSocket(WebSocketsSansIOProtocol):
-    """Drops clients that do not read, and says when to come back."""
+    """Drops clients that do not read, and tells the others when to reconnect after a restart."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401
         super().__init__(*args, **kwargs)
@@ -108,8 +111,8 @@ class _WebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        # Whatever the kernel does not take at once makes the sender wait, and it takes little: else a reader could be
-        # megabytes of changes behind before anybody knew.
+        # Without a buffer, and with a small one in the kernel, a sender waits for a slow reader. Otherwise a reader
+        # could fall megabytes behind unnoticed.
         transport.set_write_buffer_limits(0)
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_FRAME_BYTES)
 
@@ -128,7 +131,7 @@ class _WebSocket(WebSocketsSansIOProtocol):
     async def send(self, message: Any) -> None:  # noqa: ANN401
         await super().send(message)
         if message["type"] == "websocket.http.response.body":
-            # uvicorn would log an error for each handshake that we refuse.
+            # Otherwise uvicorn logs an error for each handshake that is rejected.
             self.handshake_complete = True
 
     def shutdown(self) -> None:
@@ -144,23 +147,24 @@ class _WebSocket(WebSocketsSansIOProtocol):
 
 
 class _Server(uvicorn.Server):
-    """Gives notice before it stops, and then ends like any program that has done its work: with exit code 0."""
+    """Drains before it stops, and exits with code 0."""
 
     def __init__(self, config: uvicorn.Config, on_drain: Callable[[], None], on_ready: Callable[[], None]) -> None:
         super().__init__(config)
         self._on_drain = on_drain
         self._on_ready = on_ready
-        self._asked = False
+        self._stopping = False
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        if self._asked and sig == signal.SIGINT:
+        # A second Ctrl-C ends it at once.
+        if self._stopping and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
-        elif not self._asked:
-            self._asked = True
+        elif not self._stopping:
+            self._stopping = True
             asyncio.get_running_loop().call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
@@ -169,14 +173,15 @@ class _Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket; of port 0 the kernel chooses a free one.
+    """A listening socket. Port 0 is any free one.
 
     Raises:
-        OSError: the address cannot be had.
+        OSError: the address is in use, or not of this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listening = socket.create_server((host, port), family=family, backlog=2048)
-    # Connections inherit it. asyncio would not set it on them: it asks for a protocol number that create_server omits.
+    # Connections inherit this. asyncio sets it only on sockets with an explicit protocol number, which create_server
+    # does not give.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listening
 
@@ -189,8 +194,9 @@ def build_http_server(
     It calls `on_ready` once it answers requests and signals.
 
     SIGTERM and SIGINT call `on_drain` and end it within 15 seconds: requests in flight are answered, sockets closed
-    with 1012. Behind a proxy FORWARDED_ALLOW_IPS names whose X-Forwarded-For is believed (uvicorn; default loopback).
+    with 1012. FORWARDED_ALLOW_IPS names the proxies whose X-Forwarded-For is trusted (uvicorn; loopback by default).
     """
+    # Each connection takes a file descriptor, and the soft limit is often 1024.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     config = uvicorn.Config(

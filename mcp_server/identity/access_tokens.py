@@ -133,7 +133,7 @@ def describe_caller(claims: Claims, audience: Audience, *, built_in: bool) -> Ca
         email=displayable(claims.email, *EMAIL_LENGTH),
         name=displayable(claims.name, *NAME_LENGTH),
         timezone=_timezone(claims.zoneinfo),
-        scopes=frozenset(claims.scope.split(" ")) - {""},
+        oauth_scopes=frozenset(claims.scope.split(" ")) - {""},
         client=displayable(claims.client_id, 1, MAX_CLIENT_LENGTH) or displayable(claims.azp, 1, MAX_CLIENT_LENGTH),
         expires_at=claims.exp,
         audience=audience,

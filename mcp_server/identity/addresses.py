@@ -1,4 +1,4 @@
-"""By which names this server is known. A loopback address has several, and a client may use any of them."""
+"""The URLs, hosts and origins of this server. A loopback address has several names, and clients use any of them."""
 
 from urllib.parse import urlsplit
 
@@ -13,7 +13,7 @@ def addresses(settings: Settings) -> list[str]:
 
 
 def address_for(settings: Settings, host: str) -> str:
-    """The URL that a client used, told by its Host header. A name that is not ours counts for nothing."""
+    """The URL that a client used, by its Host header; the canonical URL if that header is not one of ours."""
     ours = addresses(settings)
     return next((url for url in ours if urlsplit(url).netloc == host.lower()), ours[0])
 
@@ -21,8 +21,8 @@ def address_for(settings: Settings, host: str) -> str:
 def known_hosts(settings: Settings) -> set[str]:
     """Every Host header that names this server, in lower case.
 
-    This machine's own names are always among them, for health checks use them. No web page can: a browser
-    sends the name that the page was loaded from.
+    The loopback names are always included, because health checks use them. A web page cannot abuse that (DNS
+    rebinding): its browser sends the name that the page was loaded from.
     """
     local = [f"http://[{name}]" if ":" in name else f"http://{name}" for name in LOOPBACK_NAMES]
     urls = [*addresses(settings), *(f"{url}:{settings.port}" for url in local)]
@@ -30,14 +30,14 @@ def known_hosts(settings: Settings) -> set[str]:
 
 
 def known_origins(settings: Settings, dashboard_url: str | None) -> set[str]:
-    """Every Origin header of pages that may ask: our own, the issuer's, and TASKDECK_ALLOWED_ORIGINS."""
+    """The origins whose pages may call this server: its own, the issuer's, and TASKDECK_ALLOWED_ORIGINS."""
     issuer = settings.issuer or dashboard_url
     urls = [*addresses(settings), *(aliases(issuer) if issuer else [])]
     return {origin_of(url) for url in urls} | set(settings.allowed_origins)
 
 
 def aliases(url: str) -> list[str]:
-    """The URL, and, if it names this machine, the same by the other names of this machine."""
+    """The URL and, if its host is a loopback name, the same URL with the other loopback names."""
     parts = urlsplit(url)
     if parts.hostname not in LOOPBACK_NAMES:
         return [url]
@@ -47,7 +47,7 @@ def aliases(url: str) -> list[str]:
 
 
 def _spellings(url: str) -> set[str]:
-    """With and without the port, where it is the usual one of the scheme."""
+    """The Host headers for a URL: with and without the port, if it is the default port of the scheme."""
     parts = urlsplit(url.lower())
     usual = {"http": 80, "https": 443}[parts.scheme]
     bare = parts.netloc.removesuffix(f":{usual}")

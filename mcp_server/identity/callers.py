@@ -27,7 +27,7 @@ class Caller:
     email: str | None
     name: str | None
     timezone: str | None
-    scopes: frozenset[str]
+    oauth_scopes: frozenset[str]
     client: str | None
     expires_at: float
     audience: Audience

@@ -1,4 +1,4 @@
-"""The public keys that an issuer publishes (RFC 7517): fetched, kept, and never waited for in vain."""
+"""The public keys that an issuer publishes (RFC 7517), fetched when needed and cached."""
 
 import asyncio
 import json
@@ -21,11 +21,11 @@ from mcp_server.identity.addresses import LOOPBACK_NAMES
 logger = logging.getLogger(__name__)
 
 FRESH_SECONDS = 300.0
-"""How long a published key set is believed without asking again: a withdrawn key ends within it."""
+"""How long a key set is used without fetching it again. A withdrawn key is rejected after this time."""
 STALE_SECONDS = 86_400.0
-"""How long the last good key set serves while its publisher cannot be reached."""
+"""How long the last good key set is used while the issuer cannot be reached."""
 COOLDOWN_SECONDS = 30.0
-"""The least time between two fetches, so that invented key ids cannot make us flood the publisher."""
+"""The minimum time between two fetches. Otherwise tokens with invented key ids could flood the issuer with requests."""
 FIRST_COOLDOWN_SECONDS = 5.0
 FETCH_SECONDS = 3.0
 MAX_BODY_BYTES = 256 * 1024
@@ -36,7 +36,7 @@ _ALGORITHMS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", "N
 
 
 class KeysUnavailable(Exception):
-    """The keys to check a token with cannot be had now. `retry_after` is in seconds."""
+    """The keys of the issuer cannot be fetched now. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: int = int(FIRST_COOLDOWN_SECONDS)) -> None:
         super().__init__("the keys of the token's issuer cannot be fetched")
@@ -52,10 +52,7 @@ class Key:
 
 
 class KeySet:
-    """What an issuer publishes at its JWKS address, fetched when needed and kept.
-
-    Concurrent askers share one fetch. `clock` counts seconds and never goes back.
-    """
+    """The key set at an issuer's JWKS address. Concurrent callers share one fetch. `clock` is monotonic, in seconds."""
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._url = url
@@ -64,21 +61,22 @@ class KeySet:
         self._fetched = self._attempted = float("-inf")
         self._failing = False
         self._flight: asyncio.Task[None] | None = None
-        # A proxy of the environment rarely knows the way back to this machine. No connection is kept, so that
-        # nothing has to be closed at the end.
+        # A proxy from the environment cannot reach this machine's loopback address. No connection is kept alive, so
+        # there is nothing to close at the end.
         self._client = httpx2.AsyncClient(
             trust_env=urlsplit(url).hostname not in LOOPBACK_NAMES,
             follow_redirects=False,
-            timeout=None,  # FETCH_SECONDS bounds the whole, not each step
+            # FETCH_SECONDS limits the whole fetch; httpx2 would limit each read.
+            timeout=None,
             headers={"Accept": "application/json", "Accept-Encoding": "identity"},
             limits=httpx2.Limits(max_keepalive_connections=0),
         )
 
     async def find(self, kid: str | None) -> Key | None:
-        """The key of this id; without an id, the key if there is only one. None: the issuer has no such key.
+        """The key with this id, or the only key if `kid` is None. None: the issuer has no such key.
 
         Raises:
-            KeysUnavailable: the publisher cannot be reached, and what is kept does not answer.
+            KeysUnavailable: the issuer cannot be reached, and the cached keys cannot answer.
         """
         key = self._pick(kid)
         if key is None or self._age() > FRESH_SECONDS:
@@ -89,7 +87,7 @@ class KeySet:
         return key
 
     async def ready(self) -> bool:
-        """Whether there are keys to check tokens with."""
+        """Whether there are keys; fetches them if they are old."""
         if self._age() > FRESH_SECONDS:
             await self._renew(missing=False)
         return self._age() <= STALE_SECONDS
@@ -109,7 +107,7 @@ class KeySet:
                 return
             self._attempted = self._clock()
             self._flight = asyncio.create_task(self._fetch())
-        # While the publisher is known to be down, nobody waits who can be served from what is kept.
+        # During an outage of the issuer, only requests that the cached keys cannot answer wait for the fetch.
         if missing or not self._failing or self._age() > STALE_SECONDS:
             await asyncio.shield(self._flight)
 
@@ -117,7 +115,8 @@ class KeySet:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = read_keys(await self._download())
-        except Exception as error:  # whatever goes wrong here is an outage of the publisher, not of a request
+        except Exception as error:
+            # Whatever goes wrong here is an outage of the issuer, not an error of one request.
             self._failing = True
             logger.warning("cannot fetch the keys of %s: %s", self._url, type(error).__name__)
         else:
@@ -142,7 +141,7 @@ def read_keys(body: bytes) -> dict[str, Key]:
     """The usable signature keys of a JWK set (RFC 7517 section 5), by key id.
 
     Raises:
-        ValueError: this is no key set, or there is nothing usable in it.
+        ValueError: this is not a key set, or it has no usable key.
     """
     document: object = json.loads(body)
     entries: object = cast("dict[str, object]", document).get("keys") if isinstance(document, dict) else None
@@ -162,7 +161,7 @@ def read_keys(body: bytes) -> dict[str, Key]:
 
 def _read_key(jwk: dict[str, Any]) -> Key | None:
     algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv"))))
-    # A private part ("d") that was published is no secret any more.
+    # "d" is the private part: a key pair that was published can sign for anybody.
     if not algorithm or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm or "d" in jwk:
         return None
     try:

@@ -1,4 +1,4 @@
-"""The built-in issuer: makes the tokens of a server that only this machine can reach."""
+"""The built-in issuer: signs tokens for a server that only this machine can reach."""
 
 import os
 import re
@@ -22,7 +22,8 @@ from storage.schema.request_models import USER_ID
 
 Audience = Literal["mcp", "api"]
 """The MCP endpoint and the dashboard API. A token for one is refused by the other (RFC 8707 section 2)."""
-SCOPES = ("mcp:read", "mcp:write")
+READ, WRITE = "mcp:read", "mcp:write"
+OAUTH_SCOPES = (READ, WRITE)
 MAX_LIFETIME_SECONDS = 86_400
 EMAIL_LENGTH, NAME_LENGTH = (3, 320), (1, 200)
 """Characters: minimum and maximum."""
@@ -32,7 +33,7 @@ class LocalIssuer:
     """Issues tokens on this machine, with a key in the data directory.
 
     Raises:
-        SettingsError: tokens come from elsewhere (TASKDECK_ISSUER), or the key file cannot be used.
+        SettingsError: TASKDECK_ISSUER is set, the server is reachable from elsewhere, or the key file is unusable.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -47,11 +48,11 @@ class LocalIssuer:
         self.name = f"{settings.address}/local"
 
     async def find(self, _kid: str | None) -> Key:
-        """The public key. There is only one."""
+        """The public key; there is only one."""
         return self._public
 
     async def ready(self) -> bool:
-        """Always: the key is at hand."""
+        """Always true."""
         return True
 
     def mint(
@@ -61,22 +62,22 @@ class LocalIssuer:
         email: str | None = None,
         name: str | None = None,
         timezone: str | None = None,
-        scopes: Iterable[str] = SCOPES,
+        oauth_scopes: Iterable[str] = OAUTH_SCOPES,
         ttl: int = 3600,
         audience: Audience = "mcp",
     ) -> str:
         """A signed token for `user`, valid for `ttl` seconds and one audience.
 
         Raises:
-            ValueError: an argument that the verifier would refuse; the text names it. InvalidInput: no such time zone.
+            ValueError: the verifier would refuse this argument; the text names it. InvalidInput: no such time zone.
         """
-        granted = tuple(scopes)
+        granted = tuple(oauth_scopes)
         if not re.fullmatch(USER_ID, user):
             raise ValueError("user: 1 to 128 letters, digits and _ . : @ | - are allowed")
         if not 0 < ttl <= MAX_LIFETIME_SECONDS:
             raise ValueError("ttl: a token lives between one second and 24 hours")
-        if not set(granted) <= set(SCOPES):
-            raise ValueError(f"scope: choose from {' '.join(SCOPES)}")
+        if not set(granted) <= set(OAUTH_SCOPES):
+            raise ValueError(f"scope: choose from {' '.join(OAUTH_SCOPES)}")
         for what, value, (least, most) in (("email", email, EMAIL_LENGTH), ("name", name, NAME_LENGTH)):
             if value is not None and displayable(value, least, most) is None:
                 raise ValueError(f"{what}: {least} to {most} characters without control characters are allowed")
@@ -95,6 +96,7 @@ class LocalIssuer:
             "zoneinfo": timezone and find_timezone(timezone),
         }
         claims = {claim: value for claim, value in claims.items() if value is not None}
+        # RFC 9068 section 2.1: the type keeps an ID token from being taken for an access token.
         return jwt.encode(claims, self._private, "EdDSA", headers={"typ": "at+jwt"})
 
 
@@ -102,6 +104,7 @@ def displayable(value: object, least: int, most: int) -> str | None:
     """The value if it is text of this length that can be stored and shown, else None."""
     if not isinstance(value, str) or not least <= len(value) <= most:
         return None
+    # Control characters could forge lines in logs and terminals; PostgreSQL stores no surrogates (Cs).
     return None if any(category(char) in ("Cc", "Cs") for char in value) else value
 
 

@@ -1,7 +1,7 @@
-"""The person at this machine: who uses an embedded database without saying who they are.
+"""The local owner: the person at this machine, who uses the embedded database without signing in.
 
-That is `taskdeck stdio` without a token, `taskdeck token` without a user, and the first account that this machine's
-user makes on the dashboard. All of them have one user id, so that they see the same tasks.
+`taskdeck stdio` without a token, `taskdeck token` without `--user`, and the first account on the dashboard share this
+user id, so that they see the same tasks.
 """
 
 import os
@@ -17,7 +17,7 @@ DEFAULT_ID = "local"
 
 
 def read_local_owner(settings: Settings) -> str:
-    """The user id: `local`, or what `taskdeck claim-local` has written down in the data folder.
+    """The user id: `local`, or the one that `taskdeck claim-local` stored in the data folder.
 
     Raises:
         SettingsError: the file cannot be read, or holds no user id.
@@ -35,21 +35,22 @@ def read_local_owner(settings: Settings) -> str:
 
 
 def write_local_owner(settings: Settings, user_id: str) -> None:
-    """Remember somebody else as the person at this machine.
+    """Make this user the local owner.
 
     Raises:
         OSError: the data folder cannot be written.
     """
     path = _path(settings)
     draft = path.with_name(f".owner-{os.getpid()}")
+    # A rename is atomic: a server that starts meanwhile reads the old id or the new one.
     draft.write_text(user_id, "utf-8")
     draft.replace(path)
 
 
 def first_account_is_owner(settings: Settings) -> bool:
-    """Whether the first account of the dashboard may be the person at this machine.
+    """Whether the first account on the dashboard becomes the local owner.
 
-    Only with a database of this machine's own, and a server that nobody else can reach.
+    Only with the embedded database and a server that nobody else can reach; otherwise a stranger could sign up first.
     """
     if settings.database_url or not settings.loopback:
         return False

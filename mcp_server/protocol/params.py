@@ -1,4 +1,4 @@
-"""The params of protocol requests: a sentence that says what is wrong with them, where the SDK has none."""
+"""Errors for invalid params of protocol requests, in sentences that say what to send."""
 
 from typing import Any, cast
 
@@ -23,21 +23,21 @@ NOT_INITIALIZED = "Send initialize first, and then notifications/initialized."
 
 
 async def explain_params(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
-    """Middleware: answer params that the SDK refuses, and requests before `initialize`, with what to send instead."""
+    """Middleware: explain params that the SDK rejects, and requests before `initialize`."""
     try:
         return await call_next(ctx)
     except ValidationError as error:
         found = (_sentence(cast("dict[str, Any]", each), ctx) for each in error.errors(include_url=False))
         raise MCPError(INVALID_PARAMS, " ".join(list(dict.fromkeys(found))[:MOST])) from error
     except MCPError as error:
-        # The SDK's own refusals of this code are the only ones with empty data: those of the handshake.
+        # Of all errors with this code, only the SDK's errors of the handshake have empty data.
         if error.error.code == INVALID_PARAMS and error.error.data == "":
             raise MCPError(INVALID_PARAMS, NOT_INITIALIZED) from error
         raise
 
 
 def _sentence(problem: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> str:
-    """One for each field; of several shapes that a field may have, none is named, for all were tried."""
+    """One sentence per field. If a field may have several shapes, none is named: pydantic has tried them all."""
     steps = problem["loc"][1:] if problem["loc"][:1] == ("params",) else problem["loc"]
     value: Any = ctx.params or {}
     path = ["params"]

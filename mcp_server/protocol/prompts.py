@@ -1,4 +1,4 @@
-"""Prompts: texts that a person picks, with their own tasks or messages inside as data; and what completes arguments."""
+"""Prompts: texts that a person picks, filled with their own tasks or messages as data; and argument completion."""
 
 import re
 from collections.abc import Awaitable, Callable, Set
@@ -31,7 +31,7 @@ from storage.tasks.listing import CompletedFilter
 
 MOST_TASKS = 40
 MOST_TOKENS = 8000
-"""How much of a conversation is given back to a model."""
+"""How much of a conversation a prompt contains."""
 MAX_VALUES = 100
 """Of a completion; the protocol's limit."""
 
@@ -50,7 +50,7 @@ _DATA = (
 
 @dataclass(frozen=True)
 class _Text:
-    """A prompt as the client lists it, what makes it, and the tools that its model takes."""
+    """A prompt as listed, the function that writes it, and the tools that the model needs for it."""
 
     wire: Prompt
     make: Callable[[Call, dict[str, str]], Awaitable[str]]
@@ -58,7 +58,7 @@ class _Text:
 
 
 def instructions(tools: Set[str]) -> str:
-    """What a model is told about a server with these tools: no line that names another one."""
+    """The server's instructions, without lines that name a tool which this server does not have."""
     hidden = TOOLS.keys() - tools
     lines = files("mcp_server.protocol").joinpath("instructions.md").read_text("utf-8").strip().splitlines()
     return "\n".join(line for line in lines if hidden.isdisjoint(_NAME.findall(line)))
@@ -168,7 +168,7 @@ def _shown(what: str, page: TaskPage) -> str:
 
 
 def _with_data(request: str, values: list[dict[str, Any]]) -> str:
-    """JSON keeps each value on its line, whatever it contains: no text can step out of its quotes."""
+    """The request, then one JSON value per line. JSON escapes newlines and quotes, so stored text stays in place."""
     return "\n".join([request, "", _DATA, *map(as_text, values)])
 
 

@@ -1,7 +1,7 @@
-"""Keeping a chat's tool calls: a call that names a conversation in its `_meta` becomes a message of it.
+"""Recording of tool calls: a call that names a conversation in its `_meta` becomes a message of that conversation.
 
-What the call does and the message about it commit together. A refused call did nothing, and its refusal is kept as
-well, for a model that resumes the chat looks for an answer to every call. Faults of our own are not kept.
+The effect of the call and the message commit together. A refused call has no effect, but its refusal is recorded too,
+because a model that resumes the chat needs a result for every call. Internal errors are not recorded.
 """
 
 import json
@@ -12,8 +12,8 @@ from typing import Any
 from mcp.types import CallToolResult
 from pydantic import TypeAdapter, ValidationError
 
+from mcp_server.identity.local_issuer import WRITE
 from mcp_server.tools.calls import Call
-from mcp_server.tools.registry import WRITE
 from storage.conversations import conversations
 from storage.engine.database import Scope
 from storage.schema.errors import InvalidInput, NotAllowed, StorageError, Unavailable
@@ -21,9 +21,9 @@ from storage.schema.request_models import MAX_CALL_ID, CallId, Id, NewMessage
 
 KEY = "taskdeck/conversation_id"
 CALL_KEY = "taskdeck/tool_call_id"
-"""The id that the model's API gave to the call; kept with the message, so that a resumed chat can match them."""
+"""The id that the model's API gave to the call. A resumed chat matches calls and results by it."""
 MOST_BYTES = 65_536
-"""What one message may hold."""
+"""The maximum length of a message."""
 
 Run = Callable[[Call], Awaitable[CallToolResult]]
 
@@ -33,17 +33,17 @@ _CALL_ID: TypeAdapter[str] = TypeAdapter(CallId)
 
 @dataclass(frozen=True)
 class Place:
-    """The conversation that a call is to be kept in, and the id that the call has there, if any."""
+    """The conversation to record a call in, and the id of the call there, if any."""
 
     conversation_id: int
     tool_call_id: str | None
 
 
 def place_of(meta: Mapping[str, Any] | None) -> Place | None:
-    """Where a call is to be kept, if anywhere.
+    """Where to record a call; None if its `_meta` names no conversation.
 
     Raises:
-        InvalidInput: it names what cannot be a conversation, or a call.
+        InvalidInput: an id in `_meta` is malformed.
     """
     conversation_id, tool_call_id = (meta or {}).get(KEY), (meta or {}).get(CALL_KEY)
     if conversation_id is None:
@@ -59,24 +59,25 @@ def place_of(meta: Mapping[str, Any] | None) -> Place | None:
 
 
 async def keep(call: Call, name: str, arguments: dict[str, Any], run: Run, place: Place) -> CallToolResult:
-    """Run what a tool of this name does, and keep the call with its result, or its refusal, as a `tool` message.
+    """Run a tool, and record the call with its result or refusal as a `tool` message.
 
     Raises:
-        NotFound: no such conversation, or somebody else's: then the call had no effect. NotAllowed: the token does not
-        allow to write. Else whatever `run` raises.
+        NotFound: no such conversation, or somebody else's; the call had no effect. NotAllowed: the token may not write.
+        Otherwise whatever `run` raises.
     """
-    if WRITE not in call.caller.scopes:
+    if WRITE not in call.caller.oauth_scopes:
         raise NotAllowed(f"To keep a call in a conversation takes a token with the scope {WRITE}.")
 
     async def within(scope: Scope) -> CallToolResult:
         return await run(replace(call, scope=scope))
 
-    def told(result: CallToolResult) -> NewMessage:
+    def to_message(result: CallToolResult) -> NewMessage:
         return _message(name, arguments, place.tool_call_id, result=result.structured_content)
 
     try:
-        return await conversations.recorded(call.scope, place.conversation_id, within, told)
+        return await conversations.recorded(call.scope, place.conversation_id, within, to_message)
     except Unavailable:
+        # The database is away: there is nowhere to record it, and the client will repeat the call.
         raise
     except StorageError as refusal:
         kept = _message(name, arguments, place.tool_call_id, error=str(refusal))
@@ -86,9 +87,9 @@ async def keep(call: Call, name: str, arguments: dict[str, Any], run: Run, place
 
 def _message(name: str, arguments: dict[str, Any], tool_call_id: str | None, **outcome: Any) -> NewMessage:  # noqa: ANN401
     call = {"tool": name, "arguments": arguments, **outcome}
-    # Half a surrogate pair in a refused argument becomes a question mark.
-    said = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    if len(said) > MOST_BYTES:
-        note = f"… (clipped: {len(said)} bytes in all)".encode()
-        said = said[: MOST_BYTES - len(note)].decode("utf-8", "ignore").encode() + note
-    return NewMessage(role="tool", content=said.decode(), tool_call_id=tool_call_id)
+    # "replace": a refused argument may hold an unpaired surrogate, which becomes a question mark.
+    content = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    if len(content) > MOST_BYTES:
+        note = f"… (clipped: {len(content)} bytes in all)".encode()
+        content = content[: MOST_BYTES - len(note)].decode("utf-8", "ignore").encode() + note
+    return NewMessage(role="tool", content=content.decode(), tool_call_id=tool_call_id)

@@ -1,4 +1,4 @@
-"""Resources: conversation://, task:// and statistics://me, listed for each caller alone."""
+"""Resources: conversation://, task:// and statistics://me. Each caller sees only their own."""
 
 import re
 from collections.abc import Awaitable, Callable, Container
@@ -42,7 +42,7 @@ _READERS = {
     "task": {"get_task", "fetch"},
     "statistics": {"get_statistics"},
 }
-"""The tools that read the same: without any of them there is no such resource."""
+"""The tools that return the same data: a server without any of them does not offer the resource."""
 
 
 async def _read_conversation(scope: Scope, conversation_id: int) -> ResponseModel:
@@ -70,7 +70,7 @@ def templates(tools: Container[str]) -> list[ResourceTemplate]:
 
 
 def read_view(uri: str) -> TextResourceContents | None:
-    """A view to show inside a chat (MCP Apps): it holds nobody's data and loads nothing. None: it is no view."""
+    """The HTML of a chat view (MCP Apps), which contains no data and loads nothing; None if the URI names no view."""
     if uri != VIEW:
         return None
     text = files("mcp_server.ui").joinpath("statistics.html").read_text("utf-8")
@@ -82,7 +82,7 @@ async def read(scope: Scope, tools: Container[str], uri: str) -> str:
     """The JSON text of a resource, on a server with these tools.
 
     Raises:
-        NotFound: no such resource, or not the caller's: the same words for both.
+        NotFound: no such resource, or not the caller's. The text is the same, so that ids cannot be probed.
     """
     if uri == STATISTICS and _has(tools, "statistics"):
         return as_text((await statistics.overview(scope)).payload())
@@ -93,10 +93,10 @@ async def read(scope: Scope, tools: Container[str], uri: str) -> str:
 
 
 async def list_own(scope: Scope, tools: Container[str], cursor: str | None) -> ListResourcesResult:
-    """The caller's statistics and conversations, the ones updated last first; what these tools can read.
+    """The caller's statistics, and conversations by last update, as far as these tools can read them.
 
     Raises:
-        InvalidInput: the cursor is not one of ours.
+        InvalidInput: the cursor belongs to another listing.
     """
     statistics_too = cursor is None and _has(tools, "statistics")
     own = [Resource(name="statistics", title="My statistics", uri=STATISTICS, mime_type=MIME)] if statistics_too else []

@@ -1,6 +1,6 @@
-"""The MCP server: tools and resources as protocol answers. The one place where StorageError becomes an answer.
+"""The MCP server: one handler per kind of request. Here StorageError becomes a protocol response.
 
-Built on the SDK's low-level Server, whose handlers see who asks (docs/research.md, "Low-level server").
+It uses the SDK's low-level Server, whose handlers see the HTTP request (docs/research.md, "Low-level server").
 """
 
 import logging
@@ -60,17 +60,17 @@ Context = ServerRequestContext[Any, Any]
 R = TypeVar("R")
 
 TOPICS = (tasks, teams, conversations, search, statistics, account)
-"""Importing a topic registers its tools."""
+"""Importing these modules registers their tools."""
 
 RESOURCE_NOT_FOUND = -32002
-"""In revisions before 2026-07-28, which gave it up for INVALID_PARAMS."""
+"""The error code in revisions before 2026-07-28, which uses INVALID_PARAMS."""
 
 OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was changed. Try again, or do without."
 
 
 @dataclass(frozen=True)
 class Handlers:
-    """One method for each kind of request. `local` is who asks when there is no HTTP request."""
+    """One method per kind of request. `local` is the caller of requests that did not come over HTTP."""
 
     tools: dict[str, Tool]
     callers: Callers
@@ -78,7 +78,7 @@ class Handlers:
     subscriptions: Subscriptions | None
 
     def caller_of(self, ctx: Context) -> Caller:
-        """Who asks. Over HTTP only the authenticated request counts: without one it is never the local user."""
+        """The caller. Over HTTP it comes only from authentication, never from `local`."""
         caller = self.local if ctx.request is None else ctx.request.scope["caller"]
         if caller is None:
             raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
@@ -87,11 +87,11 @@ class Handlers:
         return replace(caller, client=_client_name(ctx) or caller.client)
 
     async def scope_of(self, ctx: Context) -> Scope:
-        """The rows of whoever asks."""
+        """The rows of the caller."""
         return await self.callers.scope(self.caller_of(ctx))
 
     async def call_of(self, ctx: Context) -> Call:
-        """The rows of whoever asks, and who that is."""
+        """What a tool or prompt gets: the rows of the caller, and the caller."""
         return Call(await self.scope_of(ctx), self.caller_of(ctx))
 
     async def list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
@@ -99,15 +99,18 @@ class Handlers:
         return ListToolsResult(tools=[tool.wire for tool in self.tools.values()])
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
-        """Run a tool, and keep the call if it names a conversation; a refusal is a result that the model reads."""
+        """Run a tool, and record the call if `_meta` names a conversation.
+
+        A refusal is a result with `isError`, which the model reads, and not a protocol error (MCP, Tools).
+        """
         name, arguments, caller = params.name[:100], params.arguments or {}, self.caller_of(ctx)
 
         async def run(call: Call) -> CallToolResult:
             tool = self.tools.get(params.name)
             if tool is None:
                 raise NotFound(f"There is no tool {name!r} here. Use tools/list to see what there is.")
-            if tool.scope not in caller.scopes:
-                raise NotAllowed(f"{name} takes a token with the scope {tool.scope}.")
+            if tool.oauth_scope not in caller.oauth_scopes:
+                raise NotAllowed(f"{name} takes a token with the scope {tool.oauth_scope}.")
             return await tool.call(call, arguments)
 
         try:
@@ -119,8 +122,8 @@ class Handlers:
             if "append_messages" not in self.tools:
                 return _refusal("This server keeps no calls: leave the conversation out of _meta.")
             return await recording.keep(call, name, arguments, run, place)
-        except ConfirmationRequired as asking:
-            return asking.question
+        except ConfirmationRequired as confirmation:
+            return confirmation.question
         except StorageError as error:
             return _refusal(str(error))
         except Exception:
@@ -138,7 +141,7 @@ class Handlers:
         return ListResourceTemplatesResult(resource_templates=resources.templates(self.tools))
 
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        """One resource; missing and foreign are the same."""
+        """One resource. A missing one and somebody else's get the same error."""
         scope, uri = await self.scope_of(ctx), str(params.uri)
         if (view := resources.read_view(uri)) is not None:
             return ReadResourceResult(contents=[view], ttl_ms=300_000, cache_scope="public")
@@ -156,12 +159,12 @@ class Handlers:
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
         """Values for an argument, the caller's own."""
-        call, said = await self.call_of(ctx), params.argument
-        completion = await self._answered(ctx, lambda: prompts.complete(call, said.name, said.value))
+        call, argument = await self.call_of(ctx), params.argument
+        completion = await self._answered(ctx, lambda: prompts.complete(call, argument.name, argument.value))
         return CompleteResult(completion=completion)
 
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
-        """Tell of changes of resources that the caller may read."""
+        """Stream changes of resources that the caller may read."""
         for uri in distinct(params.notifications):
             await self._check_readable(ctx, uri)
         return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
@@ -188,7 +191,7 @@ class Handlers:
         await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
 
     async def _answered(self, ctx: Context, ask: Callable[[], Awaitable[R]], uri: str | None = None) -> R:
-        """What was asked for; a refusal as the protocol's error, which for a resource names its URI."""
+        """The result of `ask`; a refusal becomes a protocol error, which names the URI of a resource."""
         data = {"uri": uri} if uri else None
         try:
             return await ask()
@@ -204,10 +207,11 @@ class Handlers:
 def build_mcp_server(
     settings: Settings, callers: Callers, local: Caller | None = None, subscriptions: Subscriptions | None = None
 ) -> Server[Any]:
-    """A server over one database. `local` is who asks over stdio and in memory."""
+    """A server for one database. `local` is the caller over stdio and in memory."""
     tools = offered(settings)
     handlers = Handlers(tools, callers, local, subscriptions)
-    standing = subscriptions is not None and local is not None
+    # resources/subscribe needs a connection that stays open, which stateless HTTP does not have.
+    persistent = subscriptions is not None and local is not None
     server: Server[Any] = Server(
         "taskdeck",
         title="Taskdeck",
@@ -225,8 +229,8 @@ def build_mcp_server(
         on_get_prompt=handlers.get_prompt,
         on_completion=handlers.complete,
         on_subscriptions_listen=handlers.listen if subscriptions else None,
-        on_subscribe_resource=handlers.subscribe if standing else None,
-        on_unsubscribe_resource=handlers.unsubscribe if standing else None,
+        on_subscribe_resource=handlers.subscribe if persistent else None,
+        on_unsubscribe_resource=handlers.unsubscribe if persistent else None,
     )
     server.extensions[EXTENSION_ID] = {}
     server.middleware = [trace_messages(server, tools), explain_params]
@@ -234,13 +238,14 @@ def build_mcp_server(
 
 
 def _client_name(ctx: Context) -> str | None:
-    """What the client calls itself in its own requests, if it does."""
-    said = ctx.session.client_params
-    return said.client_info.name if said else None
+    """The name that the client gives itself, if any."""
+    params = ctx.session.client_params
+    return params.client_info.name if params else None
 
 
 def _can_ask(ctx: Context) -> bool:
-    """Whether the client can put a question to the person, and come back with the answer to any replica."""
+    """Whether the client can ask the person, and repeat the call with the answer."""
+    # Before 2026-07-28 a question needs a connection back to the client, which stateless HTTP does not have.
     declared = ctx.session.client_capabilities
     can = declared.elicitation if declared else None
     if can is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:

@@ -1,4 +1,4 @@
-"""MCP over standard input and output: one message a line, and an answer to every line that is not a message."""
+"""MCP over standard input and output: one message per line. Lines that are not messages get an error response."""
 
 import os
 from contextlib import suppress
@@ -17,11 +17,11 @@ from mcp_server.http.jsonrpc import InvalidMessage
 
 
 async def speak(server: Server[Any]) -> None:
-    """Answer standard input until it ends."""
+    """Serve standard input until it ends."""
     lines = anyio.wrap_file(_take_stdin())
     passing, passed = anyio.create_memory_object_stream[SessionMessage | Exception](0)
-    # The SDK's reader would drop lines that are not messages, and take a request with a wrong id for a notification:
-    # a client that sent one would wait for ever. So it gets nothing to read.
+    # The SDK's reader drops lines that are not messages, and takes a request with an invalid id for a notification: its
+    # client would wait for ever. So the SDK reads nothing, and gets messages from _read.
     nothing = anyio.wrap_file(StringIO())
     async with stdio_server(stdin=nothing) as (_, writing), anyio.create_task_group() as together:
         together.start_soon(_read, lines, passing, writing)
@@ -29,7 +29,8 @@ async def speak(server: Server[Any]) -> None:
 
 
 def _take_stdin() -> BufferedReader:
-    """Standard input for ourselves: whatever else runs in this process, or is started by it, finds it empty."""
+    """Take standard input away from everything else in this process, and from processes that it starts."""
+    # PostgreSQL or the dashboard would otherwise inherit it and could read the client's messages.
     mine = os.dup(0)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
@@ -42,7 +43,7 @@ async def _read(
     passing: WriteStream[SessionMessage | Exception],
     writing: WriteStream[SessionMessage],
 ) -> None:
-    """Pass messages on, and answer other lines."""
+    """Pass messages on, and answer invalid lines."""
     async with passing:
         async for line in lines:
             if not line.strip():

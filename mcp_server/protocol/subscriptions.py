@@ -1,8 +1,8 @@
-"""Subscriptions: a client is told which of its resources changed, on whatever replica the change was made.
+"""Subscriptions: notify a client when one of its resources changes, on whichever replica.
 
-Revision 2026-07-28 asks with `subscriptions/listen`, whose answer is the stream. What is told is "read this again",
-so news that wait for a slow reader are kept once per resource and never pile up. Older clients have
-`resources/subscribe` over stdio only: stateless HTTP has nowhere to tell them anything, and does not offer it.
+In revision 2026-07-28 the response to `subscriptions/listen` is the stream. A notification only says "read this again",
+so each resource waits at most once for a slow reader, and the queue is bounded. Older revisions have
+`resources/subscribe`, which is offered over stdio only: stateless HTTP has no channel for notifications.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ Context = ServerRequestContext[Any, Any]
 
 
 class _Stream:
-    """What one user wants to know of, and what is waiting to be told."""
+    """The resources that one client listens to, and the notifications that wait to be sent."""
 
     def __init__(self, user_id: str, uris: Iterable[str], lists: bool = False) -> None:
         self.uris = set(uris)
@@ -53,10 +53,10 @@ class _Stream:
         self._user_id = user_id
         self._lists = lists
         self._waiting: dict[ServerEvent, None] = {}
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
 
     def take(self, change: Change, users: frozenset[str] | None) -> None:
-        """Take a change from the feed: only if this user may know of it at that moment."""
+        """Queue a change from the feed if this user may see it at that moment. `users` None means everybody."""
         if users is not None and self._user_id not in users:
             return
         match change:
@@ -72,27 +72,27 @@ class _Stream:
         if self._lists and not isinstance(change, TaskChange):
             self._waiting[ResourcesListChanged()] = None
         if self._waiting:
-            self._news.set()
+            self._changed.set()
 
     async def wait(self, seconds: float) -> list[ServerEvent]:
-        """What waits, the oldest news first; nothing after so many seconds, or at the end."""
+        """The waiting notifications, oldest first; an empty list after `seconds`, or when the stream is closed."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._news.wait(), max(seconds, 0))
-        self._news.clear()
+            await asyncio.wait_for(self._changed.wait(), max(seconds, 0))
+        self._changed.clear()
         waiting, self._waiting = self._waiting, {}
         return list(waiting)
 
     def close(self) -> None:
-        """End it once what waits is told."""
+        """End the stream after the waiting notifications are sent."""
         self.closed = True
-        self._news.set()
+        self._changed.set()
 
 
 def distinct(wanted: SubscriptionFilter) -> frozenset[str]:
-    """The resources that a stream is asked to tell of.
+    """The URIs to listen to.
 
     Raises:
-        MCPError: too many, whether or not the caller may read them: to find that out costs a query each.
+        MCPError: too many. This is checked first, because each needs a query to check access.
     """
     uris = frozenset(wanted.resource_subscriptions or ())
     if len(uris) > MAX_URIS:
@@ -112,9 +112,9 @@ class Subscriptions:
         self._closing = False
 
     async def listen(self, ctx: Context, wanted: SubscriptionFilter, caller: Caller) -> SubscriptionsListenResult:
-        """Tell of changes until the client goes, the token ends, or the server stops.
+        """Send notifications until the client leaves, the token ends, or the server stops.
 
-        The caller was seen to be allowed to read every resource that is asked for.
+        The handler has checked that the caller may read every resource.
 
         Raises:
             MCPError: too many streams or resources.
@@ -124,7 +124,7 @@ class Subscriptions:
         honored = wanted.model_copy(update={"resource_subscriptions": sorted(uris) or None})
         acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=honored, _meta=meta)
         with self._opened(_Stream(caller.user_id, uris, bool(wanted.resources_list_changed)), caller) as stream:
-            # The stream hears already: what changes after this message will be told.
+            # The stream is open already, so no change after this message is missed.
             await ctx.session.send_notification(
                 SubscriptionsAcknowledgedNotification(params=acknowledged), related_request_id=ctx.request_id
             )
@@ -141,27 +141,27 @@ class Subscriptions:
         return SubscriptionsListenResult(_meta=meta)
 
     def subscribe(self, ctx: Context, uri: str, caller: Caller) -> None:
-        """Tell the one client of this process (stdio) of a resource, for revisions before 2026-07-28."""
+        """Notify the one client of this process (stdio) of a resource, in revisions before 2026-07-28."""
         if self._standing is None:
             stream = _Stream(caller.user_id, ())
-            self._standing = stream, asyncio.create_task(self._tell(ctx, stream, caller))
+            self._standing = stream, asyncio.create_task(self._notify(ctx, stream, caller))
         if len(self._standing[0].uris) >= MAX_URIS:
             raise MCPError(INVALID_PARAMS, f"At most {MAX_URIS} resources can be subscribed to: leave one first.")
         self._standing[0].uris.add(uri)
 
     def unsubscribe(self, uri: str) -> None:
-        """Tell of it no more."""
+        """Stop notifying of a resource."""
         if self._standing is not None:
             self._standing[0].uris.discard(uri)
 
-    async def _tell(self, ctx: Context, stream: _Stream, caller: Caller) -> None:
+    async def _notify(self, ctx: Context, stream: _Stream, caller: Caller) -> None:
         with self._opened(stream, caller):
             while not stream.closed and (left := caller.expires_at - time.time()) > 0:
                 for event in await stream.wait(min(left, RECHECK_SECONDS)):
                     await ctx.session.send_notification(event_to_notification(event, {}))
 
     async def close(self) -> None:
-        """End all streams in good order; new ones are refused."""
+        """End all streams after their last notification, and refuse new ones."""
         self._closing = True
         for stream in self._streams:
             stream.close()

@@ -1,4 +1,4 @@
-"""Who am I, and in which time zone."""
+"""Tools on the caller: identity and time zone."""
 
 from datetime import datetime
 
@@ -44,7 +44,7 @@ async def whoami(call: Call, args: NoArguments) -> Whoami:
         user_id=caller.user_id,
         email=caller.email,
         name=caller.name,
-        scopes=sorted(caller.scopes),
+        scopes=sorted(caller.oauth_scopes),
         now=_now(timezone),
         timezone=timezone,
     )

@@ -1,4 +1,4 @@
-"""What a tool may reach: the rows of whoever asks, who that is, and a question back to the person."""
+"""What a tool gets: the rows of the caller, the caller, and a way to ask the person."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from storage.schema.errors import NotAllowed
 
 
 class ConfirmationRequired(Exception):
-    """The person is to be asked first: the client puts the question, and repeats the call with the answer."""
+    """The person must confirm first: the client asks, and repeats the call with the answer."""
 
     def __init__(self, question: InputRequiredResult) -> None:
         super().__init__()
@@ -26,7 +26,7 @@ class ConfirmationRequired(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a tool. `answers` came with it; `can_ask` says that the client can put questions to the person."""
+    """One call of a tool. `answers` came with it. `can_ask`: the client can ask the person."""
 
     scope: Scope
     caller: Caller
@@ -34,13 +34,13 @@ class Call:
     can_ask: bool = False
 
     def confirm(self, question: str, yes: str) -> None:
-        """Go on only with the person's consent to exactly this question; `yes` labels the box to tick.
+        """Return only with the person's consent to exactly this question. `yes` labels the checkbox.
 
-        No state is kept meanwhile: the question is made again from the repeated call, and an answer counts only for
-        the very words that were asked. So any replica can take it, and a changed call asks anew.
+        No state is kept: the repeated call builds the same question again, and an answer counts only for that text.
+        So any replica can handle it, and a changed call asks again.
 
         Raises:
-            ConfirmationRequired: the client is to ask; NotAllowed: it cannot, or the person said no.
+            ConfirmationRequired: the client must ask; NotAllowed: it cannot, or the person declined.
         """
         key = f"confirm-{hashlib.sha256(question.encode()).hexdigest()[:16]}"
         answer = self.answers.get(key)

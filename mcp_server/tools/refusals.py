@@ -1,4 +1,4 @@
-"""What is wrong with the arguments of a call, in plain words: one sentence a field, without its value or any class."""
+"""Invalid arguments explained to a model: one sentence per field, without its value or names of classes."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from storage.schema.request_models import MAX_ID
 Schema = dict[str, Any]
 
 MOST = 5
-"""How many sentences a refusal has at most."""
+"""How many sentences an error has at most."""
 LONGEST_NAME = 100
 
 _PLAIN = re.compile(rf"[\w$-]{{1,{LONGEST_NAME}}}", re.ASCII)
@@ -33,20 +33,20 @@ _FINDERS = {
     "team_id": "list_teams",
     "conversation_id": "list_conversations",
 }
-"""The tools that tell which ids there are: any other number in the range would lead to the next refusal."""
+"""The tools that list valid ids. Without them a model would guess another number, and be refused again."""
 _NEEDED_BY = {"due": "recurrence"}
-"""Arguments that another one needs: to leave them out would lead to the next refusal."""
+"""Arguments that another one requires, so that leaving them out is no way to fix them."""
 
 
 @dataclass(frozen=True)
 class Null:
-    """Stands for a null among arguments: no schema has one, and a null that is ignored looks like done."""
+    """Replaces a null among the arguments. No schema allows null, and ignoring it would look like success."""
 
     needed_by: str | None
 
 
 def mark_nulls(given: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """The values with each null marked, so that it is refused; where a value is required, a null is none at all."""
+    """Replace each null by `Null`, so that it is refused; a null for a required argument counts as missing."""
     required = {name for name, field in model.model_fields.items() if field.is_required()}
     present = {name for name, value in given.items() if value is not None}
     nulls = {name: Null(_NEEDED_BY.get(name)) for name in given.keys() - present - required}
@@ -55,7 +55,7 @@ def mark_nulls(given: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
 
 
 def no_nulls(model: type[BaseModel]) -> BeforeValidator:
-    """The same for an object within the arguments."""
+    """`mark_nulls` for an object within the arguments."""
 
     def mark(value: object) -> object:
         return mark_nulls(cast("dict[str, Any]", value), model) if isinstance(value, dict) else value
@@ -64,7 +64,7 @@ def no_nulls(model: type[BaseModel]) -> BeforeValidator:
 
 
 def explain(error: ValidationError, tool: str, schema: Schema, at: str = "") -> str:
-    """What is wrong by the input schema of the tool, or of a part of its arguments that stands at `at`."""
+    """The problems as sentences. `schema` describes the arguments of the tool, or the part of them at the path `at`."""
     problems = error.errors(include_url=False)[:MOST]
     return " ".join(_sentence(cast("dict[str, Any]", problem), tool, schema, at) for problem in problems)
 
@@ -107,16 +107,17 @@ def _wrong_value(problem: dict[str, Any], field: str, known: Schema) -> str:
             hint = f": use {finder} to find it" if finder else ""
             return f"{field} must be {kind}between {known.get('minimum', 1)} and {known.get('maximum', MAX_ID)}{hint}."
         case "value_error":
-            said = problem["msg"].removeprefix("Value error, ")
+            reason = problem["msg"].removeprefix("Value error, ")
             if not problem["loc"]:
-                return f"{said}."
-            return f"{field}{said}." if said.startswith(".") else f"{field} {said}."
+                return f"{reason}."
+            # A reason that starts with "." continues the path of the field.
+            return f"{field}{reason}." if reason.startswith(".") else f"{field} {reason}."
         case _:
             return f"{field} {_KINDS.get(known.get('type', ''), 'is not what can be taken')}."
 
 
 def _name(path: Sequence[int | str], at: str) -> str:
-    """How a sentence names a part of the arguments: by its path. What does not look like a name is quoted."""
+    """The path of a part of the arguments. Keys that do not look like names are quoted, since clients choose them."""
     steps = [
         str(step) if isinstance(step, int) or _PLAIN.fullmatch(step) else json.dumps(step[:LONGEST_NAME])
         for step in path
@@ -125,7 +126,7 @@ def _name(path: Sequence[int | str], at: str) -> str:
 
 
 def _part(schema: Schema, path: Sequence[int | str]) -> Schema:
-    """The schema of a part of the arguments; empty where there is none."""
+    """The schema of a part of the arguments; empty if there is none."""
     for step in path:
         schema = schema.get("items", {}) if isinstance(step, int) else schema.get("properties", {}).get(step, {})
     return schema

@@ -1,7 +1,7 @@
-"""The single source of what exists: a decorated function is a tool, with its schemas, hints and scope.
+"""The registry of tools: a decorated function is a tool, with its schemas, hints and OAuth scope.
 
-Schemas are flat for the sake of every model family: no nullable unions, no references, no titles, and
-`additionalProperties: false`, so that an argument nobody asked for is refused instead of ignored.
+Schemas are flat, because some model families cannot read more: no nullable unions, no references, no titles. They have
+`additionalProperties: false`, so that an unknown argument is refused instead of ignored.
 """
 
 import inspect
@@ -15,6 +15,7 @@ from mcp.types import CallToolResult, TextContent, ToolAnnotations
 from mcp.types import Tool as WireTool
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from mcp_server.identity.local_issuer import READ, WRITE
 from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from mcp_server.tools.refusals import explain, mark_nulls
@@ -23,7 +24,6 @@ from storage.schema.request_models import MAX_ID, StrictModel
 from storage.schema.response_models import ResponseModel
 
 Arguments = TypeVar("Arguments", bound=StrictModel)
-READ, WRITE = "mcp:read", "mcp:write"
 
 
 class NoArguments(StrictModel):
@@ -35,13 +35,13 @@ Run = Callable[[Call, Any], Awaitable[ResponseModel]]
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool: what the model reads, what it may send, what comes back, which scope it takes."""
+    """One tool: its texts, arguments, result, and the OAuth scope that calling it requires."""
 
     name: str
     title: str
     description: str
     toolset: Toolset
-    scope: str
+    oauth_scope: str
     hints: ToolAnnotations
     arguments: type[StrictModel]
     result: Any
@@ -62,7 +62,7 @@ class Tool:
         )
 
     async def call(self, call: Call, arguments: dict[str, Any]) -> CallToolResult:
-        """Check the arguments, run, and say the result twice: for programs, and as text for models.
+        """Validate the arguments, run the tool, and return its result as structured content and as text.
 
         Raises:
             StorageError: refused, with a sentence for the model.
@@ -72,8 +72,9 @@ class Tool:
             args = self.arguments.model_validate(mark_nulls(arguments, self.arguments))
         except ValidationError as error:
             raise InvalidInput(explain(error, self.name, schema)) from error
-        facts = (await self.run(call, args)).payload()
-        return CallToolResult(content=[TextContent(type="text", text=as_text(facts))], structured_content=facts)
+        payload = (await self.run(call, args)).payload()
+        # MCP (Tools, "Structured content"): the text serves clients that do not know structured content.
+        return CallToolResult(content=[TextContent(type="text", text=as_text(payload))], structured_content=payload)
 
 
 TOOLS: dict[str, Tool] = {}
@@ -90,9 +91,9 @@ def tool(
 ) -> Callable[
     [Callable[[Call, Arguments], Awaitable[ResponseModel]]], Callable[[Call, Arguments], Awaitable[ResponseModel]]
 ]:
-    """Make a function a tool. Its name, docstring and annotations say the rest.
+    """Make a function a tool. Its name, docstring and annotations supply the rest.
 
-    reads: changes nothing. destroys: takes something away. repeatable: a second call changes nothing more.
+    reads: changes nothing. destroys: removes something. repeatable: repeating the call changes nothing more.
     """
 
     def register(
@@ -105,7 +106,7 @@ def tool(
             title=title,
             description=inspect.cleandoc(function.__doc__ or ""),
             toolset=toolset,
-            scope=READ if reads else WRITE,
+            oauth_scope=READ if reads else WRITE,
             hints=ToolAnnotations(
                 read_only_hint=reads,
                 destructive_hint=destroys,
@@ -123,22 +124,23 @@ def tool(
 
 
 def offered(settings: Settings) -> dict[str, Tool]:
-    """The tools of the configured toolsets, in one order always; only those that read when the server is read-only."""
+    """The tools of the configured toolsets; only those that read if the server is read-only."""
+    # The order is fixed, so that clients' prompt caches stay valid.
     return {
         tool.name: tool
         for tool in sorted(TOOLS.values(), key=lambda tool: TOOLSETS.index(tool.toolset))
-        if tool.toolset in settings.toolsets and (tool.scope == READ or not settings.read_only)
+        if tool.toolset in settings.toolsets and (tool.oauth_scope == READ or not settings.read_only)
     }
 
 
-def scope_needed(name: str) -> str:
-    """The token scope that calling a tool takes."""
-    return TOOLS[name].scope if name in TOOLS else READ
+def required_oauth_scope(name: str) -> str:
+    """The OAuth scope that calling a tool requires."""
+    return TOOLS[name].oauth_scope if name in TOOLS else READ
 
 
-def as_text(facts: object) -> str:
-    """Compact JSON: the same facts for a third fewer tokens than indented."""
-    return json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+def as_text(payload: object) -> str:
+    """Compact JSON, which takes a third fewer tokens than indented JSON."""
+    return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
 def input_schema(model: type[BaseModel]) -> dict[str, Any]:
@@ -147,7 +149,7 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def output_schema(result: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A result's type, or a union of some, as a flat JSON schema of types only: short, for every tool carries one."""
+    """A result type, or a union, as a flat JSON schema with types only, which keeps tools/list short."""
     return _bare(_flat(TypeAdapter(result).json_schema(mode="serialization")))
 
 
@@ -179,12 +181,12 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
     return flatten(schema)
 
 
-# pydantic leaves its own words where a validator stands between a type and its bounds.
+# Pydantic leaves its own keywords where a validator stands between a type and its bounds.
 _SPELLING = {"ge": "minimum", "le": "maximum"}
 
 
 def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:
-    """Several shapes as one: every property, required where all of them require it."""
+    """Merge alternatives: all properties, required if every alternative requires them."""
     if len(choices) == 1:
         return choices[0]
     required = set(choices[0].get("required", ()))

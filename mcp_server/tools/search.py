@@ -15,9 +15,9 @@ from storage.search import matches
 from storage.tasks import history
 
 MOST = 10
-"""How many of each kind are found."""
+"""How many results of each kind."""
 TITLE_TOKENS = 130
-"""What of a long title is shown: enough to choose by, for fetch has it whole."""
+"""The maximum length of a title in results; fetch returns it in full."""
 
 
 class Search(StrictModel):
@@ -49,7 +49,7 @@ class Results(ResponseModel):
 
 
 class Document(ResponseModel):
-    """A task or conversation as text, and what else is known about it."""
+    """A task or conversation as text, with its other fields as metadata."""
 
     id: str
     title: str

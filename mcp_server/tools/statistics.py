@@ -1,4 +1,4 @@
-"""The numbers."""
+"""The tool on statistics."""
 
 from pydantic import Field
 

@@ -36,10 +36,10 @@ from storage.schema.response_models import (
 from storage.tasks import deletion, history, listing, tasks
 from storage.tasks import undo as undoing
 
-MOST_UNASKED = 5
-"""How many tasks are deleted at once without asking."""
-MOST_SHOWN = 60
-"""Characters of a title."""
+MAX_UNCONFIRMED = 5
+"""How many tasks are deleted at once without the person's consent."""
+MAX_TITLE = 60
+"""Characters of a title in a question."""
 
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»\uff02〝〞'), "'")
 
@@ -66,7 +66,7 @@ class AddTasks(StrictModel):
 
 
 class Added(ResponseModel):
-    """What became of one task of a batch."""
+    """The outcome for one task of a batch."""
 
     index: int
     ok: bool
@@ -75,7 +75,7 @@ class Added(ResponseModel):
 
 
 class AddedTasks(ResponseModel):
-    """What became of a batch."""
+    """The outcomes of a batch."""
 
     results: list[Added]
 
@@ -217,7 +217,7 @@ async def delete_task(call: Call, args: DeleteTask) -> TaskDeleted | TasksDelete
     consent: the client asks them, or you do and then pass confirm.
     """
     try:
-        return await _delete(call, args, None if args.confirm else MOST_UNASKED)
+        return await _delete(call, args, None if args.confirm else MAX_UNCONFIRMED)
     except NeedsConsent as many:
         call.confirm(f"Delete {many.count} tasks: {_enumerate(many)}?", f"Delete {many.count} tasks")
         return await _delete(call, args, None)
@@ -236,10 +236,10 @@ def _enumerate(many: NeedsConsent) -> str:
 
 
 def _quote(title: str) -> str:
-    """A title that cannot step out of its quotes, for it stands in a question and may be somebody else's."""
+    """A title in quotes, which it cannot close: others may have written it to change the question."""
     shown = "".join(char for char in title if char.isspace() or category(char)[0] != "C")
     words = " ".join(shown.split()).translate(_QUOTES)
-    return f'"{words if len(words) <= MOST_SHOWN else words[:MOST_SHOWN] + "…"}"'
+    return f'"{words if len(words) <= MAX_TITLE else words[:MAX_TITLE] + "…"}"'
 
 
 @tool("tasks", "Restore a task", repeatable=True)

@@ -49,7 +49,7 @@ def app(tmp_path: Path) -> GuardedApp:
 def mint(app: GuardedApp, endpoint: Endpoint = "mcp", *scopes: str) -> str:
     kind: Audience = "mcp" if endpoint == "mcp" else "api"
     issuer = LocalIssuer(app.verifier.settings)
-    return issuer.mint("alice", audience=kind, scopes=scopes or ("mcp:read", "mcp:write"))
+    return issuer.mint("alice", audience=kind, oauth_scopes=scopes or ("mcp:read", "mcp:write"))
 
 
 def call(tool: str) -> bytes:
@@ -234,7 +234,7 @@ async def test_middleware_authenticates_and_rejects_requests_on_a_running_server
     serving = asyncio.create_task(server.serve([socket]))
     try:
         async with httpx2.AsyncClient(base_url=known.address) as client:
-            reader = {"Authorization": f"Bearer {issuer.mint('alice', scopes=['mcp:read'])}"}
+            reader = {"Authorization": f"Bearer {issuer.mint('alice', oauth_scopes=['mcp:read'])}"}
             accept = {"Accept": "application/json, text/event-stream", "Content-Type": "application/json"}
 
             async def post(body: bytes, headers: dict[str, str]) -> httpx2.Response:

@@ -197,7 +197,7 @@ async def test_rejected_reads_say_why(server: RunningServer, alice: Person) -> N
         assert "resource_metadata=" in answer.headers["www-authenticate"]
     async with bearing(server.token(alice.user_id, "mcp")) as client:
         assert is_error(await client.get(STATISTICS), 401, "invalid_token")
-    async with bearing(server.token(alice.user_id, scopes=["mcp:write"])) as client:
+    async with bearing(server.token(alice.user_id, oauth_scopes=["mcp:write"])) as client:
         assert is_error(await client.get(STATISTICS), 403, "insufficient_scope")
 
 

@@ -250,7 +250,7 @@ async def test_client_without_a_token_is_pointed_to_the_metadata(server: Server)
 
 
 async def test_read_only_token_that_writes_is_told_the_required_scope(server: Server) -> None:
-    token = server.token("reader", scopes=["mcp:read"])
+    token = server.token("reader", oauth_scopes=["mcp:read"])
     async with server.http(authorization=f"Bearer {token}") as http:
         refused = await http.post("/mcp", content=call("add_task", '{"title":"x"}'))
     assert refused.status_code == 403

@@ -150,7 +150,7 @@ async def test_unauthenticated_silence_closes_the_socket(
 async def test_token_with_the_wrong_audience_or_scope_is_rejected(server: RunningServer, alice: Person) -> None:
     for code, token in (
         (4401, server.token(alice.user_id, "mcp")),
-        (4403, server.token(alice.user_id, scopes=["mcp:write"])),
+        (4403, server.token(alice.user_id, oauth_scopes=["mcp:write"])),
     ):
         async with server.open_socket(additional_headers={"X-Forwarded-For": "192.0.2.5"}) as connection:
             listener = Listener(connection)

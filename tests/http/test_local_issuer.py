@@ -128,5 +128,5 @@ async def test_local_issuer_token_survives_a_restart(tmp_path: Path):
         "taskdeck",
     )
     assert 0 < caller.expires_at - time.time() <= 60
-    assert caller.scopes == {"mcp:read", "mcp:write"}
+    assert caller.oauth_scopes == {"mcp:read", "mcp:write"}
     assert (await app.send_token(token, "api")).status == 401

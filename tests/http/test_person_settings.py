@@ -48,7 +48,7 @@ async def test_open_sockets_get_resync(server: RunningServer, alice: Person) -> 
 
 
 async def test_read_only_token_cannot_change_settings(server: RunningServer, alice: Person) -> None:
-    token = server.token(alice.user_id, scopes=["mcp:read"])
+    token = server.token(alice.user_id, oauth_scopes=["mcp:read"])
     async with server.client(authorization=f"Bearer {token}") as client:
         refused = await client.put(SETTINGS, params={"timezone": "Asia/Tokyo"})
         assert (refused.status_code, refused.json()["error"]) == (403, "insufficient_scope")

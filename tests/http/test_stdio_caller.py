@@ -28,7 +28,7 @@ async def test_stdio_caller_comes_from_the_token_in_the_environment(tmp_path: Pa
 async def test_stdio_without_a_token_is_the_local_user_of_the_embedded_database(tmp_path: Path):
     caller = await caller_of_environment(Verifier(settings_for(tmp_path)))
     assert (caller.user_id, caller.expires_at) == ("local", math.inf)
-    assert caller.scopes == {"mcp:read", "mcp:write"}
+    assert caller.oauth_scopes == {"mcp:read", "mcp:write"}
 
 
 @pytest.mark.parametrize("token", ["bad", "tdp_" + "a" * 40, "api"])

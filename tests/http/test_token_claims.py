@@ -51,7 +51,7 @@ async def test_caller_is_built_from_the_claims(app: GuardedApp):
         email="a@example.com",
         name="Ann Ö",
         timezone="Europe/Berlin",
-        scopes=frozenset({"mcp:read", "openid"}),
+        oauth_scopes=frozenset({"mcp:read", "openid"}),
         client="cursor",
         expires_at=exp,
         audience="mcp",

@@ -233,7 +233,7 @@ async def test_read_only_users_are_told_why(cast: Cast):
 async def test_read_only_token_cannot_write(person: Callable[[str], Person]):
     reader = replace(person("reader"), scopes=frozenset({"mcp:read"}))
     for name, tool in TOOLS.items():
-        if tool.scope != "mcp:read":
+        if tool.oauth_scope != "mcp:read":
             assert await reader.refusal(name) == f"{name} takes a token with the scope mcp:write."
 
 

@@ -20,7 +20,7 @@ from websockets.exceptions import ConnectionClosed
 
 from mcp_server.app import open_app
 from mcp_server.http import uvicorn_server
-from mcp_server.identity.local_issuer import SCOPES, Audience, LocalIssuer
+from mcp_server.identity.local_issuer import OAUTH_SCOPES, Audience, LocalIssuer
 from mcp_server.settings import Settings
 
 
@@ -38,8 +38,10 @@ class RunningServer:
     def socket_url(self) -> str:
         return f"ws{self.url.removeprefix('http')}/api/ws"
 
-    def token(self, user: str, audience: Audience = "api", scopes: Iterable[str] = SCOPES, ttl: int = 3600) -> str:
-        return LocalIssuer(self.settings).mint(user, audience=audience, scopes=scopes, ttl=ttl)
+    def token(
+        self, user: str, audience: Audience = "api", oauth_scopes: Iterable[str] = OAUTH_SCOPES, ttl: int = 3600
+    ) -> str:
+        return LocalIssuer(self.settings).mint(user, audience=audience, oauth_scopes=oauth_scopes, ttl=ttl)
 
     def client(self, user: str = "", audience: Audience = "api", **headers: str) -> httpx2.AsyncClient:
         """A user's HTTP client. The server trusts x_forwarded_for, because requests come from loopback."""

@@ -101,7 +101,7 @@ async def test_every_hint_is_explicit_and_fits_the_scope(tools: dict[str, Tool])
         hints = tool.annotations
         assert hints, name
         assert None not in (hints.read_only_hint, hints.destructive_hint, hints.idempotent_hint, hints.open_world_hint)
-        assert hints.read_only_hint == (TOOLS[name].scope == "mcp:read"), name
+        assert hints.read_only_hint == (TOOLS[name].oauth_scope == "mcp:read"), name
         assert not (hints.read_only_hint and hints.destructive_hint), name
         assert hints.destructive_hint == name.startswith(("delete_", "remove_", "unshare_", "undo")), name
 
@@ -127,7 +127,7 @@ async def test_server_can_be_limited_to_toolsets_or_to_reading(alice: Person):
     cut = [await listed(alice, toolsets=(toolset,)) for toolset in TOOLSETS]
     assert all(cut)
     assert sorted(name for names in cut for name in names) == sorted(TOOLS)
-    assert await listed(alice, read_only=True) == {n for n, tool in TOOLS.items() if tool.scope == "mcp:read"}
+    assert await listed(alice, read_only=True) == {n for n, tool in TOOLS.items() if tool.oauth_scope == "mcp:read"}
 
 
 def contract(tools: dict[str, Tool]) -> str:
@@ -140,7 +140,7 @@ def contract(tools: dict[str, Tool]) -> str:
         hints = tool.annotations or ToolAnnotations()
         words = {"destructive": hints.destructive_hint, "idempotent": hints.idempotent_hint}
         given = [word for word, hint in words.items() if hint]
-        rows.append((f"`{name}`", ", ".join(arguments), ", ".join(result), TOOLS[name].scope, ", ".join(given)))
+        rows.append((f"`{name}`", ", ".join(arguments), ", ".join(result), TOOLS[name].oauth_scope, ", ".join(given)))
     table = "\n".join("| " + " | ".join(cell or "-" for cell in row) + " |" for row in rows)
     return f"""# Tools
 
