@@ -16,7 +16,7 @@ async def test_scope_of_a_call_is_that_of_its_tool(
     caplog.set_level(logging.INFO, "mcp_server.http.mcp_requests")
     statuses: dict[str, int] = {}
     async with running_server(settings, database_url, direct_url) as server:
-        token = server.token(alice.user_id, "mcp", scopes=["mcp:read"])
+        token = server.token(alice.user_id, "mcp", oauth_scopes=["mcp:read"])
         async with server.client(authorization=f"Bearer {token}", accept=BOTH) as http:
             for tool in ("whoami", "create_team", "no_such_tool"):
                 params = {"name": tool, "arguments": {"name": "Crew"} if tool == "create_team" else {}}
