@@ -23,4 +23,5 @@ async def test_scope_of_a_call_is_that_of_its_tool(
                 call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": params}
                 statuses[tool] = (await http.post("/mcp", json=call)).status_code
     assert statuses == {"whoami": 200, "create_team": 403, "no_such_tool": 200}
-    assert caplog.messages == ["refused '/mcp': This takes a token with the scope mcp:write"]
+    logged = [each.getMessage() for each in caplog.records if each.name == "mcp_server.http.mcp_requests"]
+    assert logged == ["refused '/mcp': This takes a token with the scope mcp:write"]
