@@ -2,7 +2,15 @@ import { getSessionCookie } from "better-auth/cookies";
 import { type NextRequest, NextResponse } from "next/server";
 import { settings } from "./lib/settings";
 
-const PUBLIC_PAGES = new Set(["/sign-in", "/sign-up", "/consent", "/error"]);
+const PUBLIC_PAGES = new Set([
+  "/sign-in",
+  "/sign-up",
+  "/verify-email",
+  "/forgot-password",
+  "/reset-password",
+  "/consent",
+  "/error",
+]);
 
 /** Endpoints that browser-based clients such as the MCP Inspector call from their own origin. None reads a cookie. */
 const OPEN_TO_ORIGINS = /^\/(\.well-known\/|api\/auth\/(jwks$|oauth2\/(token|register|revoke)$))/;

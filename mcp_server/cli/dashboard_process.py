@@ -60,6 +60,7 @@ class Dashboard:
             "TASKDECK_BRIDGE_URL": settings.model_copy(update={"public_url": ""}).address,
             "BETTER_AUTH_SECRET": os.environ.get("BETTER_AUTH_SECRET") or _open_secret(settings.data_dir),
             "TASKDECK_LOCAL_OWNER": read_local_owner(settings) if first_account_is_owner(settings) else "",
+            "TASKDECK_SHOW_LINKS": "1" if first_account_is_owner(settings) else "",
             "HOSTNAME": "127.0.0.1",
             "PORT": url.rpartition(":")[2],
             "NODE_ENV": "production",

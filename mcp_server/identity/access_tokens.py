@@ -68,6 +68,7 @@ class Claims(BaseModel):
     sid: object = None
     jti: object = None
     email: object = None
+    email_verified: object = None
     name: object = None
     zoneinfo: object = None
 
@@ -130,7 +131,7 @@ def describe_caller(claims: Claims, audience: Audience, *, built_in: bool) -> Ca
     """The bearer. `built_in`: the token comes from the built-in issuer."""
     return Caller(
         user_id=claims.sub,
-        email=displayable(claims.email, *EMAIL_LENGTH),
+        email=_verified_email(claims),
         name=displayable(claims.name, *NAME_LENGTH),
         timezone=_timezone(claims.zoneinfo),
         oauth_scopes=frozenset(claims.scope.split(" ")) - {""},
@@ -140,6 +141,14 @@ def describe_caller(claims: Claims, audience: Audience, *, built_in: bool) -> Ca
         issuer=claims.iss,
         client_key=client_key(_name_client(claims, audience, built_in=built_in)),
     )
+
+
+def _verified_email(claims: Claims) -> str | None:
+    """The claim `email`, if the issuer says that its user proved it (OpenID Connect Core 1.0 section 5.1).
+
+    People share tasks by e-mail address, so an address that somebody merely typed must not count.
+    """
+    return displayable(claims.email, *EMAIL_LENGTH) if claims.email_verified is True else None
 
 
 def _timezone(value: object) -> str | None:

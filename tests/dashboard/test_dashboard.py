@@ -32,6 +32,8 @@ async def test_sign_up_leads_to_a_page_that_explains_how_to_connect(visit: Visit
     await ada.page.get_by_label("E-mail").fill(ada.email)
     await ada.page.get_by_label("Password").fill(PASSWORD)
     await ada.page.get_by_role("button", name="Create account").click()
+    await expect(ada.page.get_by_text("is printed in the terminal in which Taskdeck runs")).to_be_visible()
+    await ada.page.goto(await ada.taskdeck.link(ada.email))
     await ada.sees(total=0, pending=0, completed=0, shared=0)
     await expect(ada.page.get_by_role("heading", name="Connect an AI client")).to_be_visible()
     await expect(ada.page.get_by_text(f"claude mcp add --transport http taskdeck {ada.taskdeck.mcp}/mcp")).to_be_visible()
@@ -332,7 +334,7 @@ async def test_pages_are_accessible(visit: Visit, scheme: str):
         found += await ada.violations()
     ada.expect_page_errors("404")
     await ada.context.clear_cookies()
-    for path in ("/sign-in?reason=ended", "/sign-up"):
+    for path in ("/sign-in?reason=ended", "/sign-up", "/forgot-password", "/reset-password?token=x", "/verify-email"):
         await ada.open(path)
         found += await ada.violations()
     assert found == []

@@ -17,6 +17,7 @@ from mcp_server.cli.dashboard_process import SERVER, Dashboard
 from mcp_server.settings import Settings
 from tests.support.browser import Taskdeck, Visit
 from tests.conftest import Cluster, RequestUrl
+from tests.support.mailbox import Mailbox
 from tests.support.running_server import DatabaseProxy
 
 pytestmark = pytest.mark.long
@@ -40,18 +41,6 @@ async def test_wrong_password_is_explained(visit: Visit):
     ada.expect_page_errors("401")
     await ada.type_credentials()
     await expect(ada.page.get_by_role("heading", name="Personal access tokens")).to_be_visible()
-
-
-async def test_email_address_has_one_account(visit: Visit):
-    ada = await visit()
-    await ada.context.clear_cookies()
-    await ada.open("/sign-up")
-    await ada.page.get_by_label("Name").fill("Mallory")
-    await ada.page.get_by_label("E-mail").fill(ada.email)
-    await ada.page.get_by_label("Password").fill("another password")
-    await ada.page.get_by_role("button", name="Create account").click()
-    await expect(ada.page.get_by_text("There is an account with this e-mail already. Sign in instead.")).to_be_visible()
-    ada.expect_page_errors("422")
 
 
 async def test_expired_session_leads_to_sign_in(visit: Visit):
@@ -83,9 +72,13 @@ async def proxy(cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pyt
 @pytest.fixture(scope="module")
 async def alone(proxy: DatabaseProxy, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Taskdeck]:
     """A dashboard on that database, with the default limits and without a server."""
-    built = build(proxy, tmp_path_factory.mktemp("alone"))
-    async with built.running():
-        yield replace(taskdeck, dashboard=built.url)
+    async with Mailbox.listening() as mailbox:
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in mailbox.settings.items():
+                patch.setenv(name, value)
+            built = build(proxy, tmp_path_factory.mktemp("alone"))
+        async with built.running():
+            yield replace(taskdeck, dashboard=built.url, mailbox=mailbox)
 
 
 def build(proxy: DatabaseProxy, folder: Path) -> Dashboard:

@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -15,7 +17,7 @@ from hypothesis import strategies as st
 from mcp_server.identity.callers import Caller, Callers
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.identity.tokens import Verifier
-from tests.conftest import Person
+from tests.conftest import Cluster, Person
 from tests.support.processes import run_in_process
 from tests.support.token_factory import (
     ADDRESS,
@@ -43,7 +45,13 @@ def audience(endpoint: Endpoint) -> str:
 
 
 async def test_caller_is_built_from_the_claims(app: GuardedApp):
-    about = {"email": "a@example.com", "name": "Ann Ö", "zoneinfo": "Europe/Berlin", "azp": "cursor"}
+    about = {
+        "email": "a@example.com",
+        "email_verified": True,
+        "name": "Ann Ö",
+        "zoneinfo": "Europe/Berlin",
+        "azp": "cursor",
+    }
     token = sign(header(), claims(exp=(exp := int(time.time()) + 600), scope="mcp:read openid", **about))
     assert (await app.send_token(token)).status == 200
     assert app.callers[-1] == Caller(
@@ -93,7 +101,7 @@ async def test_each_local_issuer_token_is_its_own_client(tmp_path: Path):
 
 @pytest.mark.parametrize("value", ["a\0b", "a\ud800b", "x" * 321, "", 7, None, ["a"], {"a": 1}])
 async def test_invalid_optional_claims_are_ignored(app: GuardedApp, value: object):
-    odd = dict.fromkeys(["email", "name", "zoneinfo", "client_id", "azp", "sid", "jti"], value)
+    odd = dict.fromkeys(["email", "email_verified", "name", "zoneinfo", "client_id", "azp", "sid", "jti"], value)
     assert (await app.send_token(sign(header(), claims(**odd)))).status == 200
     caller = app.callers[-1]
     assert (caller.email, caller.name, caller.timezone, caller.client) == (None,) * 4
@@ -111,11 +119,36 @@ async def test_invalid_optional_claims_are_ignored(app: GuardedApp, value: objec
 async def test_unstorable_name_or_email_is_ignored(
     app: GuardedApp, person: Callable[[str], Person], email: str, name: str, kept: tuple[str | None, str | None]
 ):
-    assert (await app.send_token(sign(header(), claims(email=email, name=name)))).status == 200
+    assert (await app.send_token(sign(header(), claims(email=email, email_verified=True, name=name)))).status == 200
     caller = app.callers[-1]
     assert (caller.email, caller.name) == kept
     user = person("odd")
     await Callers(user.database).scope(replace(caller, user_id=user.user_id))
+
+
+@pytest.mark.parametrize("verified", [False, None, "true", 1, "missing"])
+async def test_unverified_email_does_not_count(
+    app: GuardedApp, person: Callable[[str], Person], cluster: Cluster, verified: object
+):
+    about = {"email": f"{secrets.token_hex(4)}@example.com", "email_verified": verified}
+    if verified == "missing":
+        del about["email_verified"]
+    assert (await app.send_token(sign(header(), claims(**about)))).status == 200
+    caller = app.callers[-1]
+    assert caller.email is None
+    user = person("unverified")
+    await Callers(user.database).scope(replace(caller, user_id=user.user_id))
+    connection = await asyncpg.connect(cluster.address("tests"))
+    stored = await connection.fetchrow("SELECT id, email FROM users WHERE id = $1", user.user_id)
+    await connection.close()
+    assert stored is not None
+    assert tuple(stored) == (user.user_id, None)
+
+
+async def test_local_issuer_vouches_for_the_email_it_is_given(tmp_path: Path):
+    known = settings_for(tmp_path)
+    token = LocalIssuer(known).mint("alice", email="alice@example.com")
+    assert (await Verifier(known).verify(token, "mcp")).email == "alice@example.com"
 
 
 @pytest.mark.parametrize(
@@ -167,6 +200,7 @@ NAMES = [
     "nbf",
     "scope",
     "email",
+    "email_verified",
     "name",
     "zoneinfo",
     "client_id",

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlsplit
 import httpx2
 from mcp.client.auth import PKCEParameters
 
-from tests.support.browser import PASSWORD, Taskdeck
+from tests.support.browser import PASSWORD, Taskdeck, token_of
 
 REDIRECT_URI = "http://127.0.0.1:9/callback"
 
@@ -31,6 +31,9 @@ class OAuthAccount:
         ) as http:
             account = {"email": email, "password": PASSWORD, "name": "Ada"}
             response = await http.post("/api/auth/sign-up/email", json=account)
+            assert response.status_code == 200, response.text
+            token = token_of(await taskdeck.link(email))
+            response = await http.post("/api/auth/sign-up/complete", json={"token": token})
             assert response.status_code == 200, response.text
             yield cls(taskdeck, http, response.json()["user"]["id"])
 

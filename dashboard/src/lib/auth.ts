@@ -6,11 +6,18 @@ import { getOAuthState } from "better-auth/api";
 import { nextCookies } from "better-auth/next-js";
 import { jwt } from "better-auth/plugins";
 import { tables } from "./database";
+import { addressChanges, onAddressUpdate } from "./address-changes";
 import { withLocalOwnerId } from "./local-owner";
+import { deliver, sendMailLater } from "./mail";
+import { passwordResetMail, verificationMail } from "./mail-texts";
+import { PASSWORD_LENGTH } from "./passwords";
 import { refreshTokens } from "./refresh-tokens";
 import { CLIENT_SCOPES, MCP_SCOPES } from "./scopes";
 import { type Settings, settings } from "./settings";
+import { verifiedSignUp } from "./sign-up";
+import { socialProviders } from "./social-providers";
 import { knownTimeZone } from "./timezones";
+import { addressOf } from "./unverified";
 
 /** The browser's time zone at sign-up: a default until the person chooses one. */
 const TIMEZONE_FIELD = {
@@ -19,6 +26,19 @@ const TIMEZONE_FIELD = {
   // An invalid one must not fail the sign-up.
   transform: { input: (value: unknown) => knownTimeZone(value) },
 } as const;
+
+/** Paths on which a password, a link or an address could be guessed, or which send mail. */
+const GUESSABLE = [
+  "/sign-in/*",
+  "/sign-up/*",
+  "/request-password-reset",
+  "/reset-password",
+  "/reset-password/*",
+  "/send-verification-email",
+  "/verify-email",
+  "/change-email",
+  "/change-password",
+];
 
 let instance: ReturnType<typeof build> | undefined;
 
@@ -41,8 +61,30 @@ function build(s: Settings) {
     trustedOrigins: s.dashboardOrigins,
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },
-    user: { additionalFields: { timezone: TIMEZONE_FIELD } },
-    emailAndPassword: { enabled: true, minPasswordLength: 10 },
+    user: { additionalFields: { timezone: TIMEZONE_FIELD }, changeEmail: { enabled: true } },
+    emailAndPassword: {
+      enabled: true,
+      minPasswordLength: PASSWORD_LENGTH.min,
+      maxPasswordLength: PASSWORD_LENGTH.max,
+      resetPasswordTokenExpiresIn: s.linkSeconds,
+      revokeSessionsOnPasswordReset: true,
+      sendResetPassword: async ({ user, token }) => {
+        const url = `${s.dashboardUrl}/reset-password?token=${token}`;
+        // An account without a password may belong to somebody who has not proven that the address is theirs.
+        if (user.emailVerified || (await hasPassword(user.id)))
+          sendMailLater(passwordResetMail(user.email, url));
+      },
+      // Whoever opened the link reads the address's mail.
+      onPasswordReset: async ({ user }) => {
+        await (await auth().$context).internalAdapter.updateUser(user.id, { emailVerified: true });
+      },
+    },
+    emailVerification: {
+      expiresIn: s.linkSeconds,
+      sendOnSignUp: true,
+      sendVerificationEmail: ({ user, url }) => deliver(verificationMail(user.email, url)),
+    },
+    verification: { storeIdentifier: { default: "plain", overrides: { "reset-password": "hashed" } } },
     databaseHooks: {
       user: {
         create: {
@@ -53,15 +95,15 @@ function build(s: Settings) {
             return (await withLocalOwnerId(account, context)) ?? { data: account };
           },
         },
+        update: { before: onAddressUpdate },
       },
     },
-    socialProviders: { github: s.github, google: s.google },
+    socialProviders: socialProviders(s),
     rateLimit: {
       enabled: true,
       storage: "database",
       customRules: {
-        "/sign-in/*": { window: 10, max: s.signInLimit },
-        "/sign-up/*": { window: 10, max: s.signInLimit },
+        ...Object.fromEntries(GUESSABLE.map((path) => [path, { window: 10, max: s.signInLimit }])),
         // Every open page asks for these, and each needs a session or shows only public keys.
         "/token": { window: 60, max: 300 },
         "/jwks": { window: 60, max: 600 },
@@ -79,7 +121,7 @@ function build(s: Settings) {
           definePayload: ({ user, session }) => ({
             // The server limits the requests of each session.
             sid: session.id,
-            email: user.email,
+            ...addressClaims(user),
             name: user.name,
             zoneinfo: (user.timezone as string | null) ?? undefined,
             scope: MCP_SCOPES.join(" "),
@@ -102,12 +144,29 @@ function build(s: Settings) {
         refreshTokenReuseInterval: 30,
         customAccessTokenClaims: ({ user }) =>
           user
-            ? { email: user.email, name: user.name, zoneinfo: (user.timezone as string | null) ?? undefined }
+            ? {
+                ...addressClaims(user),
+                name: user.name,
+                zoneinfo: (user.timezone as string | null) ?? undefined,
+              }
             : {},
       }),
+      verifiedSignUp(),
+      addressChanges(),
       refreshTokens(),
       cimd({ fetchClientMetadataResource, metadataProfile: "mcp-2026-07-28" }),
       nextCookies(),
     ],
   });
+}
+
+/** Claims of OpenID Connect Core 1.0 section 5.1; the server ignores an address that is not verified. */
+function addressClaims(user: { email: string; emailVerified: boolean }) {
+  return { email: addressOf(user) ?? undefined, email_verified: user.emailVerified };
+}
+
+/** Whether the account can be signed in to with a password. */
+export async function hasPassword(userId: string): Promise<boolean> {
+  const { internalAdapter } = await auth().$context;
+  return Boolean((await internalAdapter.findCredentialAccount(userId))?.password);
 }

@@ -23,10 +23,12 @@ const ROOT = 0;
 export function markOwnUser(request: IncomingMessage): void {
   const { headers, url = "" } = request;
   delete headers[OWN_USER_HEADER];
-  if (settings().localOwner && MARKED_PATHS.test(url) && isOwnUser(request)) headers[OWN_USER_HEADER] = "1";
+  const { localOwner, showsLinks } = settings();
+  if ((localOwner || showsLinks) && MARKED_PATHS.test(url) && isOwnUser(request))
+    headers[OWN_USER_HEADER] = "1";
 }
 
-const MARKED_PATHS = /^\/(sign-up|api\/auth\/(sign-up|callback))\b/;
+const MARKED_PATHS = /^\/(sign-up|api\/auth\/(sign-up\/email|callback))\b/;
 
 function isOwnUser({ headers, socket }: IncomingMessage): boolean {
   if (FORWARDING.some((name) => name in headers)) return false;

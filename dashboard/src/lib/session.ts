@@ -4,11 +4,14 @@ import { redirect } from "next/navigation";
 import { cache } from "react";
 import { auth } from "./auth";
 import { DATABASE_UNAVAILABLE } from "./error-digests";
+import { addressOf } from "./unverified";
 
 export interface Person {
   id: string;
   name: string;
-  email: string;
+  /** Null if somebody else has proven that the account's unverified address is theirs. */
+  email: string | null;
+  emailVerified: boolean;
 }
 
 /** The signed-in person, or null. Throws an error with the digest DATABASE_UNAVAILABLE if the session cannot be read. */
@@ -20,7 +23,9 @@ export const currentPerson = cache(async (): Promise<Person | null> => {
         digest: DATABASE_UNAVAILABLE,
       });
     });
-  return session && { id: session.user.id, name: session.user.name, email: session.user.email };
+  if (!session) return null;
+  const { id, name, emailVerified } = session.user;
+  return { id, name, email: addressOf(session.user), emailVerified };
 });
 
 /** The signed-in person; redirects to sign-in if there is none. Every protected page and action calls it. */

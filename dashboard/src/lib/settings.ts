@@ -23,6 +23,12 @@ export interface Settings {
   trustedProxies: string[];
   /** Sign-in attempts allowed per address in ten seconds. */
   signInLimit: number;
+  /** How e-mail leaves; undefined if it cannot. `terminal` prints it, for a server that only this machine reaches. */
+  mail?: { way: "smtp"; url: string; from: string } | { way: "terminal" };
+  /** Whether pages may show the links of printed mail to the user who runs this process; `taskdeck up` sets it. */
+  showsLinks: boolean;
+  /** How long a link in an e-mail is valid, in seconds. */
+  linkSeconds: number;
   /** Lifetime of an MCP client's access token in seconds: how long a disconnected client can still act. */
   accessTokenSeconds: number;
   github?: { clientId: string; clientSecret: string };
@@ -53,6 +59,9 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
     localOwner: env.TASKDECK_LOCAL_OWNER || undefined,
     trustedProxies: (env.TASKDECK_TRUSTED_PROXIES ?? "").split(/[\s,]+/).filter(Boolean),
     signInLimit: wholeNumber(env, "TASKDECK_SIGN_IN_LIMIT", 3),
+    mail: mailSettings(env, isLoopback(dashboardUrl)),
+    showsLinks: Boolean(env.TASKDECK_SHOW_LINKS) && isLoopback(dashboardUrl),
+    linkSeconds: wholeNumber(env, "TASKDECK_LINK_SECONDS", 3_600, 604_800),
     accessTokenSeconds: wholeNumber(env, "TASKDECK_ACCESS_TOKEN_SECONDS", 900, 86_400),
     github: credentials(env, "GITHUB"),
     google: credentials(env, "GOOGLE"),
@@ -61,10 +70,29 @@ export function readSettings(env: Record<string, string | undefined>): Settings 
 
 /** Origins and resources are compared as strings, so a loopback server needs both localhost and 127.0.0.1. */
 function namesOf(url: string): [string, ...string[]] {
+  if (!isLoopback(url)) return [url];
   const { hostname } = new URL(url);
-  if (!["localhost", "127.0.0.1", "[::1]"].includes(hostname)) return [url];
   const others = ["127.0.0.1", "localhost"].filter((name) => name !== hostname);
   return [url, ...others.map((name) => url.replace(hostname, name))];
+}
+
+function isLoopback(url: string): boolean {
+  return ["localhost", "127.0.0.1", "[::1]"].includes(new URL(url).hostname);
+}
+
+function mailSettings(env: Record<string, string | undefined>, onlyThisMachine: boolean): Settings["mail"] {
+  const url = env.TASKDECK_SMTP_URL;
+  if (!url) return onlyThisMachine ? { way: "terminal" } : undefined;
+  if (!URL.canParse(url) || !/^smtps?:$/.test(new URL(url).protocol) || !new URL(url).hostname)
+    throw new SettingsError(
+      "TASKDECK_SMTP_URL must be an address such as smtp://user:password@mail.example.com:587.",
+    );
+  const from = env.TASKDECK_MAIL_FROM ?? "";
+  if (!/^[^<>@\r\n]*(<[^<>@\s]+@[^<>@\s]+>|[^<>@\s]+@[^<>@\s]+)$/.test(from))
+    throw new SettingsError(
+      "TASKDECK_MAIL_FROM must be the sender of mail, such as Taskdeck <taskdeck@example.com>.",
+    );
+  return { way: "smtp", url, from };
 }
 
 /** node-postgres reads sslmode=require as verify-full unless it is asked for libpq's meaning. */

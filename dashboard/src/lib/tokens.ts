@@ -26,7 +26,7 @@ export async function createAccessToken(
     "select public.taskdeck_pat_create($1, $2, $3, $4, $5, $6, $7, now() + make_interval(days => $8))",
     [
       person.id,
-      person.email,
+      person.emailVerified ? person.email : null,
       person.name,
       wish.name,
       createHash("sha256").update(secret).digest("hex"),

@@ -8,26 +8,45 @@ import { Field } from "@/components/Field";
 import { Notice } from "@/components/Notice";
 import { useHydrated } from "@/hooks/useHydrated";
 import { authClient } from "@/lib/auth-client";
+import { attempt, errorMessage } from "@/lib/auth-errors";
+import { NO_MAIL } from "@/lib/mail-notice";
+import { PASSWORD_LENGTH } from "@/lib/passwords";
 import { browserTimeZone } from "@/lib/timezones";
+import { CheckMail, type MailWay } from "./CheckMail";
 
 const REASONS: Record<string, string> = {
   ended: "Your session has ended. Sign in again to go on.",
   "signed-out": "You are signed out.",
+  "password-changed": "Your password is changed. Sign in with the new one.",
+  confirm: "Sign in to confirm your e-mail address.",
 };
+
+const linkClass =
+  "text-sm font-medium text-ink underline decoration-line-strong underline-offset-4 hover:decoration-ink";
+
+export interface Account {
+  email: string;
+  password: string;
+  name: string;
+  timezone: string;
+  next: string;
+}
 
 interface Props {
   mode: "sign-in" | "sign-up";
   /** Where to go afterwards, unless the URL carries an authorization request. */
   next: string;
   providers: ("github" | "google")[];
+  mailWay: MailWay;
   /** The new account becomes the owner of this machine's tasks. */
   isLocalOwner?: boolean;
 }
 
-export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props) {
+export function AuthForm({ mode, next, providers, mailWay, isLocalOwner = false }: Props) {
   const query = useSearchParams();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const [sent, setSent] = useState<{ account: Account; link?: string }>();
   // Before hydration the browser would submit the form itself, with the password in the URL.
   const hydrated = useHydrated();
   const isNew = mode === "sign-up";
@@ -40,16 +59,26 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
     const credentials = { email: text("email"), password: String(form.get("password")) };
     setBusy(true);
     setProblem(undefined);
-    const account = { ...credentials, name: text("name"), timezone: browserTimeZone() };
+    const account = { ...credentials, name: text("name"), timezone: browserTimeZone(), next: destination() };
     const { data, error } = await attempt(() =>
       isNew ? authClient.signUp.email(account) : authClient.signIn.email(credentials),
     );
     if (error) {
-      setProblem(explain(error));
+      setProblem(errorMessage(error));
       setBusy(false);
+    } else if (data && "status" in data) {
+      setSent({ account, link: (data as { link?: string }).link });
     } else if (!(data && "redirect" in data && data.redirect)) {
       window.location.assign(next);
     }
+  }
+
+  /** Where the link in the mail leads: back to the authorization request, without the signature that ends sooner. */
+  function destination(): string {
+    if (!query.has("client_id")) return next;
+    const request = new URLSearchParams(query);
+    for (const name of ["sig", "exp", "ba_iat", "ba_pl", "ba_param"]) request.delete(name);
+    return `/api/auth/oauth2/authorize?${request}`;
   }
 
   async function continueWith(provider: "github" | "google") {
@@ -61,9 +90,11 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
         additionalData: { timezone: browserTimeZone() },
       }),
     );
-    if (error) setProblem(explain(error));
+    if (error) setProblem(errorMessage(error));
   }
 
+  if (sent) return <CheckMail {...sent} mailWay={mailWay} />;
+  const mayEnter = !isNew || mailWay !== null || isLocalOwner;
   return (
     <>
       <h1 className="text-2xl font-semibold tracking-tight">{isNew ? "Create your account" : "Sign in"}</h1>
@@ -73,30 +104,46 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
           : "One task list that you and your AI agents share."}
       </p>
 
-      <form onSubmit={submit} className="mt-8 grid gap-5" aria-label={isNew ? "Create account" : "Sign in"}>
-        {problem ? <Notice tone="problem">{problem}</Notice> : reason && <Notice>{reason}</Notice>}
-        {isLocalOwner && (
-          <Notice>
-            This is the first account on this machine. Tasks that were added here without an account become
-            yours.
-          </Notice>
-        )}
-        {isNew && <Field label="Name" name="name" autoComplete="name" required maxLength={100} />}
-        <Field label="E-mail" name="email" type="email" autoComplete="email" required maxLength={254} />
-        <Field
-          label="Password"
-          name="password"
-          type="password"
-          autoComplete={isNew ? "new-password" : "current-password"}
-          hint={isNew ? "At least 10 characters. A few unrelated words work well." : undefined}
-          minLength={isNew ? 10 : undefined}
-          maxLength={128}
-          required
-        />
-        <Button type="submit" className="h-10" disabled={busy || !hydrated}>
-          {busy ? "One moment…" : isNew ? "Create account" : "Sign in"}
-        </Button>
-      </form>
+      {!mayEnter && (
+        <div className="mt-8">
+          <Notice tone="problem">{NO_MAIL}</Notice>
+        </div>
+      )}
+      {mayEnter && (
+        <form onSubmit={submit} className="mt-8 grid gap-5" aria-label={isNew ? "Create account" : "Sign in"}>
+          {problem ? <Notice tone="problem">{problem}</Notice> : reason && <Notice>{reason}</Notice>}
+          {isLocalOwner && (
+            <Notice>
+              This is the first account on this machine. Tasks that were added here without an account become
+              yours.
+            </Notice>
+          )}
+          {isNew && <Field label="Name" name="name" autoComplete="name" required maxLength={100} />}
+          <Field label="E-mail" name="email" type="email" autoComplete="email" required maxLength={254} />
+          <Field
+            label="Password"
+            name="password"
+            type="password"
+            autoComplete={isNew ? "new-password" : "current-password"}
+            hint={
+              isNew
+                ? `At least ${PASSWORD_LENGTH.min} characters. A few unrelated words work well.`
+                : undefined
+            }
+            minLength={isNew ? PASSWORD_LENGTH.min : undefined}
+            maxLength={PASSWORD_LENGTH.max}
+            required
+          />
+          <Button type="submit" className="h-10" disabled={busy || !hydrated}>
+            {busy ? "One moment…" : isNew ? "Create account" : "Sign in"}
+          </Button>
+          {!isNew && (
+            <Link href="/forgot-password" className={`-mt-1 justify-self-start ${linkClass}`}>
+              Forgot your password?
+            </Link>
+          )}
+        </form>
+      )}
 
       {providers.length > 0 && (
         <div className="mt-5 grid gap-2.5 border-t border-line pt-5">
@@ -112,37 +159,11 @@ export function AuthForm({ mode, next, providers, isLocalOwner = false }: Props)
         {isNew ? "You have an account already?" : "New here?"}{" "}
         <Link
           href={`${isNew ? "/sign-in" : "/sign-up"}${query.size ? `?${query}` : ""}`}
-          className="font-medium text-ink underline decoration-line-strong underline-offset-4 hover:decoration-ink"
+          className={linkClass}
         >
           {isNew ? "Sign in" : "Create an account"}
         </Link>
       </p>
     </>
   );
-}
-
-interface Failure {
-  status: number;
-  code?: string;
-  message?: string;
-}
-
-/** Turn a network error into a failure with status 0. */
-async function attempt<T>(call: () => Promise<{ data: T; error: Failure | null }>) {
-  return call().catch(() => ({ data: null, error: { status: 0 } as Failure }));
-}
-
-function explain({ status, code, message }: Failure): string {
-  if (code === "INVALID_EMAIL_OR_PASSWORD")
-    return "The e-mail or the password is not right. Check both and try again.";
-  if (code?.startsWith("USER_ALREADY_EXISTS"))
-    return "There is an account with this e-mail already. Sign in instead.";
-  if (code === "INVALID_SIGNATURE" || message === "invalid_signature")
-    return "This request to connect has expired. Go back to your AI client and connect again.";
-  if (status === 429) return "Too many attempts. Wait ten seconds and try again.";
-  if (status === 0 || status >= 500)
-    return "The server cannot reach its database right now. Nothing was changed. Try again in a moment.";
-  return message
-    ? `${message}.`.replace(/\.\.$/, ".")
-    : "That did not work. Check what you typed and try again.";
 }

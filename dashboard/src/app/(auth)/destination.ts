@@ -1,4 +1,5 @@
 import { redirect } from "next/navigation";
+import { localPath } from "@/lib/paths";
 import { currentPerson } from "@/lib/session";
 import { settings } from "@/lib/settings";
 
@@ -16,10 +17,7 @@ export function signInProviders(): ("github" | "google")[] {
   return [...(github ? (["github"] as const) : []), ...(google ? (["google"] as const) : [])];
 }
 
-/** A path of this app; anything else would make the sign-in page an open redirect (CWE-601). */
-function localPath(next: string | string[] | undefined): string {
-  const base = settings().dashboardUrl;
-  if (typeof next !== "string" || !URL.canParse(next, base)) return "/dashboard";
-  const url = new URL(next, base);
-  return next.startsWith("/") && url.origin === base ? url.pathname + url.search : "/dashboard";
+/** How mail reaches people; null if it does not. */
+export function mailWay(): "smtp" | "terminal" | null {
+  return settings().mail?.way ?? null;
 }

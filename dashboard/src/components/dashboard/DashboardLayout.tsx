@@ -19,7 +19,7 @@ export function DashboardLayout({ person, children }: { person: Person; children
           <Logo />
           <Navigation />
           <div className="ml-auto">
-            <AccountMenu name={person.name} email={person.email} />
+            <AccountMenu name={person.name} email={person.email ?? "No e-mail address"} />
           </div>
         </div>
       </header>

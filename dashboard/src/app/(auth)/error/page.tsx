@@ -31,6 +31,14 @@ const EXPLANATIONS: Record<string, [title: string, text: string]> = {
     "You did not give access",
     "Nothing was shared. You can close this page or sign in another way.",
   ],
+  other_account: [
+    "You are signed in with another account",
+    "This link confirms an address of an account that is not the one you are signed in with. Sign out, then open the link again.",
+  ],
+  ADDRESS_TAKEN: [
+    "This address belongs to another account",
+    "Somebody has confirmed it for another account in the meantime. Nothing was changed.",
+  ],
   account_not_linked: [
     "This e-mail belongs to another way of signing in",
     "Sign in the way you did the first time.",

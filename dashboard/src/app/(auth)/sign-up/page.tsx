@@ -3,7 +3,7 @@ import { headers } from "next/headers";
 import { becomesLocalOwner } from "@/lib/local-owner";
 import { AuthForm } from "../AuthForm";
 import { AuthFrame } from "../AuthFrame";
-import { afterSignIn, signInProviders } from "../destination";
+import { afterSignIn, mailWay, signInProviders } from "../destination";
 
 export const metadata: Metadata = { title: "Create account" };
 
@@ -15,6 +15,7 @@ export default async function SignUpPage({ searchParams }: PageProps<"/sign-up">
         mode="sign-up"
         next={await afterSignIn(await searchParams)}
         providers={signInProviders()}
+        mailWay={mailWay()}
         isLocalOwner={isLocalOwner}
       />
     </AuthFrame>

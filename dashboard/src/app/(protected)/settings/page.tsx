@@ -1,24 +1,49 @@
 import type { Metadata } from "next";
+import { Notice } from "@/components/Notice";
 import { PageHead } from "@/components/PageHead";
 import { personTimeZone } from "@/lib/api/server";
+import { hasPassword } from "@/lib/auth";
 import { requirePerson } from "@/lib/session";
 import { timeZonesByRegion } from "@/lib/timezones";
+import { mailWay } from "@/app/(auth)/destination";
+import { EmailForm } from "./EmailForm";
+import { PasswordForm } from "./PasswordForm";
 import { TimeZoneForm } from "./TimeZoneForm";
+
+const cardClass = "rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6";
 
 export const metadata: Metadata = { title: "Settings" };
 
-export default async function SettingsPage() {
-  await requirePerson();
-  const zone = await personTimeZone();
+export default async function SettingsPage({ searchParams }: PageProps<"/settings">) {
+  const person = await requirePerson();
+  const [zone, passwordIsSet, { verified, error }] = await Promise.all([
+    personTimeZone(),
+    hasPassword(person.id),
+    searchParams,
+  ]);
   return (
     <>
       <PageHead title="Settings">For you, in this dashboard and in every AI client.</PageHead>
-      <section
-        aria-label="Time zone"
-        className="mt-8 max-w-xl rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6"
-      >
-        <TimeZoneForm zone={zone} regions={timeZonesByRegion(zone)} />
-      </section>
+      <div className="mt-8 grid max-w-xl gap-6">
+        {verified !== undefined && (
+          <Notice tone={error ? "problem" : "info"}>
+            {error
+              ? "The link has expired or is not valid. Send a new one."
+              : "Your e-mail address is confirmed."}
+          </Notice>
+        )}
+        <section aria-label="Time zone" className={cardClass}>
+          <TimeZoneForm zone={zone} regions={timeZonesByRegion(zone)} />
+        </section>
+        <section aria-label="E-mail address" className={cardClass}>
+          <EmailForm email={person.email} isVerified={person.emailVerified} mailWay={mailWay()} />
+        </section>
+        {passwordIsSet && (
+          <section aria-label="Password" className={cardClass}>
+            <PasswordForm />
+          </section>
+        )}
+      </div>
     </>
   );
 }
