@@ -1,6 +1,6 @@
-"""The only door to rows: a Scope is a user, and its transaction tells PostgreSQL who is asking.
+"""Access to rows: a Scope is a user, and its transaction tells PostgreSQL who that user is.
 
-Every setting is local to its transaction, so a connection carries nothing from one user to the next, also
+Every setting is local to its transaction, so a connection carries nothing from one user to the next, even
 behind a pooler in transaction mode.
 """
 
@@ -30,17 +30,23 @@ if TYPE_CHECKING:
 
 
 ACQUIRE_SECONDS = 1.0
-"""How long a request waits for a connection before it is told to come back."""
+"""How long a request waits for a connection, or for the first answer on it, before it is refused for now."""
 
 COMMAND_SECONDS = 6.0
-"""How long a statement may take before the connection is given up; PostgreSQL ends it after 5 itself."""
+"""How long a statement may take before the connection is closed.
 
+PostgreSQL cancels a statement after 5 seconds (`statement_timeout` below), so this limit only catches a peer that has
+stopped answering.
+"""
+
+# For `read_alone`: its queries are a single round trip each, and must not queue behind whole transactions.
 FAST_POOL_SIZE = 2
 STATEMENTS_KEPT = 200
 
-# One round trip: the transaction begins, and PostgreSQL learns who asks and how long it may take. The planner
-# settings belong here because a pooler drops them from the connection (docs/research.md, "Planner settings").
-# Plans are generic, for none of ours depends on its values, and to plan a listing takes as long as to run it.
+# One round trip begins the transaction and sets the caller and the time limits. The planner settings belong here
+# because a pooler does not preserve session settings (docs/research.md, "Planner settings"). Plans are generic: none
+# of our statements needs a plan for particular values, and planning a listing takes as long as running it.
+# The role is set because the login may own the schema, and a request must not have the rights of an owner.
 _IDENTITY = (
     "SELECT set_config('role','taskdeck_app',true),set_config('app.user_id','{user}',true),"
     "set_config('app.client','{client}',true),set_config('statement_timeout','5s',true),"
@@ -61,7 +67,7 @@ class Transaction:
         self.user_id = user_id
 
     async def fetch_all(self, statement: Statement, **values: Any) -> list[Row]:  # noqa: ANN401
-        """Every row."""
+        """All rows of the result."""
         return await self._connection.fetch(statement.sql, *statement.arguments(values))
 
     async def fetch_one(self, statement: Statement, **values: Any) -> Row | None:  # noqa: ANN401
@@ -73,16 +79,18 @@ class Transaction:
         return await self._connection.fetchval(statement.sql, *statement.arguments(values))
 
     async def run(self, statement: Statement, **values: Any) -> None:  # noqa: ANN401
-        """Nothing comes back."""
+        """Run a statement whose result is not needed."""
         await self._connection.execute(statement.sql, *statement.arguments(values))
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncGenerator[None]:
-        """Undo what was done inside if it fails, and only that."""
+        """Roll back what was done inside if it fails, and nothing else."""
         await self._connection.execute("SAVEPOINT inner_verb")
         try:
             yield
+        # Not BaseException: a cancellation ends the whole transaction, which takes the savepoint with it.
         except Exception:
+            # ROLLBACK TO keeps the savepoint itself, so it is released as well.
             await self._connection.execute("ROLLBACK TO SAVEPOINT inner_verb; RELEASE SAVEPOINT inner_verb")
             raise
         await self._connection.execute("RELEASE SAVEPOINT inner_verb")
@@ -90,14 +98,14 @@ class Transaction:
 
 @dataclass(frozen=True)
 class Scope:
-    """Who asks, with which client. The first argument of every verb; only `Database.scope` makes one."""
+    """The caller and their client. The first argument of every verb; only `Database` creates one."""
 
     database: "Database"
     user_id: str
     client: str | None = None
     joined: Transaction | None = None
     reading: bool = False
-    """Only reads, so that it matters to nobody whether a transaction was committed."""
+    """Whether the caller only reads: then a COMMIT with an unknown result may simply be repeated."""
 
     def within(self, transaction: Transaction) -> "Scope":
         """The same caller, whose verbs join this transaction instead of beginning their own."""
@@ -107,11 +115,11 @@ class Scope:
     async def transaction(self, *, snapshot: bool = False) -> AsyncGenerator[Transaction]:
         """Begin as this user; commit at the end, roll back on any exception.
 
-        With `snapshot` all statements see the same moment, and none may write (a transaction that is joined decides
-        for itself).
+        With `snapshot` all statements see the same moment, and none may write. A scope that has joined a transaction
+        keeps the isolation of that one and gets a savepoint.
 
         Raises:
-            Unavailable: no connection in time, or the database is away.
+            Unavailable: no connection in time, or the database cannot be reached.
         """
         if self.joined is not None:
             async with self.joined.savepoint():
@@ -122,9 +130,9 @@ class Scope:
                 await self._begin(connection, " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "")
                 yield Transaction(connection, self.user_id)
             except TimeoutError:
-                connection.terminate()  # a peer that is silent would not answer a ROLLBACK either
+                connection.terminate()  # a peer that has stopped answering would not answer a ROLLBACK either
                 raise
-            except BaseException:
+            except BaseException:  # cancellation included: the pool resets nothing, see _keep
                 await _roll_back(connection)
                 raise
             try:
@@ -132,24 +140,29 @@ class Scope:
             except SEVERED as error:
                 if self.reading:
                     raise
-                # Whether it was committed is unknown: the verb must not silently run twice.
+                # The answer to COMMIT is lost, so it is unknown whether the write was saved. Unavailable is not
+                # Transient: retry_transient must not run the verb a second time.
                 raise Unavailable(
                     "The connection broke while saving. Read the item again to see whether it was saved."
                 ) from error
 
     async def _begin(self, connection: "Connection", mode: str) -> None:
+        # The first round trip also shows whether a pooled connection is still alive, hence the short timeout.
         try:
             await connection.execute(f"BEGIN{mode}; {self._identity()}", timeout=ACQUIRE_SECONDS)
         except _NOT_IDENTIFIED as error:
             raise unidentified(error) from error
 
     def _identity(self) -> str:
+        # Values are part of the text because a batch of statements takes no parameters. A user id matches USER_ID,
+        # which allows no quote; the client's name is arbitrary. Where standard_conforming_strings is off, a backslash
+        # could escape the quote after it.
         client = (self.client or "")[:100].replace("\x00", "").replace("'", "''").replace("\\", "/")
         return _IDENTITY.format(user=self.user_id, client=client)
 
 
 async def _roll_back(connection: "Connection") -> None:
-    """End the transaction whatever happened; a connection that cannot is thrown away."""
+    """End the transaction after a failure; a connection on which that fails is closed."""
     try:
         if not connection.is_closed():
             await connection.execute("ROLLBACK", timeout=2)
@@ -168,7 +181,8 @@ class Database:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str, *, size: int = 10) -> AsyncGenerator["Database"]:
-        """Prepare a pool; it connects at the first request, so a database that is away is no reason not to start."""
+        """Prepare a pool. It connects at the first request, so the server starts even if the database is down."""
+        # Cached statements have no lifetime (0); asyncpg's default prepares each of them again every five minutes.
         create = functools.partial(
             asyncpg.create_pool,
             cleaned(url),
@@ -194,18 +208,19 @@ class Database:
         return Scope(self, user_id, client)
 
     def nobody(self) -> Scope:
-        """A scope that sees no row at all, for the functions that need no caller."""
+        """A scope to which policies show no row, for SECURITY DEFINER functions that need no caller."""
         return Scope(self, "")
 
     async def read_alone(self, sql: str) -> list[str]:
         """The columns, as text, of the one row of a query without parameters, in one round trip.
 
-        COPY, because it is the one way in which asyncpg returns rows of a simple query: a prepared statement would
-        take a transaction around it behind a pooler, which is four round trips. The query runs as the login, without
-        an identity, and never waits behind transactions: such queries have a pool of their own.
+        COPY is the only way in which asyncpg returns rows of a simple query. Behind a pooler, a prepared statement
+        would need a transaction around it: four round trips instead of one (docs/research.md, "A limit per minute").
+        The query runs as the login, without an identity, and has a pool of its own so that it never waits behind
+        transactions.
 
         Raises:
-            Unavailable: no connection in time, the database is away, or the login may not run the query.
+            Unavailable: no connection in time, the database cannot be reached, or the login may not run the query.
         """
         row = bytearray()
 
@@ -218,13 +233,13 @@ class Database:
             except asyncpg.InsufficientPrivilegeError as error:
                 raise unidentified(error) from error
             except (TimeoutError, asyncio.CancelledError):
-                connection.terminate()  # a peer that is silent would not answer a cancel request either
+                connection.terminate()  # a cancel request would wait for the same silent peer
                 raise
         return row.decode().rstrip("\n").split("\t")
 
     @asynccontextmanager
     async def connection(self, pool: "asyncpg.Pool[Row] | None" = None) -> "AsyncGenerator[Connection]":
-        """A pooled connection, with the database's faults as storage errors."""
+        """A pooled connection; errors of the database are raised as storage errors."""
         pool = pool or self.pool
         try:
             connection = await pool.acquire(timeout=ACQUIRE_SECONDS)
@@ -242,15 +257,17 @@ class Database:
 
 
 async def _connect(*args: Any, **kwargs: Any) -> "asyncpg.Connection[Row]":  # noqa: ANN401
-    """A connection that keeps prepared statements only if it leads straight to PostgreSQL.
+    """A connection that caches prepared statements only if it leads directly to PostgreSQL.
 
-    Behind a pooler in transaction mode a kept statement is another's sooner or later. A pooler makes up the process
-    id of the handshake (it is for cancelling), PostgreSQL tells its own. So each new connection is asked, in one
-    round trip: where requests lead may change while the server runs.
+    Behind a pooler in transaction mode, a prepared statement stays on a server connection that the next transaction may
+    not get. A pooler invents the process id of the handshake (clients need it to cancel), PostgreSQL reports its own.
+    Each new connection is asked, in one round trip, because an address may start to lead to a pooler while the
+    server runs.
     """
     connection = await asyncpg.connect(*args, statement_cache_size=STATEMENTS_KEPT, **kwargs)
     try:
         told = connection.get_server_pid()
+        # The status of a simple query has the number of rows, so the check itself needs no prepared statement.
         if await connection.execute(f"SELECT WHERE pg_backend_pid() = {told:d}") == "SELECT 1":
             return connection
     except BaseException:
@@ -261,4 +278,7 @@ async def _connect(*args: Any, **kwargs: Any) -> "asyncpg.Connection[Row]":  # n
 
 
 async def _keep(_: "asyncpg.Connection[Row]") -> None:
-    """Nothing to reset: settings are local to their transaction, and ours always ends."""
+    """Replace the pool's reset, which costs a round trip for each request.
+
+    There is nothing to reset: settings are local to a transaction, and every transaction is ended before release.
+    """

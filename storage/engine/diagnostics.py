@@ -1,4 +1,4 @@
-"""Whether a database is fit for Taskdeck: its version, roles, schema, policies, durability, and the way to it."""
+"""Checks of a database for `taskdeck doctor`: version, roles, schema, policies, durability, and its addresses."""
 
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ _ROLES = """
 SELECT rolname, rolsuper OR rolbypassrls AS unbound, pg_has_role(rolname, 'MEMBER') AS usable
 FROM pg_roles WHERE rolname IN ('taskdeck_app', 'taskdeck_rls')
 """
+# Without FORCE, a table's owner passes its policies, and the login of DATABASE_URL may be the owner.
 _OPEN_TABLES = """
 SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p')
 AND relname <> 'alembic_version' AND NOT (relrowsecurity AND relforcerowsecurity) ORDER BY relname
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Finding:
-    """One check and its result; `fix` says what the operator must do, None that nothing is wrong."""
+    """One check and its result. `fix` says what the operator has to do; None if nothing is wrong."""
 
     name: str
     found: str
@@ -39,7 +40,7 @@ class Finding:
 
 
 async def examine(url: str, unpooled: str | None) -> list[Finding]:
-    """Look at the database of DATABASE_URL and, where it is set, DATABASE_URL_UNPOOLED. Changes nothing."""
+    """Check the database of DATABASE_URL and, if it is set, DATABASE_URL_UNPOOLED. Changes nothing."""
     ways = {"DATABASE_URL": url} | ({"DATABASE_URL_UNPOOLED": unpooled} if unpooled else {})
     opened: list[Connection] = []
     async with AsyncExitStack() as stack:
@@ -51,6 +52,7 @@ async def examine(url: str, unpooled: str | None) -> list[Finding]:
                 fix = f"Check {variable}, and that PostgreSQL runs"
                 return [Finding("database", f"cannot be reached: {reason}", fix)]
             stack.push_async_callback(opened[-1].close)
+        # The last one is the unpooled address, if there is one: migrations use it, so its login is the one to check.
         direct = opened[-1]
         found = [_version(direct), *await _schema(direct), *await _roles(direct)]
         found += [await _policies(direct), await _durability(direct)]
@@ -58,6 +60,7 @@ async def examine(url: str, unpooled: str | None) -> list[Finding]:
 
 
 async def _connect(url: str) -> "Connection":
+    # Either address may lead to a pooler, behind which prepared statements fail.
     return await asyncpg.connect(cleaned(url), timeout=CONNECT_SECONDS, statement_cache_size=0)
 
 
@@ -116,7 +119,7 @@ async def _durability(connection: "Connection") -> Finding:
 
 
 async def _ways(url: str, unpooled: str | None) -> list[Finding]:
-    """LISTEN and migrations need a connection of their own, which a pooler does not give."""
+    """Whether the listening address is direct: through a pooler, LISTEN succeeds and receives nothing."""
     pooled = await _is_pooled(url)
     requests = Finding("requests", "go through a pooler" if pooled else "go straight to PostgreSQL")
     name = "listening address"
@@ -129,7 +132,11 @@ async def _ways(url: str, unpooled: str | None) -> list[Finding]:
 
 
 async def _is_pooled(url: str) -> bool:
-    """Whether two connections share a server process: a pooler in transaction mode gives an idle one's away."""
+    """Whether two connections share a server process.
+
+    A pooler in transaction mode gives the server process of an idle connection to the next one. It may have several to
+    choose from, so three more connections are tried.
+    """
     first = await _connect(url)
     try:
         server = await first.fetchval("SELECT pg_backend_pid()")

@@ -1,13 +1,13 @@
-"""The address of a database, as asyncpg takes it."""
+"""Database addresses in the form that asyncpg accepts."""
 
 import re
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
-# asyncpg sends what it does not know to PostgreSQL as a setting, and PostgreSQL refuses the whole connection for one
-# that it does not have. These speak to other clients: libpq (its manual, section 34.1.2), node-postgres, Prisma,
-# SQLAlchemy, pgx, Supabase.
+# asyncpg sends parameters that it does not know to PostgreSQL as settings, and PostgreSQL refuses a connection with an
+# unknown setting. These are for other clients: libpq (its manual, section 34.1.2), node-postgres, Prisma, SQLAlchemy,
+# pgx, Supabase.
 _FOR_OTHERS = frozenset(
     """
     channel_binding connect_timeout fallback_application_name gssdelegation gssencmode hostaddr keepalives
@@ -28,19 +28,21 @@ _HOST = re.compile(r"(?:\[[^\[\]]+\]|[^:\[\]]*)(?::(.*))?")
 def cleaned(url: str) -> str:
     """The same address without the parameters that only other clients know; settings of PostgreSQL stay.
 
-    Cleaning twice changes nothing more. Timeouts are ours, so `connect_timeout` goes as well.
+    Cleaning twice changes nothing more. Callers set timeouts themselves, so `connect_timeout` is removed as well.
 
     Raises:
-        ValueError: nothing can be reached at such an address; the text says why and repeats no password.
+        ValueError: the address cannot be used; the text says why and repeats no password.
     """
     try:
         parts = urlsplit(url.strip())
     except ValueError:
+        # "from None", because the message of urlsplit may quote the address with its password.
         raise ValueError("is not an address such as postgresql://user:password@host/database") from None
     if parts.scheme not in ("postgresql", "postgres"):
         raise ValueError("must start with postgresql://")
     if parts.fragment:
         raise ValueError(f"has a # in it: {_QUOTING}")
+    # The last @, because a password may contain an unencoded one; the others are encoded below.
     login, at, hosts = parts.netloc.rpartition("@")
     for host in hosts.split(","):
         if (match := _HOST.fullmatch(host)) is None:
@@ -53,12 +55,12 @@ def cleaned(url: str) -> str:
         elif name == "sslmode" and value not in SSL_MODES:
             raise ValueError(f"has sslmode={value}: choose from {', '.join(SSL_MODES)}")
     query = f"?{urlencode(kept, quote_via=quote)}" if kept else ""
-    # urlunsplit would drop the slashes of an address without a host, which is how sockets are named.
+    # urlunsplit would drop the two slashes of an address without a host, the form of socket addresses.
     return f"{parts.scheme}://{login.replace('@', '%40')}{at}{hosts}{parts.path}{query}"
 
 
 def _translated(pair: tuple[str, str]) -> tuple[str, str]:
-    """What node-postgres writes in its own words, in libpq's."""
+    """A parameter of node-postgres as the one of libpq that means the same."""
     match pair:
         case ("ssl", value):
             return ("sslmode", "require" if value in ("true", "1") else "prefer")

@@ -1,6 +1,6 @@
-"""Writes that may be sent again: the same key and arguments give the same answer for 24 hours.
+"""Idempotency keys: a write that is repeated with the same key and arguments gets the same answer for 24 hours.
 
-The key commits with the write it belongs to, so there is no moment in which one exists without the other.
+The key commits in the transaction of its write, so neither ever exists without the other.
 """
 
 import hashlib
@@ -22,6 +22,8 @@ KEPT = timedelta(hours=24)
 _claim = insert(IdempotencyKey).values(
     user_id=func.current_user_id(), key=bindparam("key", type_=Text), fingerprint=bindparam("print", type_=Text)
 )
+# The primary key makes a second transaction with the same key wait for the first one. If that commits, the condition
+# on the age is false and no row is returned; if it rolls back, the second one inserts its row and does the write.
 _CLAIM = compiled(
     _claim.on_conflict_do_update(
         index_elements=["user_id", "key"],
@@ -29,6 +31,8 @@ _CLAIM = compiled(
         where=col(IdempotencyKey.created_at) < func.now() - KEPT,
     ).returning(col(IdempotencyKey.key))
 )
+# A statement of its own: under READ COMMITTED it gets a new snapshot, which includes the answer that the transaction
+# it waited for has committed. Within the statement above, that row would be invisible.
 _KEPT = compiled(
     select(col(IdempotencyKey.fingerprint), col(IdempotencyKey.answer)).where(
         col(IdempotencyKey.user_id) == func.current_user_id(),
@@ -46,15 +50,16 @@ _KEEP = compiled(
 
 
 async def recall(transaction: Transaction, key: str | None, verb: str, arguments: object) -> dict[str, Any] | None:
-    """The answer that this key got before, or None when the write is to be done now.
+    """The stored answer of this key, or None if the write has to be done now.
 
-    A second caller with the same key waits here until the first one has committed.
+    A second call with the same key waits here until the first one has committed or failed.
 
     Raises:
-        Conflict: the key was used for something else.
+        Conflict: the key was used by another verb or with other arguments.
     """
     if key is None:
         return None
+    # Only a hash is kept: it tells arguments apart without a second copy of what the user wrote.
     said = json.dumps([verb, arguments], sort_keys=True, default=str, ensure_ascii=True)
     fingerprint = hashlib.sha256(said.encode()).hexdigest()
     if await transaction.fetch_value(_CLAIM, key=key, print=fingerprint) is not None:
@@ -66,6 +71,6 @@ async def recall(transaction: Transaction, key: str | None, verb: str, arguments
 
 
 async def keep(transaction: Transaction, key: str | None, answer: dict[str, Any]) -> None:
-    """Remember the answer, to be given again for the same key."""
+    """Store the answer of a write, to be returned again for the same key."""
     if key is not None:
         await transaction.run(_KEEP, key_=key, answer_=json.dumps(answer))

@@ -1,4 +1,4 @@
-"""The schema's version: bring a database to the newest one, or say how far it is."""
+"""The version of the schema: migrate a database to the newest one, or report which one it has."""
 
 import asyncio
 from functools import cache
@@ -29,9 +29,11 @@ class SchemaError(StorageError):
 
 
 def _config(url: str = "") -> Config:
+    # The wheel contains alembic/ as storage/migrations; a checkout has it beside storage/.
     packaged = Path(str(files("storage"))) / "migrations"
     folder = packaged if packaged.is_dir() else packaged.parents[1] / "alembic"
     config = Config()
+    # The parser of Config expands %, so a literal one is doubled. The URL is no option, for the same reason.
     config.set_main_option("script_location", str(folder).replace("%", "%%"))
     if url:
         config.attributes["url"] = url
@@ -45,7 +47,7 @@ def newest() -> str:
 
 
 async def current(connection: "Connection") -> str | None:
-    """The revision of a database, None when nothing was migrated yet."""
+    """The revision of a database, None if it has not been migrated yet."""
     try:
         return await connection.fetchval(_VERSION.sql)
     except asyncpg.UndefinedTableError:
@@ -53,7 +55,7 @@ async def current(connection: "Connection") -> str | None:
 
 
 async def check(database: Database) -> None:
-    """Look at the schema as a request would.
+    """Check the schema with the role of requests.
 
     Raises:
         Unprepared: requests cannot work with it; `fix` says what to do.
@@ -62,6 +64,7 @@ async def check(database: Database) -> None:
     try:
         async with database.nobody().transaction() as transaction:
             found = await transaction.fetch_one(_VERSION)
+    # Requests may read alembic_version since revision 010, so a schema that refuses it is older.
     except NotAllowed as error:
         raise Unprepared(NO_SCHEMA) from error
     revision = found and found["version_num"]
@@ -87,6 +90,7 @@ async def migrate(url: str) -> None:
     Raises:
         SchemaError: the database refused; its reason is in the text.
     """
+    # In a thread, because alembic/env.py starts an event loop of its own.
     try:
         await asyncio.to_thread(command.upgrade, _config(url), "head")
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:

@@ -1,4 +1,4 @@
-"""How often the clients of a person may ask, counted across replicas in one statement."""
+"""Rate limits of a person and of each of their clients, counted across replicas in one statement."""
 
 import asyncio
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from storage.schema.errors import Unavailable
 
 @dataclass(frozen=True)
 class Waits:
-    """Seconds until each of the two limits has room again, 1 to 60. Both 0: the request was counted."""
+    """Seconds until each of the two limits allows a request again, 1 to 60. Both 0: the request was counted."""
 
     client: int = 0
     person: int = 0
@@ -24,9 +24,8 @@ async def take(
 ) -> Waits:
     """Count one request of a client, and of its person, in both limits or, if one of them is used up, in neither.
 
-    `client_rate` and `person_rate` are requests in a minute that begins with the first one. `client` tells the
-    clients of one person apart; what it names does not matter here. One statement in one round trip, so replicas
-    cannot both take the last request.
+    `client_rate` and `person_rate` are requests in a minute that begins with the first one. `client` is any key that
+    distinguishes the clients of one person. One statement counts, so two replicas cannot both admit the last request.
 
     Raises:
         Unavailable: the counters cannot be reached within `seconds`.
@@ -41,6 +40,7 @@ async def take(
 
 @lru_cache(maxsize=4096)
 def statement(user_id: str, client: str, client_rate: int, person_rate: int) -> str:
-    """The query that counts, with its values written out."""
+    """The query that counts, with its values as literals."""
+    # `read_alone` sends it as COPY (query) TO STDOUT, which takes no parameters.
     counted = func.take_request(user_id, client, client_rate, person_rate)
     return literally(select(counted.table_valued("client_wait", "person_wait")))

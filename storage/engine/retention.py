@@ -1,4 +1,4 @@
-"""How long things are kept: idempotency keys a day, deleted tasks thirty days."""
+"""Purging: idempotency keys are kept for a day, deleted tasks for thirty days."""
 
 import asyncio
 import logging
@@ -13,7 +13,10 @@ from storage.schema.errors import StorageError
 logger = logging.getLogger(__name__)
 
 BATCH = 1000
-"""What one call of purge_expired() deletes of a kind at most, so that no lock is held for long."""
+"""How many rows of a kind one call of purge_expired() deletes at most, so that no lock is held for long.
+
+The same number is in storage/sql/functions/limits.sql.
+"""
 
 PERIOD = 3600.0  # seconds
 
@@ -22,15 +25,16 @@ _PURGE = compiled(select(func.purge_expired()))
 
 @retry_transient
 async def purge(database: Database) -> int:
-    """Delete a batch of what has expired; how much it was."""
+    """Delete a batch of expired rows; returns how many."""
     async with database.nobody().transaction() as transaction:
         return await transaction.fetch_value(_PURGE)
 
 
 async def purge_for_ever(database: Database) -> None:
-    """Purge every hour. Several replicas may do so at once."""
+    """Purge every hour. Several replicas may do so at the same time."""
     while True:
         try:
+            # Each batch is a transaction of its own; fewer rows than a batch mean that nothing is left.
             while await purge(database) >= BATCH:
                 pass
         except StorageError as error:

@@ -1,4 +1,4 @@
-"""What a fault of the database means for the caller, and when a verb simply runs again."""
+"""What an error of the database means for the caller, and when a verb is run again."""
 
 import asyncio
 import functools
@@ -19,13 +19,14 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 RETRY_SECONDS = 1.0
-"""A verb that lost its connection is started again within this time, then the caller is told."""
+"""A verb that lost its connection is run again within this time; after that the caller gets the error."""
 
 retries: Counter[str] = Counter()
-"""How often each verb was started again since this process began; for /metrics."""
+"""How often each verb was run again since this process started; for /metrics."""
 
 NO_SCHEMA = "The database has no schema, or an older one: run taskdeck migrate"
 
+# OperatorInterventionError is SQLSTATE class 57: PostgreSQL shuts down, starts, or an administrator ended the session.
 SEVERED = (
     OSError,
     asyncpg.InterfaceError,
@@ -36,15 +37,15 @@ SEVERED = (
 
 
 class Transient(Unavailable):
-    """A fault that passes: nothing was committed, so the verb may simply run again."""
+    """A temporary error: nothing was committed, so the verb may run again."""
 
 
 class Collision(Transient):
-    """Two transactions stood in each other's way. PostgreSQL looks for a deadlock only after a second."""
+    """Two transactions conflicted. PostgreSQL looks for a deadlock only after a second (`deadlock_timeout`)."""
 
 
 class Unprepared(Unavailable):
-    """The database lacks what migrations make, or the login may not use it; `fix` tells the operator what to do."""
+    """The schema is missing or the login may not use it; `fix` tells the operator what to do."""
 
     def __init__(self, fix: str) -> None:
         super().__init__("The database of this server is not set up: its operator must look into the log.", 30)
@@ -66,10 +67,14 @@ def _meaning(error: Exception) -> Exception:
             return error
         case asyncpg.SerializationError() | asyncpg.DeadlockDetectedError() | asyncpg.InvalidCachedStatementError():
             return Collision("The item is being changed by others. Nothing was changed; try again.")
+        # Before SEVERED, whose OperatorInterventionError includes it. Not Transient: each attempt takes five seconds.
         case asyncpg.QueryCanceledError():
             return Unavailable("The database took too long. Nothing was changed; ask for less, or try again.")
+        # Nothing was changed: a write whose COMMIT was lost is Unavailable before it gets here (Scope.transaction), and
+        # any other transaction is rolled back with its connection.
         case _ if isinstance(error, SEVERED):
             return Transient("The database cannot be reached. Nothing was changed; try again.")
+        # The two seconds of lock_timeout have been waited already, so there is no retry either.
         case asyncpg.LockNotAvailableError():
             return Unavailable("Somebody else is changing this right now. Nothing was changed; try again.")
         case asyncpg.InsufficientResourcesError():
@@ -85,14 +90,14 @@ def _meaning(error: Exception) -> Exception:
 
 
 def unidentified(error: asyncpg.PostgresError) -> Unprepared:
-    """What it means that PostgreSQL does not let us say who asks. The caller has no part in it."""
+    """The error for a login that may not set the role or identity of a request: only the operator can fix it."""
     if isinstance(error, asyncpg.InsufficientPrivilegeError):
         return Unprepared("The login may not work for users: GRANT taskdeck_app TO the role of DATABASE_URL")
     return Unprepared(NO_SCHEMA)
 
 
 def retry_transient(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitable[R]]:
-    """Run a verb's transaction again when a passing fault undid it: a dropped connection, a deadlock."""
+    """Run a verb again if a temporary error rolled its transaction back: a lost connection, a deadlock."""
 
     @functools.wraps(function)
     async def run(*args: P.args, **kwargs: P.kwargs) -> R:
@@ -101,9 +106,11 @@ def retry_transient(function: Callable[P, Awaitable[R]]) -> Callable[P, Awaitabl
             try:
                 return await function(*args, **kwargs)
             except Transient as error:
+                # A collision is retried even if it is late: finding the deadlock alone took a second.
                 late = time.monotonic() - started > RETRY_SECONDS
                 if attempt == 3 or (late and not isinstance(error, Collision)):
                     raise
+                # Random, so that two transactions that collided do not meet again.
                 retries[function.__qualname__] += 1
                 await asyncio.sleep(random.uniform(0.01, 0.05) * 4**attempt)  # noqa: S311
         raise StorageError("unreachable")

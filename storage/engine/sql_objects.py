@@ -1,7 +1,7 @@
 """The functions, triggers, policies and grants in `storage/sql`: applied when their text changes, checked for drift.
 
-Migrations make tables and move data. What runs inside the database is written once, in `storage/sql`, and replaced as
-a whole file. A comment on the table `alembic_version` records which text was applied and what PostgreSQL then showed
+Migrations create tables and move data. What runs inside the database is written once, in `storage/sql`, and replaced
+by whole files. A comment on the table `alembic_version` records which text was applied and what PostgreSQL then showed
 for each object, so a changed file and a changed database are both noticed. The comment is part of every dump.
 """
 
@@ -18,11 +18,13 @@ RECORD = "obj_description(to_regclass('alembic_version'), 'pg_class')"
 VERSION = f"SELECT version_num, {RECORD} AS record FROM alembic_version"  # noqa: S608 - a constant
 
 _FIRST = ("caller.sql", "visibility.sql")
-"""Functions that those of other files call: PostgreSQL checks a body when it makes the function."""
+"""Functions that those of other files call: PostgreSQL checks a body when it creates the function."""
+# Bodies contain semicolons themselves, so only one before an empty line ends a statement.
 _STATEMENT_END = re.compile(r";[ \t]*\n\s*\n|;\s*\Z")
 _FUNCTION = re.compile(r"^CREATE OR REPLACE FUNCTION (\w+)", re.MULTILINE)
 
-# What can be seen of an object, independent of the names of logins, which differ between clusters.
+# What PostgreSQL shows of each object, without the names of logins, which differ between clusters. Hashed, because the
+# record with all of them is one comment.
 _OBJECTS = """
 SELECT 'function ' || p.oid::regprocedure AS name, md5(concat_ws(' ', pg_get_functiondef(p.oid),
     CASE WHEN p.prosecdef THEN p.proowner = 'taskdeck_rls'::regrole END,
@@ -45,10 +47,11 @@ SELECT 'table ' || c.relname, md5(concat_ws(' ', c.relrowsecurity, c.relforcerow
 ), has_table_privilege('taskdeck_app', c.oid, 'DELETE'), has_table_privilege('taskdeck_rls', c.oid, 'DELETE')))
 FROM pg_class c WHERE {ours}
 """
-# Tables of other applications in the same schema are none of our business.
+# Other applications may have tables in the same schema. Each of ours has a policy of this name (policies.sql).
 _OURS = """c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
     AND EXISTS (SELECT 1 FROM pg_policy f WHERE f.polrelid = c.oid AND f.polname = c.relname || '_functions')"""
 
+# COMMENT takes only a literal, so the statement is built inside PostgreSQL, which knows what its objects look like now.
 _RECORD = """
 DO $record$ BEGIN
     EXECUTE format('COMMENT ON TABLE alembic_version IS %L', json_build_object('files', '{applied}'::json, 'objects',
@@ -87,8 +90,9 @@ def sql_files() -> tuple[SqlFile, ...]:
 
 
 def outdated(record: str | None, objects: dict[str, str]) -> list[SqlFile]:
-    """The files to apply: those whose text changed, or all if the database shows something else than was recorded."""
+    """The files to apply: those whose text changed, or all if the database differs from the record."""
     applied, _ = _read(record)
+    # All of them, because policies and grants refer to functions of other files.
     if differences(record, objects):
         return list(sql_files())
     return [file for file in sql_files() if applied.get(file.name) != file.checksum]
@@ -126,4 +130,4 @@ def _read(record: str | None) -> tuple[dict[str, str], dict[str, str]]:
         found: dict[str, Any] = json.loads(record or "{}")
         return found.get("files", {}), found.get("objects", {})
     except (ValueError, AttributeError):
-        return {}, {}  # somebody else's comment
+        return {}, {}  # a comment that is not ours

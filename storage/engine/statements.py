@@ -16,7 +16,7 @@ _DIALECT = asyncpg_dialect.dialect()
 
 @dataclass(frozen=True)
 class Statement:
-    """SQL with numbered parameters, and where each named value goes."""
+    """SQL with numbered parameters, and the name of the value for each of them."""
 
     sql: str
     names: tuple[str, ...]
@@ -28,7 +28,7 @@ class Statement:
 
 
 def literally(expression: ClauseElement) -> str:
-    """SQL with its values written out; for values of our own only."""
+    """SQL with its values as literals, quoted by SQLAlchemy."""
     return str(expression.compile(dialect=_DIALECT, compile_kwargs={"literal_binds": True}))
 
 
@@ -41,12 +41,13 @@ def compiled(expression: ClauseElement) -> Statement:
     for query in visitors.iterate(expression):
         if isinstance(query, SelectBase | UpdateBase):
             _check_column_names(query)
+    # The params are the constants of the expression itself, such as "completed": defaults that no run has to repeat.
     result: SQLCompiler = expression.compile(dialect=_DIALECT)  # pyright: ignore[reportAssignmentType]
     return Statement(str(result), tuple(result.positiontup or ()), dict(result.params))
 
 
 def _check_column_names(query: SelectBase | UpdateBase) -> None:
-    """SQLAlchemy renames the second of two columns with one name, so whoever reads it by its name gets the first."""
+    """SQLAlchemy renames the second of two columns with the same name, so reading the row by it gives the first."""
     names = [name for column in query.exported_columns if (name := getattr(column, "name", None))]
     if repeated := sorted({name for name in names if names.count(name) > 1}):
         raise ValueError(f"result columns with the same name: {', '.join(repeated)}; give each its own label")
