@@ -61,6 +61,7 @@ async def open_services(
 
         async def find_personal_token(token_hash: str) -> Caller | None:
             holder = await users.find_personal_token(database, token_hash)
+            # The time zone is None because a personal token carries none: the person's own setting applies.
             return holder and Caller(
                 user_id=holder.user_id,
                 email=holder.email,
@@ -78,6 +79,7 @@ async def open_services(
         verifier = Verifier(settings, dashboard_url, find_personal_token)
         # A pooler drops LISTEN silently (docs/research.md), so changes need a direct connection.
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
+            # Closed before the feed and the database, in the reverse order of opening.
             subscriptions = Subscriptions(feed, verifier)
             server = build_mcp_server(settings, callers, local, subscriptions)
             yield Services(database, verifier, callers, feed, subscriptions, server)
@@ -99,7 +101,9 @@ async def open_app(
             stack.callback(asyncio.create_task(work).cancel)
         manager = StreamableHTTPSessionManager(
             app=services.server,
+            # A client that disconnects does not cancel a write, as it would with streams (docs/research.md).
             json_response=True,
+            # Without sessions, any replica can answer any request.
             stateless=True,
             max_request_body_size=MAX_BODY_BYTES,
             # HostGuard checks Host and Origin on every route; the SDK would check only /mcp.
@@ -122,8 +126,10 @@ async def open_app(
         paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
         yield _application(
             routes,
-            # A request passes these from top to bottom. Metrics are outermost, so that rejected requests count too;
-            # addresses are limited before tokens are verified, which costs a signature check.
+            # A request passes these from top to bottom. Metrics are outermost, so that rejected requests count too.
+            # CORS comes before the limits and authentication: a preflight carries no token, and a page can read a 401
+            # or 429 only with CORS headers. Addresses are limited before tokens are verified, which costs a signature
+            # check; bodies are read last, so that only a caller within the limits can make this process hold one.
             Middleware(RequestMetrics, metrics, paths | {OPENAPI}, TOOLS),
             Middleware(HostGuard, settings, dashboard_url),
             Middleware(AllowOrigins, settings),
@@ -142,6 +148,7 @@ async def _close_on_drain(subscriptions: Subscriptions, draining: asyncio.Event)
 
 def _application(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
     """One router behind one list of middleware. Every error has the form that the API documents."""
+    # Starlette runs the handler of Exception outside of all middleware and the other two inside of it.
     application = Starlette(
         routes=routes,
         middleware=middleware,
@@ -155,5 +162,6 @@ def _application(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starle
 
 async def _not_found(asgi_scope: Scope, receive: Receive, send: Send) -> None:
     """Answer 404, to WebSockets as well."""
+    # Starlette's Request takes no WebSocket scope. Its responses do: they become a denial of the handshake.
     answer = await explain(Request({**asgi_scope, "type": "http"}), HTTPException(404))
     await answer(asgi_scope, receive, send)

@@ -25,6 +25,7 @@ class SettingsError(Exception):
 class Settings(BaseSettings):
     """Everything that can be configured. The names are part of the public interface (docs/quickstart.md)."""
 
+    # `NAME=` in an environment file, or `${NAME:-}` in a Compose file, sets an empty variable: it means the default.
     model_config = SettingsConfigDict(env_prefix="TASKDECK_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     database_url: str | None = Field(None, validation_alias="DATABASE_URL")
@@ -39,6 +40,7 @@ class Settings(BaseSettings):
     token: str | None = None
     timezone: str | None = None
     rate_limit: int = Field(600, ge=0)
+    # NoDecode: pydantic-settings would expect JSON in a variable with several values.
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     toolsets: Annotated[tuple[Toolset, ...], NoDecode] = TOOLSETS
     read_only: bool = False
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     @field_validator("database_url", "database_url_unpooled")
     @classmethod
     def _postgresql(cls, value: str | None) -> str | None:
+        # Only checked: storage cleans the address when it connects, and the dashboard's driver gets it as it was given.
         if value:
             cleaned(value)
         return value or None
@@ -159,6 +162,7 @@ def origin_of(url: str) -> str:
 
 def _is_root(url: str) -> bool:
     """Whether the address is only an origin, with or without a trailing slash."""
+    # urlsplit drops tabs and newlines, and browsers read a backslash as a slash (WHATWG URL), so both are refused.
     return bool(origin_of(url)) and urlsplit(url).path in ("", "/") and not re.search(r"[?#@\s\\]", url)
 
 

@@ -38,11 +38,13 @@ async def explain_params(ctx: ServerRequestContext[Any, Any], call_next: CallNex
 
 def _sentence(problem: dict[str, Any], ctx: ServerRequestContext[Any, Any]) -> str:
     """One sentence per field. If a field may have several shapes, none is named: pydantic has tried them all."""
+    # The SDK validates some params inside their message and others alone, so the path may or may not begin with them.
     steps = problem["loc"][1:] if problem["loc"][:1] == ("params",) else problem["loc"]
     value: Any = ctx.params or {}
     path = ["params"]
     for number, step in enumerate(steps):
         last = problem["type"] == "missing" and number == len(steps) - 1
+        # In the path of a union, pydantic inserts the name of the alternative that it tried: no key of what was sent.
         if not last and not _has(value, step):
             return f"{'.'.join(path)} is not what {ctx.method} takes there: see its schema in the MCP specification."
         path.append(str(step))

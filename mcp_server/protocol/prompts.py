@@ -81,6 +81,7 @@ async def get(call: Call, tools: Set[str], name: str, arguments: dict[str, str])
     known = {argument.name: bool(argument.required) for argument in text.wire.arguments or ()}
     if unknown := sorted(arguments.keys() - known.keys()):
         raise InvalidInput(f"{name} has no argument {unknown[0][:100]}. It takes: {', '.join(known)}.")
+    # A client that shows a form for the arguments may send a field that was left empty as empty text.
     given = {key: value for key, value in arguments.items() if value.strip()}
     if missing := [key for key, required in known.items() if required and key not in given]:
         raise InvalidInput(f"{missing[0]} is required.")
@@ -92,6 +93,7 @@ async def complete(call: Call, argument: str, typed: str) -> Completion:
     """Values for an argument of a prompt or a resource template: the caller's own, by what was typed so far."""
     found = await completions.complete(call.scope, argument, typed)
     more = not found.complete
+    # The search reads a bounded number of rows, so the total may be unknown; the protocol lets a server omit it.
     total = None if more else len(found.values)
     return Completion(values=found.values[:MAX_VALUES], total=total, has_more=more or len(found.values) > MAX_VALUES)
 
@@ -99,6 +101,7 @@ async def complete(call: Call, argument: str, typed: str) -> Completion:
 async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
     now = await _now(call)
     team_id, tag = _id(given, "team_id"), _tag(given)
+    # The days are the caller's. Adding a day to an aware datetime keeps the local time, also when the clocks change.
     tomorrow = (now + timedelta(days=1)).date().isoformat()
     due = await listing.find(
         call.scope, TaskFilter(sort="due", due_before=tomorrow, team_id=team_id, tag=tag), MOST_TASKS
@@ -117,6 +120,7 @@ async def _plan_my_day(call: Call, given: dict[str, str]) -> str:
 async def _weekly_review(call: Call, given: dict[str, str]) -> str:
     now, team_id = await _now(call), _id(given, "team_id")
     numbers = await statistics.overview(call.scope, team_id, 7)
+    # The list begins on the first day of the trend, so that it agrees with the numbers above it.
     week = CompletedFilter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
     done = await listing.find(call.scope, week, MOST_TASKS, whole=True)
     left = await listing.find(call.scope, TaskFilter(team_id=team_id, sort="due"), MOST_TASKS)
@@ -150,6 +154,7 @@ async def _now(call: Call) -> datetime:
 
 
 def _id(given: dict[str, str], name: str) -> int | None:
+    # Prompt arguments are always text (MCP, Prompts).
     try:
         return _ID.validate_python(int(given[name])) if name in given else None
     except (ValueError, ValidationError) as error:

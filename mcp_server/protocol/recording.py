@@ -65,6 +65,7 @@ async def keep(call: Call, name: str, arguments: dict[str, Any], run: Run, place
         NotFound: no such conversation, or somebody else's; the call had no effect. NotAllowed: the token may not write.
         Otherwise whatever `run` raises.
     """
+    # A tool that reads needs only mcp:read, which McpRequests has checked; recording its call is a write of its own.
     if WRITE not in call.caller.oauth_scopes:
         raise NotAllowed(f"To keep a call in a conversation takes a token with the scope {WRITE}.")
 
@@ -80,6 +81,7 @@ async def keep(call: Call, name: str, arguments: dict[str, Any], run: Run, place
         # The database is away: there is nowhere to record it, and the client will repeat the call.
         raise
     except StorageError as refusal:
+        # The refusal rolled back the transaction that the message would have been in, so it takes another one.
         kept = _message(name, arguments, place.tool_call_id, error=str(refusal))
         await conversations.append(call.scope, place.conversation_id, [kept])
         raise
@@ -91,5 +93,6 @@ def _message(name: str, arguments: dict[str, Any], tool_call_id: str | None, **o
     content = json.dumps(call, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     if len(content) > MOST_BYTES:
         note = f"… (clipped: {len(content)} bytes in all)".encode()
+        # "ignore" drops the rest of a character that the cut divided.
         content = content[: MOST_BYTES - len(note)].decode("utf-8", "ignore").encode() + note
     return NewMessage(role="tool", content=content.decode(), tool_call_id=tool_call_id)

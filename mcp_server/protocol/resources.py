@@ -57,6 +57,7 @@ _KINDS: dict[str, Callable[[Scope, int], Awaitable[ResponseModel]]] = {
     "conversation": _read_conversation,
     "task": _read_task,
 }
+# No leading zeros: subscriptions compare URIs as text, so a resource must have one spelling. MAX_ID has 19 digits.
 _URI = re.compile(r"(conversation|task)://([1-9][0-9]{0,18})")
 
 
@@ -74,6 +75,7 @@ def read_view(uri: str) -> TextResourceContents | None:
     if uri != VIEW:
         return None
     text = files("mcp_server.ui").joinpath("statistics.html").read_text("utf-8")
+    # No domains: the host's content security policy then allows no other origin, so the view cannot send data away.
     ui: dict[str, Any] = {"csp": {"connectDomains": [], "resourceDomains": []}, "prefersBorder": True}
     return TextResourceContents(uri=uri, text=text, mime_type=APP_MIME_TYPE, _meta={"ui": ui})
 

@@ -82,6 +82,8 @@ class Handlers:
         caller = self.local if ctx.request is None else ctx.request.scope["caller"]
         if caller is None:
             raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
+        # History and undo go by the client. The name in a token comes from its issuer. The name that a client gives
+        # itself only tells apart programs of one person that share a token of the command, or stdio.
         if caller.client and caller.client not in UNNAMED_CLIENTS:
             return caller
         return replace(caller, client=_client_name(ctx) or caller.client)
@@ -103,12 +105,14 @@ class Handlers:
 
         A refusal is a result with `isError`, which the model reads, and not a protocol error (MCP, Tools).
         """
+        # The name is cut for error texts only: a client may send any length.
         name, arguments, caller = params.name[:100], params.arguments or {}, self.caller_of(ctx)
 
         async def run(call: Call) -> CallToolResult:
             tool = self.tools.get(params.name)
             if tool is None:
                 raise NotFound(f"There is no tool {name!r} here. Use tools/list to see what there is.")
+            # Over HTTP, McpRequests has already answered 403. This check also covers stdio.
             if tool.oauth_scope not in caller.oauth_scopes:
                 raise NotAllowed(f"{name} takes a token with the scope {tool.oauth_scope}.")
             return await tool.call(call, arguments)
@@ -119,6 +123,7 @@ class Handlers:
             call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
             if place is None:
                 return await run(call)
+            # Recording is a write to conversations, which a read-only server and other toolsets must not offer.
             if "append_messages" not in self.tools:
                 return _refusal("This server keeps no calls: leave the conversation out of _meta.")
             return await recording.keep(call, name, arguments, run, place)
@@ -127,6 +132,7 @@ class Handlers:
         except StorageError as error:
             return _refusal(str(error))
         except Exception:
+            # Its text may quote a row, so neither the client nor the log gets it; an unknown name is the client's text.
             logger.exception("tool %s failed", name if name in self.tools else "other")
             return _refusal(OUR_FAULT)
 
@@ -143,6 +149,8 @@ class Handlers:
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         """One resource. A missing one and somebody else's get the same error."""
         scope, uri = await self.scope_of(ctx), str(params.uri)
+        # The view is the same for everybody and contains no data. All other resources keep the SDK's default, which is
+        # private and not cached.
         if (view := resources.read_view(uri)) is not None:
             return ReadResourceResult(contents=[view], ttl_ms=300_000, cache_scope="public")
         text = await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
@@ -187,6 +195,7 @@ class Handlers:
         return self.subscriptions
 
     async def _check_readable(self, ctx: Context, uri: str) -> None:
+        # Subscriptions does not check access, so a resource of somebody else must be refused here.
         scope = await self.scope_of(ctx)
         await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
 
@@ -218,7 +227,9 @@ def build_mcp_server(
         version=version("taskdeck"),
         description="Tasks, teams and conversations that AI agents and people share.",
         instructions=prompts.instructions(tools.keys()),
+        # "public" is right only because the list does not depend on the caller: scopes are checked in the call.
         cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
+        # Without this, the SDK runs tools/list for each call with arguments, to find those that headers must repeat.
         get_tool_input_schema=lambda name: tools[name].wire.input_schema if name in tools else None,
         on_list_tools=handlers.list_tools,
         on_call_tool=handlers.call_tool,
@@ -233,6 +244,8 @@ def build_mcp_server(
         on_unsubscribe_resource=handlers.unsubscribe if persistent else None,
     )
     server.extensions[EXTENSION_ID] = {}
+    # Replaces the SDK's tracing, which is on by default (docs/research.md, "Spans of our own"). Spans are outermost, so
+    # that they see the errors of explain_params.
     server.middleware = [trace_messages(server, tools), explain_params]
     return server
 
@@ -250,6 +263,7 @@ def _can_ask(ctx: Context) -> bool:
     can = declared.elicitation if declared else None
     if can is None or ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS:
         return False
+    # An empty capability means the form mode (MCP, Elicitation); a client that declares only "url" cannot show a form.
     return can.form is not None or can.url is None
 
 

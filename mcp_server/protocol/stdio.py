@@ -21,7 +21,8 @@ async def speak(server: Server[Any]) -> None:
     lines = anyio.wrap_file(_take_stdin())
     passing, passed = anyio.create_memory_object_stream[SessionMessage | Exception](0)
     # The SDK's reader drops lines that are not messages, and takes a request with an invalid id for a notification: its
-    # client would wait for ever. So the SDK reads nothing, and gets messages from _read.
+    # client would wait for ever. So the SDK reads an empty stream, and gets messages from _read. It still owns standard
+    # output, and diverts file descriptor 1 to stderr, so that a stray print cannot corrupt the protocol.
     nothing = anyio.wrap_file(StringIO())
     async with stdio_server(stdin=nothing) as (_, writing), anyio.create_task_group() as together:
         together.start_soon(_read, lines, passing, writing)
@@ -30,7 +31,9 @@ async def speak(server: Server[Any]) -> None:
 
 def _take_stdin() -> BufferedReader:
     """Take standard input away from everything else in this process, and from processes that it starts."""
-    # PostgreSQL or the dashboard would otherwise inherit it and could read the client's messages.
+    # The SDK diverts descriptor 0 only when it reads standard input itself, which `speak` prevents. The duplicate is
+    # not inheritable (PEP 446), so a child process, or a library that calls input(), finds the end of a file and cannot
+    # take bytes of the client's messages. PostgreSQL, which may be started before, gets /dev/null anyway.
     mine = os.dup(0)
     empty = os.open(os.devnull, os.O_RDONLY)
     os.dup2(empty, 0)
@@ -48,6 +51,7 @@ async def _read(
         async for line in lines:
             if not line.strip():
                 continue
+            # The other end of either stream is closed when the server stops, while this task may still hold a line.
             with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
                 try:
                     message = jsonrpc_message_adapter.validate_python(jsonrpc.read(line).message, by_name=False)

@@ -37,8 +37,10 @@ from mcp_server.protocol.resources import STATISTICS
 from storage.events.changes import Change, ConversationChange, Resync, SubtaskChange, TaskChange
 from storage.events.feed import Feed
 
+# Each stream is an HTTP response that does not end by itself: it holds a connection and a file descriptor.
 MAX_STREAMS = 1000
 MAX_STREAMS_A_USER = 20
+# Opening a stream reads each of its resources once, to check access.
 MAX_URIS = 100
 
 Context = ServerRequestContext[Any, Any]
@@ -52,11 +54,13 @@ class _Stream:
         self.closed = False
         self._user_id = user_id
         self._lists = lists
+        # A dict keeps the order, and each notification once: at most one for each URI, and one for the list.
         self._waiting: dict[ServerEvent, None] = {}
         self._changed = asyncio.Event()
 
     def take(self, change: Change, users: frozenset[str] | None) -> None:
         """Queue a change from the feed if this user may see it at that moment. `users` None means everybody."""
+        # The feed determines the audience of each change anew, so a stream hears nothing more once access is revoked.
         if users is not None and self._user_id not in users:
             return
         match change:
@@ -66,6 +70,7 @@ class _Stream:
                 touched = self.uris & {f"task://{task_id}"}
             case ConversationChange(conversation_id=conversation_id):
                 touched = self.uris & {f"conversation://{conversation_id}"}
+            # NOTIFY is not stored: after a lost connection any resource may have changed.
             case Resync():
                 touched = self.uris
         self._waiting |= dict.fromkeys(map(ResourceUpdated, sorted(touched)))
@@ -78,6 +83,7 @@ class _Stream:
         """The waiting notifications, oldest first; an empty list after `seconds`, or when the stream is closed."""
         with suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), max(seconds, 0))
+        # No await between these lines, or a change that comes in between would wait for the next one.
         self._changed.clear()
         waiting, self._waiting = self._waiting, {}
         return list(waiting)
@@ -128,10 +134,14 @@ class Subscriptions:
             await ctx.session.send_notification(
                 SubscriptionsAcknowledgedNotification(params=acknowledged), related_request_id=ctx.request_id
             )
+            # Authentication checks the token of a request once, but this one lasts. A busy stream never waits out its
+            # time, so the next check is due by the clock and not after a quiet period.
             while not stream.closed and await self._is_valid(ctx):
                 checked = time.monotonic()
                 while (left := checked + RECHECK_SECONDS - time.monotonic()) > 0 and not stream.closed:
                     events = await stream.wait(min(left, caller.expires_at - time.time()))
+                    # Checked after the wait and before sending: nothing is sent for an expired token, not even what
+                    # was already waiting. The verifier's leeway does not apply to a stream.
                     if caller.expires_at <= time.time():
                         return SubscriptionsListenResult(_meta=meta)
                     for event in events:
@@ -142,6 +152,7 @@ class Subscriptions:
 
     def subscribe(self, ctx: Context, uri: str, caller: Caller) -> None:
         """Notify the one client of this process (stdio) of a resource, in revisions before 2026-07-28."""
+        # resources/subscribe has no response to stream on, so one task sends for all subscriptions of the connection.
         if self._standing is None:
             stream = _Stream(caller.user_id, ())
             self._standing = stream, asyncio.create_task(self._notify(ctx, stream, caller))

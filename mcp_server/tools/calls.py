@@ -42,9 +42,12 @@ class Call:
         Raises:
             ConfirmationRequired: the client must ask; NotAllowed: it cannot, or the person declined.
         """
+        # The person agrees to what the question says. If its count or a title in it has changed meanwhile, the key
+        # does not match and the answer is ignored. Hashing also keeps titles out of the key.
         key = f"confirm-{hashlib.sha256(question.encode()).hexdigest()[:16]}"
         answer = self.answers.get(key)
         if isinstance(answer, ElicitResult):
+            # "accept" only means that the form was sent: the checkbox decides, and only a real true counts.
             if answer.action == "accept" and (answer.content or {}).get("yes") is True:
                 return
             raise NotAllowed("The user did not agree, so nothing was done. Do not try again unless they ask for it.")

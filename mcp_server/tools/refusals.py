@@ -47,6 +47,7 @@ class Null:
 
 def mark_nulls(given: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     """Replace each null by `Null`, so that it is refused; a null for a required argument counts as missing."""
+    # A required argument that is null is left out of the result, so that pydantic reports it as missing.
     required = {name for name, field in model.model_fields.items() if field.is_required()}
     present = {name for name, value in given.items() if value is not None}
     nulls = {name: Null(_NEEDED_BY.get(name)) for name in given.keys() - present - required}
@@ -101,6 +102,7 @@ def _wrong_value(problem: dict[str, Any], field: str, known: Schema) -> str:
             return f"{field} must be one of {', '.join(known.get('enum', ())) or problem['ctx']['expected']}."
         case "string_unicode":
             return f"{field} contains half of a surrogate pair, which cannot be stored; remove it."
+        # The schema tells that it is an integer. Pydantic has a different error for each kind of wrong value.
         case _ if known.get("type") == "integer":
             kind = "" if problem["type"] in ("greater_than_equal", "less_than_equal") else "a whole number "
             finder = next((_FINDERS[step] for step in reversed(problem["loc"]) if step in _FINDERS), None)

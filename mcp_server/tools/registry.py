@@ -125,7 +125,8 @@ def tool(
 
 def offered(settings: Settings) -> dict[str, Tool]:
     """The tools of the configured toolsets; only those that read if the server is read-only."""
-    # The order is fixed, so that clients' prompt caches stay valid.
+    # The order does not depend on imports or on TASKDECK_TOOLSETS. MCP 2026-07-28 (Tools, "Capabilities") asks for a
+    # deterministic order: clients can cache the list, and a model's prompt cache matches from one session to the next.
     return {
         tool.name: tool
         for tool in sorted(TOOLS.values(), key=lambda tool: TOOLSETS.index(tool.toolset))
@@ -156,6 +157,7 @@ def output_schema(result: Any) -> dict[str, Any]:  # noqa: ANN401
 def _flat(schema: dict[str, Any]) -> dict[str, Any]:
     definitions: dict[str, Any] = schema.get("$defs", {})
 
+    # Recursive models would never end here; no argument or result is one.
     def flatten(node: Any) -> Any:  # noqa: ANN401
         if isinstance(node, list):
             return [flatten(item) for item in cast("list[Any]", node)]
@@ -167,15 +169,20 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
                 definitions[found["$ref"].rsplit("/", 1)[1]] | {k: v for k, v in found.items() if k != "$ref"}
             )
         if "anyOf" in found:
+            # An optional field is a union with null. Not being required already says that it may be left out, and
+            # Gemini rejects every tool of a request if one has a list of types, or none (docs/research.md).
             choices = [choice for choice in found["anyOf"] if choice != {"type": "null"}]
             rest = {k: v for k, v in found.items() if k not in ("anyOf", "default")}
             return flatten(_merged([flatten(choice) for choice in choices]) | rest)
+        # Pydantic titles every schema by its name, which tells a model nothing new.
         dropped = ("title", "$defs") if "properties" in found or isinstance(found.get("title"), str) else ("$defs",)
         kept = {k: v for k, v in found.items() if k not in dropped}
         if "properties" in kept:
             kept["properties"] = {name: flatten(value) for name, value in kept["properties"].items()}
+            # The docstring of the model, written for readers of the code.
             kept.pop("description", None)
             return kept | {k: flatten(v) for k, v in kept.items() if k != "properties"}
+        # The bound of a bigint on every id would cost tokens; a larger value still gets an error that names it.
         return {_SPELLING.get(k, k): flatten(v) for k, v in kept.items() if v != MAX_ID}
 
     return flatten(schema)
@@ -197,6 +204,7 @@ def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _bare(node: Any) -> Any:  # noqa: ANN401
+    # tools/list is part of every session's context, so results have no descriptions, enums or bounds in it.
     if isinstance(node, list):
         return [_bare(item) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):

@@ -86,6 +86,7 @@ def _title(conversation_id: int, title: str | None) -> str:
 async def fetch(call: Call, args: Fetch) -> Document:
     """Read one thing that search found, in full; of a long conversation the newest messages."""
     kind, _, number = args.id.partition(":")
+    # isdigit alone is true for digits of any script and for superscripts, which int refuses.
     known = kind in ("task", "conversation") and number.isascii() and number.isdigit() and len(number) <= 19
     if not known or not 1 <= int(number) <= MAX_ID:
         raise NotFound(f"There is nothing with the id {args.id}. Use search to find ids, such as task:42.")
@@ -94,6 +95,7 @@ async def fetch(call: Call, args: Fetch) -> Document:
 
 async def _task(scope: Scope, task_id: int) -> Document:
     found = await history.detail(scope, task_id)
+    # Title and description move out of the metadata, so that a model does not read them twice.
     known = found.payload()
     text = known.pop("description", "")
     return Document(

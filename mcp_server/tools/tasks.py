@@ -41,6 +41,7 @@ MAX_UNCONFIRMED = 5
 MAX_TITLE = 60
 """Characters of a title in a question."""
 
+# Any character that a person reads as a double quote would seem to end the title.
 _QUOTES = dict.fromkeys(map(ord, '"“”„‟«»\uff02〝〞'), "'")
 
 _NEW_TASK: TypeAdapter[NewTask] = TypeAdapter(Annotated[NewTask, no_nulls(NewTask)])
@@ -219,6 +220,7 @@ async def delete_task(call: Call, args: DeleteTask) -> TaskDeleted | TasksDelete
     try:
         return await _delete(call, args, None if args.confirm else MAX_UNCONFIRMED)
     except NeedsConsent as many:
+        # Nothing was deleted yet: only the transaction that deletes can count the subtasks, so it runs and rolls back.
         call.confirm(f"Delete {many.count} tasks: {_enumerate(many)}?", f"Delete {many.count} tasks")
         return await _delete(call, args, None)
 
@@ -237,6 +239,7 @@ def _enumerate(many: NeedsConsent) -> str:
 
 def _quote(title: str) -> str:
     """A title in quotes, which it cannot close: others may have written it to change the question."""
+    # Category C has control characters and invisible ones such as bidirectional overrides, which reorder the question.
     shown = "".join(char for char in title if char.isspace() or category(char)[0] != "C")
     words = " ".join(shown.split()).translate(_QUOTES)
     return f'"{words if len(words) <= MAX_TITLE else words[:MAX_TITLE] + "…"}"'
