@@ -1,4 +1,4 @@
-"""What triggers announce with NOTIFY (storage/sql/functions/announcements.sql), and the changes that it means."""
+"""Announcements that triggers send with NOTIFY (storage/sql/functions/announcements.sql), and what they mean."""
 
 from typing import Annotated, Literal
 
@@ -9,6 +9,7 @@ from storage.events.changes import Change, ConversationChange, EventType, Resync
 Addressed = tuple[Change, frozenset[str]]
 """A change and the users who may know of it."""
 
+# Bounded, because ids become bigint parameters of one query for a whole batch, which a larger number would break.
 Id = Annotated[int, Field(ge=1, lt=2**63)]
 
 
@@ -70,7 +71,7 @@ _ANNOUNCEMENT: TypeAdapter[Announcement] = TypeAdapter(Annotated[Announcement, F
 
 
 def parse(text: str) -> Announcement | None:
-    """Read an announcement. Whoever may connect to the database may send other texts: None."""
+    """Read an announcement; None for any other text, because NOTIFY is open to every login of the database."""
     try:
         return _ANNOUNCEMENT.validate_json(text)
     except ValidationError:

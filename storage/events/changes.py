@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 MAX_WAITING = 256
-"""Changes that wait for one reader; with more it is too slow."""
+"""Changes that may wait for one reader; with more the reader counts as too slow."""
 
 EventType = Literal["task_created", "task_updated", "task_deleted", "task_completed"]
 
@@ -49,7 +49,7 @@ Change = TaskChange | SubtaskChange | ConversationChange | Resync
 
 
 class TooSlow(Exception):
-    """A reader takes its changes more slowly than they come."""
+    """A reader takes changes more slowly than they arrive."""
 
 
 class Watch:
@@ -58,6 +58,7 @@ class Watch:
     def __init__(self) -> None:
         self._waiting: deque[Change | Paused] = deque()
         self._news = asyncio.Event()
+        # An event of its own: a reader that is blocked in a send would never notice it in the queue.
         self._overrun = asyncio.Event()
 
     def __aiter__(self) -> "Watch":
@@ -72,12 +73,13 @@ class Watch:
         return self._waiting.popleft()
 
     async def overrun(self) -> None:
-        """Wait until the reader is too slow, whatever it is busy with, and raise TooSlow."""
+        """Wait until the reader is too slow, even while it is busy sending, and raise TooSlow."""
         await self._overrun.wait()
         raise TooSlow
 
     def put(self, change: Change | Paused) -> None:
         """Add a change; called by the feed."""
+        # Reading everything once is enough. This also keeps a burst of resyncs from filling the queue.
         if isinstance(change, Resync) and self._waiting and self._waiting[-1] == change:
             return
         if len(self._waiting) >= MAX_WAITING:

@@ -1,6 +1,6 @@
 """Delivers changes to the readers of this process, through one LISTEN connection.
 
-PostgreSQL keeps no announcement for a listener that is away. After any gap every reader therefore gets a Resync, and a
+PostgreSQL keeps no announcements for a listener that is disconnected, so every reader gets a Resync after any gap. A
 change is delivered only to users who may see the task at that moment.
 """
 
@@ -42,7 +42,7 @@ _MOVED = compiled(select(_moved.table_valued("user_id")))
 
 
 Subscriber = Callable[[Change, frozenset[str] | None], None]
-"""Takes a change and the users who may know of it; None means everybody."""
+"""Receives a change and the users who may know of it; None means all users."""
 
 
 class Feed:
@@ -62,6 +62,7 @@ class Feed:
     def watch(self, user_id: str) -> Generator[Watch]:
         """The changes that this user may see, from now on."""
         watch = Watch()
+        # A reader that joins while the listener is disconnected has missed the announcement of the pause.
         if self._paused:
             watch.put(Paused())
         self._watches[user_id].add(watch)
@@ -70,6 +71,7 @@ class Feed:
             yield watch
         finally:
             self._watches[user_id].discard(watch)
+            # The keys are the users with readers: _queue looks only for them, and the dict must not grow forever.
             if not self._watches[user_id]:
                 del self._watches[user_id]
             self._stop_if_unused()
@@ -90,6 +92,7 @@ class Feed:
             self._wanted.clear()
 
     def _hear(self, text: str) -> None:
+        # One more than MAX_HEARD is kept: that shows `deliver` that announcements were dropped.
         if self._wanted.is_set() and len(self._heard) <= MAX_HEARD:
             self._heard.append(text)
             self._news.set()
@@ -99,6 +102,7 @@ class Feed:
         while True:
             await self._news.wait()
             await asyncio.sleep(BATCH_SECONDS)
+            # Cleared before the queries below: what arrives during them starts the next batch.
             self._news.clear()
             heard, self._heard = self._heard, []
             if len(heard) > MAX_HEARD:
@@ -107,7 +111,8 @@ class Feed:
             try:
                 await self._deliver([announcement for text in heard if (announcement := parse(text))])
             except Exception:
-                # Without the audience nobody may get these changes. A Resync makes readers ask for themselves.
+                # Without the audience nobody may get these changes. A Resync makes readers read again with their own
+                # identity, and the loop goes on: an exception here would end delivery for the whole process.
                 logger.warning("changes could not be delivered")
                 self._resync()
 
@@ -117,6 +122,7 @@ class Feed:
         changes = [addressed for one in announcements for addressed in one.changes(audience)]
         if moves := [one for one in announcements if isinstance(one, Move)]:
             changes.append((Resync(), await _find_moved(self._database, moves)))
+        # Only subscribers want to know of subtasks, so readers alone do not cost this query.
         if self._subscribers:
             above = await _find_audience(self._database, _PARENTS, ids)
             for subscriber in tuple(self._subscribers):
@@ -125,6 +131,7 @@ class Feed:
         self._queue(changes)
 
     def _queue(self, changes: list[Addressed]) -> None:
+        # One list per user, which all of that user's readers share.
         mine: defaultdict[str, list[Change]] = defaultdict(list)
         for change, users in changes:
             for user_id in users & self._watches.keys():
@@ -157,8 +164,8 @@ class Feed:
 async def listen(database: Database, url: str) -> AsyncGenerator[Feed]:
     """A feed that listens at `url`, which must lead to PostgreSQL directly.
 
-    It starts without a database as well: `feed.listener.state` shows that, and every reader gets a Resync once the
-    database is back.
+    It also starts while the database is down: `feed.listener.state` shows that, and every reader gets a Resync once
+    it listens.
     """
     feed = Feed(database, url)
     tasks = [asyncio.create_task(feed.listener.run()), asyncio.create_task(feed.deliver())]
@@ -174,6 +181,7 @@ async def listen(database: Database, url: str) -> AsyncGenerator[Feed]:
 async def _find_audience(database: Database, statement: Statement, ids: set[int]) -> dict[int, frozenset[str]]:
     if not ids:
         return {}
+    # Without an identity: the function answers for all users and runs as taskdeck_rls.
     async with database.nobody().transaction() as transaction:
         rows = await transaction.fetch_all(statement, ids=sorted(ids))
     audience: defaultdict[int, set[str]] = defaultdict(set)

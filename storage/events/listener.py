@@ -1,4 +1,4 @@
-"""One connection that hears PostgreSQL's announcements, opened again whenever it is lost."""
+"""One connection that receives PostgreSQL's announcements, opened again whenever it is lost."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ logger = logging.getLogger(__name__)
 
 CHANNEL = "taskdeck"
 PROBE_SECONDS = 2.0
-"""Between two proofs that announcements arrive, and the most that one may take."""
+"""Time between two probes of the connection, and the time limit of one probe."""
 MAX_BACKOFF_SECONDS = 5.0
 
 State = Literal["connecting", "listening", "away", "deaf", "resting"]
@@ -27,17 +27,17 @@ _ANNOUNCE = compiled(select(func.pg_notify(bindparam("channel", type_=Text), bin
 
 
 class _UnreachableError(Exception):
-    """The connection takes LISTEN, and delivers nothing: there is a pooler in between."""
+    """LISTEN succeeded but no announcement arrives: there is a pooler in between."""
 
 
 class Listener:
     """Listens at `url`, which must lead to PostgreSQL directly.
 
-    `hear` gets each announcement; `resume` is called whenever listening begins, for what was announced before is lost,
-    and `pause` when it ends or cannot begin.
-    `wanted` says that somebody waits for news. While nobody does, nothing is sent and a lost connection stays lost: a
-    database that is left alone may sleep (Neon suspends after 5 minutes). One that could not be reached is tried on,
-    for it may never have been there.
+    `hear` gets each announcement. `resume` is called whenever listening begins, because earlier announcements are
+    lost, and `pause` when it ends or cannot begin.
+    `wanted` is set while somebody waits for changes. Otherwise nothing is sent and a lost connection is not opened
+    again, so that an idle database can suspend (Neon does after 5 minutes). A connection that could not be opened is
+    still retried, because listening has not begun yet.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Listener:
         self._probe: tuple[str, asyncio.Event] = ("", asyncio.Event())
 
     async def run(self) -> None:
-        """Listen for ever; try again at once first, then ever more slowly."""
+        """Listen forever. After a failure try again almost at once, then with growing delays."""
         attempt = 0
         while True:
             try:
@@ -65,8 +65,10 @@ class Listener:
                     lost = asyncio.Event()
                     connection.add_termination_listener(lambda _, lost=lost: lost.set())
                     await connection.add_listener(CHANNEL, self._take)
+                    # Announced from a second connection: behind a pooler, a connection still hears itself.
                     async with self._connection() as another:
                         await self._prove(another)
+                    # After the proof, so that the Resync of `resume` covers everything before it.
                     self.state, attempt = "listening", 0
                     self._resume()
                     await self._attend(connection, lost)
@@ -75,12 +77,14 @@ class Listener:
             except _UnreachableError:
                 self.state = "deaf"
                 logger.error("announcements do not arrive: DATABASE_URL_UNPOOLED must not lead to a pooler")
-            except Exception as error:  # also asyncpg's InternalClientError, when PostgreSQL ends us in mid-sentence
+            # asyncpg also raises InternalClientError, if PostgreSQL closes the connection in the middle of a message.
+            except Exception as error:
                 self.state = "away"
                 logger.warning("cannot listen: %s", type(error).__name__)
             self._pause()
             if self.state != "away":
                 await self._wanted.wait()
+            # Random, so that replicas do not all reconnect at the moment at which the database is back.
             await asyncio.sleep(random.uniform(0.5, 1) * min(0.1 * 2**attempt, MAX_BACKOFF_SECONDS))  # noqa: S311
             attempt = min(attempt + 1, 10)
 
@@ -90,13 +94,15 @@ class Listener:
         try:
             yield connection
         finally:
+            # close() would wait for a peer that may have stopped answering.
             connection.terminate()
 
     async def _attend(self, connection: "asyncpg.Connection[asyncpg.Record]", lost: asyncio.Event) -> None:
-        """Return once the connection is lost. A peer that went silent is found out by the next probe."""
+        """Return once the connection is lost. The next probe detects a peer that has stopped answering."""
         while True:
             with suppress(TimeoutError):
                 await asyncio.wait_for(lost.wait(), PROBE_SECONDS)
+            # While nobody waits for changes no probe is sent, which would keep the database from suspending.
             waits = [asyncio.create_task(event.wait()) for event in (lost, self._wanted)]
             try:
                 await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -108,7 +114,7 @@ class Listener:
             await self._prove(connection)
 
     async def _prove(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
-        """Announce something and hear it. Behind a pooler only what a connection announces itself is heard."""
+        """Announce a probe on this connection and wait until the listening one has received it."""
         token, heard = uuid4().hex, asyncio.Event()
         self._probe = (token, heard)
         payload = json.dumps({"type": "probe", "id": token})

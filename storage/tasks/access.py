@@ -14,7 +14,7 @@ ME = func.current_user_id()
 
 
 def _once(function: Any) -> ScalarSelect[Any]:  # noqa: ANN401
-    """A set of the caller's, computed once per statement and not once per row."""
+    """One of the caller's sets. As a subquery it is computed once per statement, not once per row."""
     return select(function).scalar_subquery()
 
 
@@ -27,19 +27,24 @@ _MANAGERS = (_once(ME), _once(func.my_managed_team_ids()))
 _TEAMS = (_once(func.my_writable_team_ids()), _once(func.my_team_ids()))
 _SHARES = (_once(func.my_editable_task_ids()), _once(func.my_shared_task_ids()))
 
+# Each set is named once: PostgreSQL inlines task_access only then (docs/research.md, "Who sees a task").
 ACCESS = _access(*_MANAGERS, *_TEAMS, *_SHARES).label("access")
 OWNED = _access(*_MANAGERS, *[literal_column("'{}'")] * 4).is_not(None)
-"""What the caller may delete, restore, move and share: the tasks whose `access` is `owner`."""
+"""Tasks that the caller may delete, restore, move and share: those with the access `owner`.
+
+Empty sets in place of those that cannot make anyone an owner, because each set is another query.
+"""
 
 MINE = col(Task.user_id) == ME
 IN_MY_TEAMS = col(Task.team_id) == func.any(func.my_team_ids())
 _OF_OTHERS = col(Task.user_id) != ME
 SHARED = (col(Task.id) == func.any(func.my_shared_task_ids())) & _OF_OTHERS
+# Without a team the comparison is NULL, and the task is outside of all teams.
 _OUTSIDE_MY_TEAMS = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
 
 VISIBLE = (MINE, IN_MY_TEAMS & _OF_OTHERS, SHARED & _OUTSIDE_MY_TEAMS)
 """Every visible task, as disjoint sets. Each is found, sorted and limited by its own index before they are joined.
 
-As one condition the planner reads all rows of all three, and as a set-returning function it cannot push the limit down
+For one condition with OR the planner uses no index, and into a set-returning function it cannot push the limit
 (docs/research.md, "Who sees a task").
 """

@@ -1,4 +1,4 @@
-"""What the fields of a task mean: columns to read, values to write, and what a caller may set."""
+"""The fields of a task: columns to read, values to write, and what a caller may set."""
 
 from functools import lru_cache
 from typing import Any
@@ -25,6 +25,7 @@ TYPES: dict[str, Any] = {
     "due_at": DateTime(timezone=True),
     "completed_at": DateTime(timezone=True),
 }
+# A second reference to the table, so that its policies decide whether the caller sees the parent.
 _Parent = aliased(Task)
 PARENT = (
     select(col(_Parent.id))
@@ -60,7 +61,8 @@ LIVE = (col(Task.id) == TASK_ID, col(Task.deleted_at).is_(None))
 GET = compiled(select(*WHOLE).where(*LIVE))
 
 _above = select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == TASK_ID).cte("above", recursive=True)
-# UNION and not UNION ALL: people who do not see each other's tasks can make a circle of parents.
+# UNION drops repeated rows, which ends the walk in a cycle of parents. People who cannot see each other's tasks can
+# create one (docs/data-model.md, "Relationships").
 _above = _above.union(select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == _above.c.parent_id))
 _ABOVE = compiled(select(_above.c.id))
 
@@ -85,7 +87,7 @@ def payload(row: Row) -> dict[str, Any]:
 
 
 def missing(task_id: int) -> NotFound:
-    """What is said of a task that does not exist, or that the caller may not see."""
+    """The error for a task that does not exist or that the caller may not see: the same, so that ids reveal nothing."""
     return NotFound(f"No task {task_id}. Use list_tasks to find its id.")
 
 
@@ -102,10 +104,10 @@ async def find_one(transaction: Transaction, task_id: int) -> Row:
 
 
 async def columns(transaction: Transaction, fields: TaskFields, row: Row | None) -> dict[str, Any]:
-    """What the given fields mean as column values; `row` is the task that is changed, None for a new one.
+    """The given fields as column values; `row` is the task that is changed, None for a new one.
 
     Raises:
-        InvalidInput, NotFound, NotAllowed: a date, rule, team, parent or assignee that cannot be.
+        InvalidInput, NotFound, NotAllowed: a date, rule, team, parent or assignee that is not possible.
     """
     given = {
         name: value
@@ -120,6 +122,7 @@ async def columns(transaction: Transaction, fields: TaskFields, row: Row | None)
         if due_text is None:
             raise InvalidInput("A recurring task needs a due date: give due as well.")
         given["recurrence"] = due_dates.parse_recurrence(given["recurrence"], due_dates.Due.stored(due_text))
+    # Policies and triggers refuse the same teams and parents, but only these checks can say what to do instead.
     if "team_id" in given and (row is None or row["team_id"] != given["team_id"]):
         await users.check_may_write_in(transaction, given["team_id"])
     if "parent_id" in given:
@@ -162,25 +165,31 @@ def cleared(fields: TaskFields, clear: tuple[str, ...], row: Row) -> dict[str, A
 
 
 def different(values: dict[str, Any], row: Row) -> dict[str, Any]:
-    """The columns that get another value than the task has: without any, it is not changed at all."""
+    """The columns that get a new value. If there are none, the task keeps its version and no event is written."""
+    # `due_at` follows from `due`, and a changed text means another moment or another time zone.
     changed = {name: value for name, value in values.items() if name != "due_at" and row[name] != value}
     return changed | ({"due_at": values["due_at"]} if "due" in changed else {})
 
 
 @lru_cache(maxsize=256)
 def insertion(names: frozenset[str]) -> Statement:
-    """Insert a task of the caller's with these columns."""
+    """The statement that inserts a task of the caller with these columns."""
     values = {name: bindparam(name, type_=TYPES.get(name, Text)) for name in sorted(names)}
-    # An insert cannot look the parent up, and need not: the caller sees a parent that may be given.
+    # SQLAlchemy does not correlate a subquery with the table of an INSERT. It need not: an accepted parent is visible.
     told = (col(Task.parent_id) if column is PARENT else column for column in WHOLE)
     return compiled(insert(Task).values(user_id=ME, **values).returning(*told))
 
 
 @lru_cache(maxsize=256)
 def change(names: frozenset[str], guarded: bool) -> Statement:
-    """Set these columns (parameters `<name>_`) of one live task; `guarded`: only at the `expected` version."""
+    """The statement that sets columns (parameters `<name>_`) of one live task.
+
+    With `guarded`, it changes nothing unless the task has the `expected` version. PostgreSQL checks the condition again
+    after waiting for a concurrent update, so only one of several updates of a version succeeds.
+    """
     values: dict[str, Any] = {n: bindparam(f"{n}_", type_=TYPES.get(n, Text)) for n in sorted(names)}
     if "status" in names and "completed_at" not in names:
+        # A CHECK requires completed_at for completed tasks alone. Completing a task twice keeps the first time.
         values["completed_at"] = case(
             (values["status"] != "completed", None), else_=func.coalesce(col(Task.completed_at), func.now())
         )

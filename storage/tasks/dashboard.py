@@ -1,4 +1,4 @@
-"""What a dashboard shows, in one read."""
+"""Everything that a dashboard page shows, in one transaction."""
 
 from typing import cast
 
@@ -10,18 +10,19 @@ from storage.schema.response_models import DashboardSnapshot, TaskBrief
 from storage.tasks import listing, statistics
 
 MOST_TEAMS = 100
-"""More do not fit into a menu. The one that is asked for is always among them."""
+"""More do not fit into a menu. The team that the page shows is always among them."""
 
 
 @retry_transient
 async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, limit: int = 8) -> DashboardSnapshot:
     """The four numbers, the trend and the newest tasks of the caller or of a team, and the caller's teams.
 
-    All of it is of the same moment, so the parts agree with each other.
+    All parts are read in the same snapshot, so they agree with each other.
 
     Raises:
         InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
     """
+    # First the tasks: they check that the caller is in the team, which statistics.read leaves to its caller.
     async with scope.transaction(snapshot=True) as transaction:
         page = await listing.read(transaction, TaskFilter(status="all", team_id=team_id), limit)
         totals, trend = await statistics.read(transaction, team_id, days)

@@ -1,6 +1,6 @@
-"""The caller's days in SQL: which one it is, and on which one a task is due.
+"""Days in the caller's time zone as SQL expressions: which day it is, and on which day a task is due.
 
-A due date is the same day for everybody. A due time is on the day that the caller's calendar shows at that moment.
+A due date is the same calendar day for everyone. A due time belongs to the day that the caller has at that moment.
 """
 
 from datetime import datetime, timedelta
@@ -14,24 +14,34 @@ from storage.schema.tables import Task
 
 _MOMENT = DateTime(timezone=True)
 _A_DAY = timedelta(days=1)
-"""No clock is further from UTC. Indexes have only UTC: they find what is near, and only that is looked at closely."""
+"""No time zone is further from UTC.
 
-# Common table expressions, so that a statement looks them up once, however often it uses them.
+Indexes contain instants, not local times. A range of instants that is a day wider on each side uses the index, and only
+the rows near the bound are compared exactly.
+"""
+
+# Common table expressions, so that a statement reads the zone once, however often it uses it. It comes from the user's
+# row: a cache in each process would have to be invalidated (docs/research.md, "A time zone belongs to the person").
 _zone = select(TIMEZONE.label("zone")).cte("caller_zone")
 _today = select(cast(func.timezone(_zone.c.zone, func.now()), Date).label("today")).cte("caller_today")
 ZONE = select(_zone.c.zone).scalar_subquery()
 TODAY = select(_today.c.today).scalar_subquery()
 
+# A date has ten characters; every datetime is longer.
 IS_DATE = func.length(col(Task.due)) == 10
 _ON_CLOCK = func.timezone(case((IS_DATE, "UTC"), else_=ZONE), col(Task.due_at), type_=DateTime())
-"""What the caller's clock shows when a task is due: midnight for a date, whose `due_at` is midnight in UTC."""
+"""The local time at which a task is due: midnight for a date, whose `due_at` is midnight in UTC.
+
+Days are compared with this and not with an instant: that is right also in the hour that daylight saving repeats, and
+for days that do not begin at midnight.
+"""
 DUE_DAY = cast(_ON_CLOCK, Date)
 DUE_FROM = case((IS_DATE, func.timezone(ZONE, _ON_CLOCK, type_=_MOMENT)), else_=col(Task.due_at))
-"""The moment that orders tasks: of a date, when its day begins."""
+"""The instant by which tasks are sorted: for a date, when its day begins for the caller."""
 
 
 def day_of(moment: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The caller's day at a moment."""
+    """The date in the caller's time zone at a moment."""
     return cast(func.timezone(ZONE, moment), Date)
 
 

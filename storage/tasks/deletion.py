@@ -1,4 +1,4 @@
-"""Verbs that delete tasks with their subtasks, and bring them back."""
+"""Verbs that delete tasks with their subtasks, and restore them."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +21,8 @@ MAX_TITLES = 10
 
 _CHOSEN = (col(Task.id) == func.any(TASK_IDS), col(Task.deleted_at).is_not(None))
 
-# Locked in the order of their ids, so that two deletions that overlap cannot wait for each other.
+# Locked in the order of their ids, so that two overlapping deletions cannot deadlock: UPDATE alone locks rows in the
+# order in which its plan finds them.
 _locked = (
     select(col(Task.id))
     .where(col(Task.id).in_(select(DELETABLE.c.id)))
@@ -29,6 +30,8 @@ _locked = (
     .with_for_update()
     .cte("locked")
 )
+# now() is the start of the transaction, so all tasks of one call have one deleted_at, as DELETED_TOGETHER requires.
+# The condition on deleted_at is checked again for rows that a concurrent deletion had locked.
 _DELETE = compiled(
     update(Task)
     .where(col(Task.id).in_(select(_locked.c.id)), col(Task.deleted_at).is_(None))
@@ -76,10 +79,12 @@ async def remove_many(scope: Scope, task_ids: Sequence[int], max_unasked: int | 
 
 
 async def _remove(transaction: Transaction, task_ids: list[int], max_unasked: int | None) -> list[Row]:
-    """Delete tasks with what goes with them; the rows of the named ones, each with the number of all that went."""
+    """Delete tasks with their subtasks; the rows of the named tasks, each with the number of all deleted tasks."""
+    # Deleted first and counted afterwards: refusals below roll back, and no second statement has to find the same set.
     going = [row["id"] for row in await transaction.fetch_all(_DELETE, task_ids=task_ids)]
     rows = {row["id"]: row for row in await transaction.fetch_all(_GET_DELETED, task_ids=task_ids)}
     for task_id in sorted(task_ids):
+        # Deleted tasks are shown only to those who may restore them, so a missing row is not the caller's to delete.
         if task_id not in rows:
             await find_one(transaction, task_id)
             raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may delete it.")
@@ -92,7 +97,7 @@ async def _remove(transaction: Transaction, task_ids: list[int], max_unasked: in
 
 @retry_transient
 async def restore(scope: Scope, task_id: int) -> TaskRestored:
-    """Bring a deleted task back with its shares, and with the subtasks that were deleted by the same call.
+    """Restore a deleted task with its shares, and with the subtasks that were deleted by the same call.
 
     A subtask that the caller may not restore any more stays deleted. A task that is not deleted stays as it is.
 
@@ -108,7 +113,7 @@ async def restore(scope: Scope, task_id: int) -> TaskRestored:
 
 
 async def restore_chosen(transaction: Transaction, task_ids: list[int]) -> set[int]:
-    """Undelete exactly these within a transaction; gives those that were deleted and are the caller's to restore."""
+    """Restore exactly these within a transaction; returns those that were deleted and that the caller may restore."""
     return {row["id"] for row in await transaction.fetch_all(_RESTORE_CHOSEN, task_ids=task_ids)}
 
 

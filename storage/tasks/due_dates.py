@@ -1,6 +1,6 @@
-"""When things are due, and when they come again.
+"""Due dates and the next occurrence of recurring tasks.
 
-A date stays a date; a datetime carries its offset. Dates count in UTC. Recurrence is RFC 5545 (RRULE).
+A date stays a date; a datetime has an offset. Dates are computed in UTC. Recurrence is RFC 5545 (RRULE).
 """
 
 import re
@@ -13,20 +13,21 @@ from storage.schema.request_models import NO_DATE
 from storage.tasks import recurrence
 
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+# fromisoformat also accepts any character between date and time, and a date without hyphens.
 _MOMENT = re.compile(r"[\dW-]+[Tt ]\d.*")
 _MINUTE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True)
 class Due:
-    """What was said (`text`, canonical) and the instant it sorts by (`at`; midnight UTC for a date)."""
+    """The canonical text (`text`) and the instant by which it is sorted (`at`; midnight UTC for a date)."""
 
     text: str
     at: datetime
 
     @property
     def is_date(self) -> bool:
-        """Whether a whole day is meant."""
+        """Whether this is a whole day."""
         return len(self.text) == 10
 
     @classmethod
@@ -36,7 +37,7 @@ class Due:
 
     @classmethod
     def stored(cls, text: str) -> "Due":
-        """What was accepted once, by its text."""
+        """A value that was accepted before, from its canonical text."""
         if _DATE.fullmatch(text):
             return cls.on(date.fromisoformat(text))
         return cls(text, datetime.fromisoformat(text).astimezone(UTC))
@@ -89,7 +90,7 @@ def next_occurrence(due: str, rule_text: str, timezone: str | None) -> tuple[Due
         rule = recurrence.parse(rule_text)
         start = Due.stored(due)
     except (InvalidInput, ValueError, OverflowError):
-        return None  # kept before it was refused
+        return None  # stored by a release that accepted more
     if rule.count == 1:
         return None
     wall, zone = _wall_of(start, timezone)
@@ -100,6 +101,8 @@ def next_occurrence(due: str, rule_text: str, timezone: str | None) -> tuple[Due
         following, wall, displaced = Due.on(day), datetime.combine(day, time()), None
     else:
         wall = datetime.combine(day, rule.moved(wall.time()))
+        # By way of UTC, which moves a skipped local time to one that exists. Of a repeated one, Python takes the first
+        # (fold=0), as RFC 5545 wants.
         try:
             moment = wall.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
             following = Due(moment.isoformat(), moment.astimezone(UTC))
@@ -112,14 +115,15 @@ def next_occurrence(due: str, rule_text: str, timezone: str | None) -> tuple[Due
 
 
 def _wall_of(due: Due, timezone: str | None) -> tuple[datetime, tzinfo | None]:
-    """What a clock shows when it is due, and the zone that the clock is in."""
+    """The local time at which it is due, and the zone of that local time."""
     if due.is_date:
         return due.at.replace(tzinfo=None), UTC
     start = datetime.fromisoformat(due.text)
     wall = start.replace(tzinfo=None)
     try:
         zone = ZoneInfo(timezone or "")
-        # The second is for a time that the clock skips: there the zone's offset is another than before the gap.
+        # The second is for a local time that is skipped: its offset is that before the gap, and the instant has the
+        # offset after it.
         usual = (start.astimezone(zone).utcoffset(), wall.replace(tzinfo=zone).utcoffset())
     except (ZoneInfoNotFoundError, ValueError, OSError, OverflowError):
         return wall, start.tzinfo
@@ -127,7 +131,7 @@ def _wall_of(due: Due, timezone: str | None) -> tuple[datetime, tzinfo | None]:
 
 
 def _is_over(until: date | datetime | None, wall: datetime, at: datetime) -> bool:
-    """Whether an occurrence is after the end: a moment, what the clock shows, or the whole last day."""
+    """Whether an occurrence is after UNTIL: an instant, a local time, or a date, whose whole day is included."""
     match until:
         case None:
             return False

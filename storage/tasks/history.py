@@ -1,4 +1,4 @@
-"""What happened to a task. Triggers write the events; no verb can forget or rewrite them."""
+"""The history of a task. Triggers write the events, so no verb can omit or change them."""
 
 import json
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from storage.schema.tables import Task
 from storage.tasks import columns, sharing, subtasks
 
 EVENTS = 10
-"""How many events a task is shown with."""
+"""How many events are shown with a task."""
 
 CLIPPED = 200
 """Characters of a text inside an event that are shown."""
@@ -32,10 +32,11 @@ _EVENTS = compiled(
     )
     .where(
         col(TaskEvent.task_id) == bindparam("task_id", type_=BigInteger),
+        # Only those who may share a task see with whom. The policy shows team members events of every kind.
         bindparam("all_shares", type_=Boolean)
         | col(TaskEvent.target_user_id).is_(None)
         | (col(TaskEvent.target_user_id) == func.current_user_id()),
-        # What changed nothing is a mark for undo.
+        # An update without changes is the mark that undo leaves at a change that it could not revert.
         or_(col(TaskEvent.event_type) != "task_updated", col(TaskEvent.changes) != literal_column("'{}'::jsonb")),
     )
     .order_by(col(TaskEvent.id).desc())
@@ -48,8 +49,8 @@ _VISIBLE = compiled(select(col(Task.id)).where(col(Task.id) == func.any(bindpara
 async def detail(scope: Scope, task_id: int) -> TaskDetail:
     """A task with its subtasks, its shares and its last events, newest first.
 
-    Its owner sees them all, its team those of the team's time, others those since their share began; and whoever may
-    not share the task only what was shared with themselves. Long texts in events are clipped.
+    The owner sees all events, team members those since the task joined the team, others those since their share. People
+    who may not share the task see only their own shares. Long texts in events are clipped.
 
     Raises:
         NotFound.
@@ -71,7 +72,8 @@ async def detail(scope: Scope, task_id: int) -> TaskDetail:
 
 
 async def forget_hidden_parents(transaction: Transaction, changes: Iterable[dict[str, Any]]) -> None:
-    """Take parents that the caller does not see out of changes, in place."""
+    """Remove parents that the caller does not see from changes, in place."""
+    # Events are written without policies, and the id of a parent would reveal that it exists.
     moves = [
         (change, {task_id for task_id in change["parent_id"] if task_id}) for change in changes if "parent_id" in change
     ]
@@ -95,12 +97,12 @@ def _entry(event: Row) -> HistoryEntry:
 
 
 def without_completion(changes: dict[str, Any]) -> dict[str, Any]:
-    """What is shown of changes: when a task was completed is recorded for undo, and told by `status` and `at`."""
+    """Changes without `completed_at`, which is recorded for undo only: `status` and `at` show the same."""
     return {name: change for name, change in changes.items() if name != "completed_at"}
 
 
 def clip(value: Any, length: int) -> Any:  # noqa: ANN401
-    """The same JSON value with its texts cut after so many characters, their full length named."""
+    """The same JSON value with its texts cut to `length` characters, followed by their full length."""
     if isinstance(value, str) and len(value) > length:
         return f"{value[:length]}… ({len(value)} characters)"
     if isinstance(value, dict):
