@@ -72,7 +72,8 @@ class Authentication:
         if audience == "api":
             check_oauth_scope(caller, READ if asgi_scope.get("method", "GET") in SAFE_METHODS else WRITE)
         asgi_scope["caller"] = caller
-        # The names that Starlette's and the SDK's own authentication use.
+        # The names that Starlette's and the SDK's own authentication use. AuthContextMiddleware, which follows, copies
+        # the user into the SDK's context variable.
         asgi_scope["user"] = AuthenticatedUser(_describe_to_sdk(caller))
         asgi_scope["auth"] = AuthCredentials(sorted(caller.oauth_scopes))
 
@@ -86,6 +87,7 @@ class Authentication:
         except InvalidToken as error:
             raise Refusal(401, "invalid_token", str(error), oauth_scope=_ALL) from error
         except (KeysUnavailable, Unavailable) as error:
+            # Not 401: a client would discard a good token and ask the person to sign in again.
             detail = "Tokens cannot be checked right now. Try again soon"
             raise Refusal(503, "unavailable", detail, retry_after=error.retry_after) from error
 
@@ -113,6 +115,7 @@ def challenge(refusal: Refusal, asgi_scope: Scope, settings: Settings) -> dict[s
     ]
     # RFC 6750 section 3.1: a request without any token gets no error code.
     if refusal.error != "unauthorized":
+        # `detail` is written in this code and contains no quotation mark, so it needs no escaping.
         parts = [f'error="{refusal.error}"', f'error_description="{refusal.detail}"', *parts]
     return {"WWW-Authenticate": "Bearer " + ", ".join(parts)}
 
@@ -153,11 +156,14 @@ def find_bearer(asgi_scope: Scope) -> str | None:
     Raises:
         Refusal: 401; there are several tokens, or one in the address.
     """
+    # Refused even if there is also a header (MCP, Authorization, forbids tokens in a URI): the token is in a log by
+    # now, and a client that sends one this way should not seem to work.
     if "access_token" in parse_qs(asgi_scope["query_string"].decode("latin-1"), keep_blank_values=True):
         raise Refusal(
             401, "invalid_token", "A token in an address is never accepted, for addresses are logged", oauth_scope=_ALL
         )
     sent = Headers(scope=asgi_scope).getlist("authorization")
+    # A proxy might have checked the other one.
     if len(sent) > 1:
         raise Refusal(401, "invalid_token", "There is more than one Authorization header", oauth_scope=_ALL)
     scheme, _, token = (sent[0] if sent else "").partition(" ")

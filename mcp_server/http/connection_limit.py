@@ -1,4 +1,8 @@
-"""A limit on connections that stay open: live sockets and subscription streams."""
+"""A limit on connections that stay open: live sockets and subscription streams.
+
+It protects the memory of one process, so each process counts alone (docs/research.md, "Sockets are counted per
+process").
+"""
 
 import math
 from collections import Counter
@@ -38,5 +42,6 @@ class ConnectionLimit:
             yield
         finally:
             self._open[user_id] -= 1
+            # A Counter keeps zeros, so it would grow with every user that was ever connected.
             if not self._open[user_id]:
                 del self._open[user_id]

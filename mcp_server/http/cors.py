@@ -8,6 +8,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mcp_server.http.probes import PROBES
 from mcp_server.settings import Settings
 
+# Mcp-Session-Id and Last-Event-ID belong to revisions before 2026-07-28. This server ignores them, but a browser sends
+# no request at all if its preflight does not allow every header.
 ALLOWED_HEADERS = [
     "Authorization",
     "Content-Type",
@@ -41,6 +43,7 @@ class AllowOrigins(CORSMiddleware):
 
     def preflight_response(self, request_headers: Headers) -> Response:
         """Starlette's response; a rejection gets the form of all other errors."""
+        # Starlette answers a rejected preflight with plain text. The CORS headers are kept: they say what is allowed.
         answer = super().preflight_response(request_headers)
         if answer.status_code == 200:
             return answer

@@ -28,10 +28,13 @@ class HostGuard:
             headers = Headers(scope=asgi_scope)
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             refusal = None
+            # With two Host headers, a proxy and this server could each believe another one (RFC 9112 section 3.2).
             known = len(hosts) == 1 and hosts[0].lower() in self._hosts
             if not known and asgi_scope["path"] not in PROBES:
                 detail = "This server has another name: see TASKDECK_PUBLIC_URL"
                 refusal = Refusal(421, "misdirected_request", detail)
+            # Clients other than browsers send no Origin. A page's cross-origin request without one is a simple GET, to
+            # which the page cannot add a token.
             elif len(origins) > 1 or not self._origins.issuperset(origins):
                 detail = "Pages of this origin may not ask: see TASKDECK_ALLOWED_ORIGINS"
                 refusal = Refusal(403, "forbidden_origin", detail)

@@ -58,6 +58,8 @@ def read(data: bytes) -> Parsed:
         InvalidMessage: it is not JSON in UTF-8, or not a request, notification or response.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
+    # The stricter of the two parsers that the SDK uses, depending on the revision: json.loads accepts half of a
+    # surrogate pair, which cannot be stored.
     try:
         parsed: object = from_json(data)
     except ValueError as error:
@@ -66,6 +68,7 @@ def read(data: bytes) -> Parsed:
         raise InvalidMessage(INVALID_REQUEST, NO_MESSAGE)
     message = cast(Message, parsed)
     request_id = _id_of(message)
+    # The SDK takes a request whose id is a float for a notification, and its client would wait for ever.
     if isinstance(message.get("id"), float):
         message["id"] = request_id
         data = json.dumps(message, ensure_ascii=False).encode()
@@ -97,6 +100,7 @@ def _id_of(message: Message) -> Id | None:
         InvalidMessage: it is neither text nor a whole number.
     """
     match message.get("id"):
+        # Python's bool is an int.
         case bool():
             pass
         case int() | str() as request_id:
@@ -111,6 +115,8 @@ def _id_of(message: Message) -> Id | None:
 
 
 def _check(message: Message, request_id: Id | None) -> None:
+    # The adapter tries every kind of message and reports all their errors at once. Two frequent mistakes are found
+    # first, so that the error can name the field.
     if message.get("jsonrpc") == "2.0" and "method" in message:
         if not isinstance(message["method"], str):
             raise InvalidMessage(INVALID_REQUEST, WRONG_METHOD, request_id)

@@ -42,6 +42,7 @@ class McpRequests:
             return await self._app(asgi_scope, receive, send)
         headers = Headers(scope=asgi_scope)
         try:
+            # The method comes first, so that a GET is answered without waiting for a body.
             _check_method(asgi_scope["method"])
             parsed = _parse(await read(headers, receive), headers)
             # MCP (Authorization) wants HTTP 403 here, and only a response outside the SDK can be one.
@@ -60,7 +61,8 @@ class McpRequests:
         except ClientDisconnect:
             # There is nobody left to answer.
             return None
-        # The SDK compares these headers as plain text.
+        # The SDK compares Content-Type case-sensitively and ignores weights in Accept, so it gets headers that say what
+        # was found here. The length is that of the message, whose id may have been written anew.
         kept = [
             pair for pair in asgi_scope["headers"] if pair[0] not in (b"accept", b"content-type", b"content-length")
         ]

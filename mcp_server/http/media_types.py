@@ -27,6 +27,7 @@ def _weight(value: str) -> float:
     for parameter in value.split(";")[1:]:
         name, _, weight = parameter.partition("=")
         if name.strip().lower() == "q":
+            # A malformed weight counts as none: the client did name the type.
             try:
                 return float(weight)
             except ValueError:

@@ -28,6 +28,7 @@ from storage.events.feed import Feed
 
 logger = logging.getLogger(__name__)
 
+# Many requests take about a millisecond; the first bucket of prometheus_client's defaults ends at five.
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 
 
@@ -35,6 +36,7 @@ class Metrics:
     """The metrics of one server. `sockets` and `streams` return how many live sockets and subscriptions are open."""
 
     def __init__(self, opened: Database, feed: Feed, sockets: Callable[[], int], streams: Callable[[], int]) -> None:
+        # Not the global registry, which refuses a second server in the same process.
         self._registry = CollectorRegistry()
         self.requests = Counter(
             "taskdeck_requests", "Requests answered.", ("route", "method", "status"), registry=self._registry
@@ -108,6 +110,7 @@ class RequestMetrics:
 
         async def note(message: Message) -> None:
             nonlocal status
+            # Only the start of a response can have headers, so Server-Timing leaves out the time to send the body.
             if message["type"] == "http.response.start":
                 status = message["status"]
                 elapsed = (time.perf_counter() - started) * 1000
@@ -126,10 +129,12 @@ class RequestMetrics:
                 await self._app(asgi_scope, receive, note)
                 span.set_attribute("http.response.status_code", status)
         except Exception:
+            # Starlette sends the 500 outside of this middleware, so `note` does not see it.
             status = 500
             raise
         finally:
             seconds = time.perf_counter() - started
+            # Set by McpRequests. All middleware before it passes this same dict on, so the key is visible here.
             tool = asgi_scope.get("tool") or ""
             tool = tool if not tool or tool in self._tools else "other"
             self._metrics.requests.labels(route, asgi_scope["method"], status).inc()

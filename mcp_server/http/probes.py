@@ -33,6 +33,7 @@ class Health:
         return [Route("/healthz", self._live), Route("/readyz", self._ready)]
 
     async def _live(self, _: Request) -> JSONResponse:
+        # It checks nothing else: a restart of this process would not bring back a lost database.
         return JSONResponse({"status": "up"}, headers=_HEADERS)
 
     async def _ready(self, _: Request) -> JSONResponse:

@@ -27,6 +27,7 @@ REFUSED_TOKENS = 20
 """Refused tokens per minute and address."""
 CLIENTS_PER_PERSON = 4
 """How many clients of one person may use up their limit at the same time."""
+# Bounds memory: an attacker can use as many IPv6 networks and tokens as there are.
 REMEMBERED = 10_000
 STORE_SECONDS = 0.5
 """How long to wait for the shared count before this process counts alone."""
@@ -95,6 +96,7 @@ class Quota:
         """Count a request; None if both limits have room for it, else it counts in neither."""
         if not self._client_rate:
             return None
+        # One statement counts in both limits, so replicas cannot both admit the last request.
         try:
             waits = await rate_limit.take(
                 self._database,
@@ -105,6 +107,7 @@ class Quota:
                 seconds=STORE_SECONDS,
             )
         except Unavailable:
+            # Refusing instead would turn a slow database into an outage of everything that does not need it.
             waits = self._take_alone(caller)
         if waits.client:
             return _exceeded("This client", self._client_rate, waits.client)
@@ -165,9 +168,11 @@ class AddressRateLimit:
         sent = Headers(scope=asgi_scope).get("authorization", "")
         # A hash has a fixed size, whatever the client sent.
         bearer = hashlib.sha256(sent.encode("latin-1")).digest() if sent else b""
+        # Only tokens that were accepted are ever stored, so guesses cannot displace them.
         if bearer in self._known:
             return await self._app(asgi_scope, receive, send)
         address = _network(asgi_scope)
+        # Refused tokens are counted afterwards, when the outcome is known; here only whether there were too many.
         if wait := self._failures.wait(address) or self._requests.take(address):
             detail = f"Too many requests without a good token from this address. Wait {wait} s"
             return await _rate_limited(detail, wait).send(asgi_scope, receive, send)
@@ -186,8 +191,11 @@ class AddressRateLimit:
         async def look(message: Message) -> None:
             nonlocal outcome
             match message:
+                # A request without a token is the normal first step of signing in, and no guess.
                 case {"type": "http.response.start" | "websocket.http.response.start", "status": 401}:
                     outcome = "refused" if tried else ""
+                # A socket whose first message brought the token. If it was accepted, the end of the token later on
+                # is no guess either.
                 case {"type": "websocket.close", "code": 4401} if not outcome:
                     outcome = "refused"
                 case {"type": "http.response.start" | "websocket.send"} if "caller" in asgi_scope:
@@ -209,4 +217,5 @@ def _network(asgi_scope: Scope) -> str:
         return "unknown"
     if not isinstance(address, IPv6Address):
         return str(address)
+    # A proxy with a dual-stack socket reports IPv4 clients as ::ffff:a.b.c.d: all of them would be one /64.
     return str(address.ipv4_mapped or int(address) >> 64)

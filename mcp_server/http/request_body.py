@@ -12,7 +12,9 @@ from mcp_server.http.media_types import JSON
 
 MAX_BODY_BYTES = 1024 * 1024
 BODY_SECONDS = 30.0
+"""For the whole body. A limit for each part would let a client send one byte at a time for hours."""
 LINGER_SECONDS = 2.0
+"""How long to read on after a body that is too large, so that the client gets the response."""
 
 
 class BadRequest(Exception):
@@ -42,6 +44,8 @@ async def read(headers: Headers, receive: Receive) -> bytes:
         BadRequest: 413 too large, 408 too slow; ClientDisconnect: the client left.
     """
     announced = headers.get("content-length", "")
+    # The announced length refuses a body before any of it is kept. A chunked body announces none, so bytes are counted
+    # too. The header is cut, because int raises an error for more than 4300 digits.
     too_large = announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES
     body, more = bytearray(), True
     try:
@@ -78,6 +82,7 @@ def replay(body: bytes, receive: Receive) -> Receive:
     """Return a `receive` that replays a body already read."""
     pending: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
 
+    # Afterwards the real `receive`, which the SDK needs to notice that the client disconnects.
     async def again() -> Message:
         return pending.pop() if pending else await receive()
 

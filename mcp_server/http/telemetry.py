@@ -42,6 +42,7 @@ class _JsonLines(logging.Formatter):
             kind, _, traceback_ = record.exc_info
             line["error"] = kind.__name__
             line["at"] = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(traceback_)]
+        # json.dumps escapes line breaks and control characters, so no text can forge a second line.
         return json.dumps(line)
 
 
@@ -50,6 +51,7 @@ def configure_logs(level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     root = logging.getLogger()
+    # Replaces handlers that libraries have added: they would print the texts that the formatter leaves out.
     root.handlers[:] = [handler]
     root.setLevel(logging.WARNING)
     for name in OURS:
@@ -74,6 +76,7 @@ def start_tracing() -> bool:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
+    # Resource.create reads it; without it, spans would belong to "unknown_service".
     os.environ.setdefault("OTEL_SERVICE_NAME", "taskdeck")
     provider = TracerProvider(resource=Resource.create())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
@@ -90,6 +93,7 @@ def trace_messages(server: Server[Any], tools: Container[str]) -> ServerMiddlewa
 
     async def trace(ctx: ServerRequestContext[Any, Any], call_next: CallNext) -> HandlerResult:
         known = server.get_request_handler(ctx.method) or server.get_notification_handler(ctx.method)
+        # What a client invents may contain anything, so only methods and tools that exist are named.
         name = ctx.method if known else "other"
         attributes = {"mcp.method.name": name, "mcp.protocol.version": ctx.protocol_version}
         tool = (ctx.params or {}).get("name") if name == "tools/call" else None
@@ -102,6 +106,7 @@ def trace_messages(server: Server[Any], tools: Container[str]) -> ServerMiddlewa
             extract(meta, get_current()),
             SpanKind.SERVER,
             attributes,
+            # An exception's text may quote a row. Its type is recorded below.
             record_exception=False,
             set_status_on_exception=False,
         ) as span:

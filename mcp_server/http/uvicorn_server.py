@@ -27,9 +27,11 @@ KEEP_ALIVE_SECONDS = 75
 """How long an idle connection is kept: longer than proxies keep theirs (Node 5 s, nginx 60 s). If the server closed
 first, a request could already be on its way, and the proxy would answer it with an error."""
 MAX_FRAME_BYTES = 64 * 1024
+"""Uvicorn's default is 16 MiB. What a socket sends is a ping, or a token of 8 KiB at most."""
 NOTICE_SECONDS = 0.5
 """Between the first 503 of /readyz and the end of accepting connections."""
 DRAIN_SECONDS = 10
+"""For requests in flight after that. Uvicorn's default is to wait without limit."""
 RETURN_SECONDS = 10.0
 """Sockets are asked to reconnect within this time, each after a random delay."""
 
@@ -42,6 +44,7 @@ class _Deadline:
 
     def set(self, seconds: float, transport: asyncio.Transport) -> None:
         self.clear()
+        # Not close(), which waits until the client has read what is buffered.
         self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
 
     def clear(self) -> None:
@@ -73,6 +76,8 @@ class _Http(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        # The first bytes of another request on a kept connection. While a response is under way, no deadline is set:
+        # the time until it is sent is the server's own.
         if not self._request and not (self.cycle and not self.cycle.response_complete):
             self._request.set(HEADER_SECONDS, self.transport)
         super().data_received(data)
@@ -98,6 +103,7 @@ class _Http(HttpToolsProtocol):
         self._reader.clear()
 
     def handle_websocket_upgrade(self) -> None:
+        # The WebSocket protocol takes the transport over; the deadline would abort it.
         self._request.clear()
         super().handle_websocket_upgrade()
 
@@ -160,14 +166,17 @@ class _Server(uvicorn.Server):
         self._on_ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        # A second Ctrl-C ends it at once.
+        # Uvicorn would note the signal and raise it again at the end, so that the process ends by it. Supervisors
+        # should see a clean stop, with exit code 0. A second Ctrl-C ends it at once.
         if self._stopping and sig == signal.SIGINT:
             self.should_exit = self.force_exit = True
         elif not self._stopping:
             self._stopping = True
+            # This is a signal handler, which runs between two instructions of any code: it may only wake the loop.
             asyncio.get_running_loop().call_soon_threadsafe(self._drain)
 
     def _drain(self) -> None:
+        # Load balancers first see /readyz fail, while connections are still accepted.
         self._on_drain()
         asyncio.get_running_loop().call_later(NOTICE_SECONDS, setattr, self, "should_exit", True)
 
@@ -204,8 +213,12 @@ def build_http_server(
         http=_Http,
         ws=_WebSocket,
         ws_max_size=MAX_FRAME_BYTES,
+        # Compression would keep a window in memory for each socket, and the messages are short.
         ws_per_message_deflate=False,
+        # `open_app` has opened everything before, and closes it after the last response.
         lifespan="off",
+        # Uvicorn would replace the handlers of configure_logs. Its access log contains whole URLs; RequestMetrics logs
+        # routes instead.
         log_config=None,
         log_level="warning",
         access_log=False,
