@@ -1,4 +1,4 @@
-"""Finding tasks: filters, true totals, and cursors that stay right while others insert."""
+"""Lists of tasks: filters, exact totals, and cursors that stay valid while tasks are added."""
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -37,7 +37,10 @@ from storage.tasks.access import IN_MY_TEAMS, MINE, SHARED, VISIBLE
 from storage.tasks.columns import BRIEF, WHOLE, brief, find_one, view
 
 NEVER = datetime.max.replace(tzinfo=UTC)
-"""Where an undated task sorts among the dated ones: after them all."""
+"""The sort value of a task without a due date: after all others.
+
+A value and not NULL, because a cursor compares rows and a comparison with NULL is never true.
+"""
 
 MOST_TAGS = 1000
 
@@ -49,7 +52,7 @@ class CompletedFilter(TaskFilter):
 
 
 class _Shape(NamedTuple):
-    """What makes two listings the same statement."""
+    """What determines the SQL of a listing: listings of the same shape differ only in their parameters."""
 
     status: ListedStatus
     scope: ListedScope
@@ -60,7 +63,7 @@ class _Shape(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """What a listing is sorted by (the id decides between equals), as SQL and as Python type."""
+    """What a listing is sorted by (then by id), as SQL expression, SQL type and Python type."""
 
     column: Any
     stored: Any
@@ -108,9 +111,10 @@ async def read(
     whole: bool = False,
     max_tokens: int | None = None,
 ) -> TaskPage:
-    """As `find`, in a transaction of its caller's."""
+    """As `find`, within a transaction."""
     values = _values(wanted)
-    # A cursor belongs to one listing. Tools pass their arguments as the filter, which hold the cursor itself.
+    # A cursor belongs to one listing. Tools pass a subclass of the filter that also contains the cursor, so only the
+    # fields of the filter identify the listing.
     listing = f"tasks {wanted.model_dump_json(include={*CompletedFilter.model_fields})}"
     if cursor is not None:
         values["after_key"], values["after_id"] = pagination.read(cursor, listing, _KEYS[wanted.sort].python, int)
@@ -120,6 +124,7 @@ async def read(
         raise users.no_team(wanted.team_id)
     if wanted.parent_id is not None:
         await find_one(transaction, wanted.parent_id)
+    # One row more than the page shows whether there is another page. An empty page is one row with only the total.
     rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
     found = [row for row in rows if row["id"] is not None]
     shown = [view(_without_extras(row)) if whole else brief(row) for row in found[:limit]]
@@ -139,7 +144,7 @@ _TAGS = compiled(select(_used.c.tag).group_by(_used.c.tag).order_by(func.count()
 
 @retry_transient
 async def tags(scope: Scope) -> list[str]:
-    """The tags of visible tasks, the one used most first; MOST_TAGS at most."""
+    """The tags of visible tasks, most used first; at most MOST_TAGS."""
     async with scope.transaction() as transaction:
         return [row["tag"] for row in await transaction.fetch_all(_TAGS)]
 
@@ -155,11 +160,12 @@ def _values(wanted: TaskFilter) -> dict[str, Any]:
         moment = getattr(wanted, name, None)
         if moment is not None:
             bound = due_dates.parse_due(moment, name)
-            # A date is a day of the caller's calendar, which only the database knows.
+            # A date is a day in the caller's time zone, which only the database knows.
             values[f"{name}_day" if bound.is_date else name] = bound.at
     return values
 
 
+# Bounded, because callers choose the combination of filters and each one compiled takes memory.
 @lru_cache(maxsize=512)
 def _find(shape: _Shape) -> Statement:
     key, key_type, _, descending = _KEYS[shape.sort]
@@ -170,15 +176,19 @@ def _find(shape: _Shape) -> Statement:
     direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
 
     def page(branch: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+        # Sorted and limited before the branches are joined, so that each reads no more than a page from its index.
         chosen = select(*columns).where(branch, *conditions)
         if shape.continued:
             after = tuple_(bindparam("after_key", type_=key_type), bindparam("after_id", type_=BigInteger))
+            # A comparison of rows is one range of an index on these columns; two conditions with OR are not.
             chosen = chosen.where(position < after if descending else position > after)
         chosen = chosen.order_by(direction(key), direction(col(Task.id)))
         return chosen.limit(bindparam("page_size", type_=BigInteger))
 
     pages = [page(branch).subquery() for branch in branches]
     merged = pages[0] if len(pages) == 1 else union_all(*(select(p) for p in pages)).subquery()
+    # Counted without the columns and the order of the page, which allows index-only scans. In the same statement, so
+    # that the total and the page belong to one snapshot.
     counts = [select(func.count()).select_from(Task).where(b, *conditions) for b in branches]
     total: Any = counts[0].scalar_subquery()
     for count in counts[1:]:
@@ -215,6 +225,7 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
 
 
 def _branches(shape: _Shape) -> Sequence[ColumnElement[bool]]:
+    # A member sees all tasks of a team, so one branch is enough for it.
     if "team_id" in shape.given:
         in_team = col(Task.team_id) == bindparam("team_id", type_=BigInteger)
         return [in_team & {"mine": MINE, "shared": SHARED}.get(shape.scope, true())]

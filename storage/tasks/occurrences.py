@@ -1,4 +1,4 @@
-"""The next occurrence of a recurring task: made when one is completed, found when that is asked again."""
+"""The next occurrence of a recurring task: created when the task is completed, found when it is completed again."""
 
 from sqlalchemy import DateTime, Text, and_, bindparam, func, select
 from sqlalchemy.orm import aliased
@@ -13,6 +13,8 @@ from storage.schema.tables import Task
 from storage.tasks import columns, due_dates, subtasks
 from storage.tasks.columns import BRIEF, TASK_ID
 
+# A SECURITY DEFINER function: the new task belongs to the owner, whoever completes it, and policies allow callers to
+# insert only tasks of their own.
 _REPEAT = compiled(
     select(
         func.repeat_task(
@@ -31,6 +33,7 @@ _NEXT = compiled(
         _Completed,
         and_(
             col(_Completed.owner_id) == col(_Created.owner_id),
+            # With the time, because ids of transactions start again when a dump is loaded into another cluster.
             col(_Completed.transaction_id) == col(_Created.transaction_id),
             col(_Completed.created_at) == col(_Created.created_at),
         ),
@@ -45,26 +48,27 @@ _NEXT = compiled(
     .order_by(col(_Completed.id).desc(), col(Task.id))
     .limit(1)
 )
-"""What was made in the transaction that completed a task; the first of it, if other tasks were made with it."""
+"""The first task that was created in the transaction that last completed a task: its copied subtasks come later."""
 
 
 async def make_next(transaction: Transaction, row: Row) -> NextOccurrence | None:
-    """The next occurrence of a task that was just completed: added with its subtasks, or there since it was before."""
+    """The next occurrence of a task that was just completed: added with its subtasks, unless it already exists."""
     if not row["recurrence"] or not row["due"]:
         return None
+    # The owner's time zone: whoever completes the task must not move it to another time of day.
     timezone = await users.timezone_of(transaction, row["owner"] or transaction.user_id)
     following = due_dates.next_occurrence(row["due"], row["recurrence"], timezone)
     if following is None:
         return None
     due, rule = following
     task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
-    # It may be there since the task was completed before, and the caller may have lost sight of it.
+    # It may exist since the task was completed earlier, and the caller may no longer see it.
     found = await transaction.fetch_one(columns.GET, task_id=task_id)
     return await _describe(transaction, found)
 
 
 async def find_next(transaction: Transaction, row: Row) -> NextOccurrence | None:
-    """The next occurrence that a completed task has got, if the caller sees it."""
+    """The next occurrence of a task that was completed earlier, if the caller sees it."""
     found = await transaction.fetch_one(_NEXT, task_id=row["id"]) if row["recurrence"] else None
     return await _describe(transaction, found)
 

@@ -1,6 +1,7 @@
-"""Recurrence rules: what RFC 5545 (section 3.3.10) says about days, found in bounded work.
+"""Recurrence rules: the days of RFC 5545 (section 3.3.10), found in a bounded number of steps.
 
-The libraries look for a next date up to the year 9999, and hold up everybody for a second when there is none.
+dateutil searches up to the year 9999 and blocks the event loop for up to a second if there is no next date
+(docs/research.md, "Recurrence of our own").
 """
 
 import re
@@ -15,7 +16,7 @@ from itertools import islice
 from storage.schema.errors import InvalidInput
 
 MOST_PERIODS = {"DAILY": 1200, "WEEKLY": 2000, "MONTHLY": 4800, "YEARLY": 400}
-"""How many periods are looked at: for months and years all until the calendar repeats, for days a count of years."""
+"""How many periods are examined. The calendar repeats after 400 years: 4800 months. Days are examined by the year."""
 
 _END = date.max.toordinal() + 1
 _DAYS = ("MO", "TU", "WE", "TH", "FR", "SA", "SU")
@@ -38,6 +39,7 @@ _FROM_THE_END = {"BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYSETPOS"}
 _SINGLE = {"INTERVAL", "COUNT", "BYHOUR", "BYMINUTE"}
 _DATES = {"BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO", "BYDAY"}
 _TIMES = ("BYHOUR=", "BYMINUTE=")
+# The table of RFC 5545 section 3.3.10 marks the other combinations N/A.
 _ONLY_WITH = {
     "BYMONTHDAY": ("DAILY", "MONTHLY", "YEARLY"),
     "BYYEARDAY": ("YEARLY",),
@@ -45,9 +47,9 @@ _ONLY_WITH = {
 }
 
 
-@dataclass(frozen=True, eq=False)  # the same only as itself, which makes it a cheap key
+@dataclass(frozen=True, eq=False)  # compared and hashed by identity, which makes it a cheap key of the cache
 class Rule:
-    """A rule that was read. Empty means: not said. `weekdays` are (which one, 0 for each; the day, 0 for Monday)."""
+    """A parsed rule; absent parts are empty. `weekdays` are (ordinal or 0 for every, day with 0 for Monday)."""
 
     frequency: str
     interval: int
@@ -72,7 +74,7 @@ class Rule:
 
 
 def parse(text: str) -> Rule:
-    """Read a rule in capitals.
+    """Parse a rule, which must be in upper case.
 
     Raises:
         InvalidInput: RFC 5545 does not allow it, or it is finer than a day.
@@ -111,7 +113,8 @@ def parse(text: str) -> Rule:
 
 
 def find_next(rule: Rule, start: date) -> date | None:
-    """The first day of the rule after one that it starts with; None if there is none within MOST_PERIODS."""
+    """The first day of the rule after `start`; None if there is none within MOST_PERIODS."""
+    # A period of FREQ=DAILY has one day, so BYSETPOS can only choose the first, which is also the last.
     whole, this, daily = _anchored(rule, start), start.toordinal(), rule.frequency == "DAILY"
     if daily and rule.positions and {1, -1}.isdisjoint(rule.positions):
         return None
@@ -128,10 +131,11 @@ def find_next(rule: Rule, start: date) -> date | None:
 
 
 def advance(text: str, displaced: time | None) -> str:
-    """The rule that holds for the next occurrence: one less to count.
+    """The rule of the next occurrence, with COUNT reduced by one.
 
-    `displaced` is the time of day that the next one had to give up: the rule keeps it for those after it.
+    `displaced` is the time of day that daylight saving skips on its day: the rule keeps it for later occurrences.
     """
+    # A time of day in the rule has been applied to this occurrence, so it goes unless it is displaced again.
     parts = [part for part in text.split(";") if not part.startswith(_TIMES)]
     parts = [f"COUNT={int(part[6:]) - 1}" if part.startswith("COUNT=") else part for part in parts]
     if displaced is not None:
@@ -183,7 +187,7 @@ def _check_together(frequency: str, parts: dict[str, str], weekdays: tuple[tuple
 
 
 def _anchored(rule: Rule, start: date) -> Rule:
-    """The rule with the days that it leaves to its start (RFC 5545: "derived from DTSTART")."""
+    """The rule with the days that it takes from its start (RFC 5545: "derived from DTSTART")."""
     if rule.weeks or rule.year_days or rule.month_days or rule.weekdays:
         return rule
     match rule.frequency:
@@ -198,9 +202,9 @@ def _anchored(rule: Rule, start: date) -> Rule:
 
 
 def _periods(rule: Rule, start: date) -> Iterator[tuple[int, int]]:
-    """The weeks, months or years that the rule is about, from the start's own: the first day, and the one after them.
+    """The weeks, months or years of the rule, from that of the start on: the first day and the day after the last.
 
-    Days are looked for by the year: one by one would be slow.
+    FREQ=DAILY gets whole years, because examining single days would be slow.
     """
     if rule.frequency == "WEEKLY":
         monday = start.toordinal() - (start.weekday() - rule.week_start) % 7
@@ -230,21 +234,23 @@ def _days(rule: Rule, first: int, past: int) -> list[int]:
 
 @lru_cache(maxsize=512)
 def _year(year: int) -> tuple[int, int, int, int, int]:
-    """Its first day, the day of the week on it, and the lengths of the year before it, of itself, of the one after."""
+    """The first day of a year, its weekday, and the lengths of the year before, of the year, and of the year after."""
     january = date(year, 1, 1).toordinal()
     return january, (january - 1) % 7, 365 + isleap(year - 1), 365 + isleap(year), 365 + isleap(year + 1)
 
 
+# Years with the same weekday on 1 January and the same lengths match on the same days, so 400 years need few entries.
 @lru_cache(maxsize=256)
 def _matching(rule: Rule, weekday: int, before: int, length: int, after: int) -> list[int]:
-    """The matching days of a year that begins with a weekday, counted from 0; of years around it only the length."""
+    """The matching days, counted from 0, of a year that begins with `weekday`; the others are lengths of years."""
     found: list[int] = []
     offset = -1
     for month, usual in enumerate(_MONTHS, 1):
-        size = usual or length - 337
+        size = usual or length - 337  # February: the other months have 337 days
         for day in range(size):
             offset += 1
             today = (weekday + offset) % 7
+            # An ordinal such as 1MO counts within the month, or within the year for FREQ=YEARLY without BYMONTH.
             within = (day, size) if rule.frequency == "MONTHLY" or rule.months else (offset, length)
             if (
                 (not rule.months or month in rule.months)
@@ -265,7 +271,7 @@ def _is_weekday(rule: Rule, today: int, index: int, size: int) -> bool:
 
 
 def _is_week(rule: Rule, fourth: int, before: int, length: int, after: int) -> bool:
-    """Whether the week with this fourth day is one of the rule's. It belongs to the year that its fourth day is in."""
+    """Whether the rule has the week with this fourth day. Week 1 has at least four days in its year (RFC 5545)."""
     if fourth < 0:
         fourth, length = fourth + before, before
     elif fourth >= length:

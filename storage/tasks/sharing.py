@@ -1,4 +1,4 @@
-"""Verbs on sharing a task with one person, to view or to edit."""
+"""Verbs that share a task with one person, to view or to edit."""
 
 from sqlalchemy import BigInteger, Boolean, Text, bindparam, delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -17,6 +17,7 @@ from storage.tasks.columns import find_one
 _TASK = bindparam("task_id", type_=BigInteger)
 _USER = bindparam("user_id", type_=Text)
 
+# An outer join: an admin of the team sees the shares of a task, but not the profile of a recipient outside the team.
 _SHARES = compiled(
     select(col(TaskShare.shared_with_user_id), col(User.email), col(TaskShare.permission))
     .join(User, col(User.id) == col(TaskShare.shared_with_user_id), isouter=True)
@@ -32,6 +33,7 @@ _sharing = insert(TaskShare).values(
     owner_id=bindparam("owner", type_=Text),
     permission=bindparam("permission", type_=Text),
 )
+# An unchanged permission updates no row, so the trigger writes no event that undo would have to revert.
 _SHARE = compiled(
     _sharing.on_conflict_do_update(
         index_elements=["task_id", "shared_with_user_id"],
@@ -69,7 +71,7 @@ async def share(scope: Scope, task_id: int, person: str, permission: Permission 
 
 @retry_transient
 async def unshare(scope: Scope, task_id: int, person: str) -> TaskShares:
-    """Take a share back; its recipient may give it back.
+    """Remove a share. The recipient may do so as well.
 
     Raises:
         NotFound: no such task, person or share; NotAllowed: the share is somebody else's.
@@ -84,12 +86,14 @@ async def unshare(scope: Scope, task_id: int, person: str) -> TaskShares:
             )
         if not await drop_share(transaction, task_id, user_id):
             raise NotFound(f"Task {task_id} is not shared with {person}. Use get_task to see with whom it is.")
+        # A recipient has just lost access to the task, and with it to the list of shares.
         shares = await shares_of(transaction, row) if row["access"] == "owner" else []
         return TaskShares(task_id=task_id, shares=shares)
 
 
 async def put_share(transaction: Transaction, row: Row, user_id: str, permission: str) -> None:
-    """Share a visible task's row, or change the permission, within a transaction."""
+    """Share a visible task, or change the permission of its share, within a transaction."""
+    # The column is empty for one's own tasks. A foreign key requires that this is the task's owner.
     owner = row["owner"] or transaction.user_id
     await transaction.run(_SHARE, task_id=row["id"], user_id=user_id, owner=owner, permission=permission)
 

@@ -1,7 +1,7 @@
-"""Numbers over tasks: the same verbs serve the tool, the bridge, the socket and the in-chat view.
+"""Statistics of tasks. The same verbs serve the tool, the dashboard API and statistics inside a chat (MCP Apps).
 
-The four numbers are kept for five seconds in a table that all replicas share, each with the snapshot it was counted
-in: they are given out again only while no change was committed that this snapshot has not seen.
+The four numbers are cached for five seconds in a table that all replicas share, with the snapshot in which they were
+counted. They are used again only while no change has been committed that this snapshot does not include.
 """
 
 from datetime import date, timedelta
@@ -37,6 +37,7 @@ from storage.schema.system_tables import CachedStatistic
 from storage.schema.tables import Task
 from storage.tasks.days import DUE_DAY, IS_DATE, TODAY, day_of
 
+# The snapshot decides whether the numbers are right. The age limits how many events have to be compared with it.
 KEPT = timedelta(seconds=5)
 MOST_DAYS = 366
 
@@ -45,7 +46,7 @@ _TEAM = bindparam("team_id", type_=BigInteger)
 _LIVE = col(Task.deleted_at).is_(None)
 _OPEN = col(Task.status) != "completed"
 _TWO_DAYS = timedelta(days=2)
-"""A day anywhere begins and ends within so much of it in UTC: indexes have only UTC."""
+"""A day in any time zone begins and ends within this distance of now. Indexes contain instants, not local times."""
 _DAYS = bindparam("days", type_=Integer)
 
 
@@ -54,7 +55,9 @@ def _of(team: bool) -> ColumnElement[bool]:
 
 
 def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
-    """The kept numbers if they still hold, else new ones, with the statement that keeps them; all in one snapshot."""
+    """The cached numbers if they are still right, else new ones, with the statement that stores them."""
+    # One statement sees one snapshot, so the stored pg_current_snapshot() is that of the count. In a second statement,
+    # under READ COMMITTED, it could include a commit that was not counted.
     key = (col(CachedStatistic.user_id) == ME, col(CachedStatistic.team_id) == _TEAM)
     numbers = (col(CachedStatistic.total), col(CachedStatistic.completed), col(CachedStatistic.shared))
     kept = (
@@ -66,6 +69,7 @@ def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
         )
         .cte("kept")
     )
+    # HAVING, so that nothing is counted or stored if the cached numbers are still right.
     counted = (
         select(
             func.count().label("total"),
@@ -89,7 +93,7 @@ def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
 
 
 def _due(team: bool) -> Select[int, int]:
-    """Open tasks that are late and due today. A date is late when its day is over, a time at once."""
+    """Open tasks that are overdue or due today. A date is overdue when its day has ended, a time when it has passed."""
     due_at = col(Task.due_at)
     near = due_at > func.now() - _TWO_DAYS
     late = ~near | (DUE_DAY < TODAY) | (~IS_DATE & (due_at < func.now()))
@@ -100,8 +104,8 @@ def _due(team: bool) -> Select[int, int]:
 
 
 def _days(team: bool) -> Select[date, int, int]:
-    """What was created and completed on each of the caller's days, oldest first."""
-    # Nowhere does a day begin sooner than 24 hours before it does in UTC.
+    """Tasks created and completed on each day in the caller's time zone, oldest first."""
+    # In no time zone does a day begin more than 24 hours before it does in UTC.
     early = func.timezone("UTC", cast(TODAY - _DAYS, DateTime))
 
     def per_day(moment: Any) -> Select[date, int]:  # noqa: ANN401
@@ -132,7 +136,7 @@ def _totals(team: bool) -> Statement:
 
 
 def _overview(team: bool) -> Statement:
-    """All of it in one round trip and one snapshot: each day, and the other numbers again with each."""
+    """Everything in one round trip and one snapshot: a row for each day, which repeats the other numbers."""
     numbers, keep = _numbers(team)
     every = (numbers.subquery(), _due(team).subquery(), days := _days(team).subquery())
     joined = every[0].join(every[1], true()).join(days, true())
@@ -154,13 +158,14 @@ async def totals(scope: Scope, team_id: int | None = None) -> Totals:
     """
     async with scope.transaction() as transaction:
         await _check(transaction, team_id)
+        # 0 stands for the caller's own tasks: team_id is part of the primary key, which excludes NULL.
         (row,) = await transaction.fetch_all(_TOTALS[team_id is not None], team_id=team_id or 0)
         return Totals(**_four(row))
 
 
 @retry_transient
 async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> list[DayCount]:
-    """What was created and completed on each of the caller's last days, today included, oldest first.
+    """Tasks created and completed on each of the last days in the caller's time zone, today included, oldest first.
 
     Raises:
         InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
@@ -173,7 +178,7 @@ async def trend(scope: Scope, team_id: int | None = None, days: int = 14) -> lis
 
 @retry_transient
 async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> Overview:
-    """The four numbers, what is late or due today, and the trend.
+    """The four numbers, how many tasks are overdue or due today, and the trend.
 
     Raises:
         InvalidInput: days out of range; NotFound: no such team, or the caller is not in it.
@@ -190,9 +195,9 @@ async def overview(scope: Scope, team_id: int | None = None, days: int = 14) -> 
 
 
 async def read(transaction: Transaction, team_id: int | None, days: int) -> tuple[Totals, list[DayCount]]:
-    """The four numbers and the trend, in a transaction that may only read: what is counted anew is not kept.
+    """The four numbers and the trend, in a read-only transaction: new numbers are not cached.
 
-    A team must be one that the caller was found to be in.
+    The caller must have checked that the user is in the team.
 
     Raises:
         InvalidInput: days out of range.

@@ -1,4 +1,4 @@
-"""What is below a task, as far as the caller sees it."""
+"""The subtasks of a task, as far as the caller sees them."""
 
 from typing import NamedTuple
 
@@ -15,9 +15,9 @@ from storage.tasks.access import OWNED
 from storage.tasks.columns import LIVE, TASK_ID
 
 MAX_SHOWN = 20
-"""How many subtasks a task is shown with; list_tasks has them all."""
+"""How many subtasks are shown with a task; list_tasks returns them all."""
 MAX_TOKENS = 1000
-"""What they may take of a reply."""
+"""How many tokens of a reply they may take."""
 
 _IS_LIVE = col(Task.deleted_at).is_(None)
 TASK_IDS = bindparam("task_ids", type_=ARRAY(BigInteger))
@@ -29,8 +29,8 @@ _CHILDREN = compiled(
     .limit(MAX_SHOWN)
 )
 
-# UNION and not UNION ALL in every walk: people who do not see each other's tasks can make a circle of parents
-# that none of them sees, and a walk over it must end.
+# Every walk uses UNION, which drops repeated rows and so ends in a cycle. People who cannot see each other's tasks can
+# create a cycle of parents that none of them sees in full (docs/data-model.md, "Relationships").
 
 
 def _below() -> CTE:
@@ -44,12 +44,13 @@ def _deletable() -> CTE:
 
     Below a task that stays, everything stays.
     """
+    # OWNED is in both parts: policies let a caller update more tasks than delete, and deleting is an update.
     walk = select(col(Task.id)).where(col(Task.id) == func.any(TASK_IDS), _IS_LIVE, OWNED).cte("going", recursive=True)
     return walk.union(select(col(Task.id)).where(col(Task.parent_id) == walk.c.id, _IS_LIVE, OWNED))
 
 
 def _deleted_together() -> CTE:
-    """Deleted tasks and the subtasks that went with them: one call deletes at one moment."""
+    """Deleted tasks and the subtasks deleted with them, which have the same `deleted_at`."""
     found = (col(Task.id), col(Task.deleted_at))
     walk = select(*found).where(col(Task.id) == func.any(TASK_IDS), ~_IS_LIVE).cte("together", recursive=True)
     return walk.union(select(*found).where(col(Task.parent_id) == walk.c.id, col(Task.deleted_at) == walk.c.deleted_at))

@@ -1,4 +1,4 @@
-"""Verbs on tasks. Each is one transaction; what a caller may not see is answered like what does not exist."""
+"""Verbs on tasks, each in one transaction. A task that the caller may not see is reported as not found."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -18,6 +18,8 @@ from storage.schema.tables import Task
 from storage.tasks import columns, occurrences, subtasks
 from storage.tasks.columns import LIVE, WHOLE, find_one, view
 
+# The condition on the status is checked again after waiting for a concurrent update: of two calls that complete a task,
+# one changes it and creates the next occurrence, and the other gets no row.
 _COMPLETE = compiled(
     update(Task)
     .where(*LIVE, col(Task.status) != "completed")
@@ -28,13 +30,14 @@ _COMPLETE = compiled(
 
 @retry_transient
 async def add(scope: Scope, new: NewTask, key: str | None = None) -> TaskView:
-    """Add a task. With a key, adding again gives the same task.
+    """Add a task. With a key, adding again returns the same task.
 
     Raises:
-        InvalidInput: a date, rule, team, parent or assignee that cannot be.
+        InvalidInput: a date, rule, team, parent or assignee that is not possible.
         Conflict: the key was used with other arguments.
     """
     async with scope.transaction() as transaction:
+        # Without unset fields, so that the same call still matches its key when a release adds a field.
         kept = await idempotency.recall(transaction, key, "add", new.model_dump(exclude_unset=True))
         if kept is not None:
             return TaskView.model_validate(kept)
@@ -56,12 +59,12 @@ async def insert_task(transaction: Transaction, new: NewTask) -> Row:
 async def add_many(
     scope: Scope, new: Sequence[NewTask | InvalidInput], *, atomic: bool = True, key: str | None = None
 ) -> list[TaskView | StorageError]:
-    """Add tasks in one transaction; not atomic: those that can be, with the refusal in the place of the others.
+    """Add tasks in one transaction. If not `atomic`, the valid ones are added and errors take the place of the others.
 
-    In the place of one that no task can be made of stands what is wrong with it.
+    An InvalidInput in `new` stands for arguments that were refused before they became a task.
 
     Raises:
-        StorageError: atomic, and one was refused; the text tells which. Conflict: as in `add`.
+        StorageError: atomic, and one was refused; the text says which. Conflict: as in `add`.
     """
     async with scope.transaction() as transaction:
         said = [str(task) if isinstance(task, InvalidInput) else task.model_dump(exclude_unset=True) for task in new]
@@ -74,6 +77,7 @@ async def add_many(
                 if isinstance(task, InvalidInput):
                     raise task
                 outcomes.append(view(await insert_task(transaction, task)))
+            # No savepoint is needed: tasks are refused before their INSERT, so the transaction is not aborted.
             except StorageError as error:
                 if atomic:
                     raise type(error)(f"tasks.{index}: {error} Nothing was added.") from error
@@ -107,7 +111,7 @@ async def change(
     clear: tuple[str, ...] = (),
     expected_version: int | None = None,
 ) -> TaskCompleted:
-    """Set the given fields, clear the named ones. With `expected_version`, only if nobody was faster.
+    """Set the given fields and clear the named ones. With `expected_version`, only if the task still has that version.
 
     A status of completed does what `complete` does, also if the task is completed already.
 
@@ -145,6 +149,7 @@ async def complete(scope: Scope, task_id: int) -> TaskCompleted:
         NotFound, NotAllowed.
     """
     async with scope.transaction() as transaction:
+        # The update comes first, which saves reading the task when it succeeds; reading explains why it did not.
         row = await transaction.fetch_one(_COMPLETE, task_id=task_id)
         anew = row is not None
         if row is None:
@@ -154,7 +159,7 @@ async def complete(scope: Scope, task_id: int) -> TaskCompleted:
 
 
 async def _completed(transaction: Transaction, row: Row, *, anew: bool) -> TaskCompleted:
-    """A completed task with what follows it and what is open below it; `anew`: it was not completed before."""
+    """A completed task, its next occurrence and its open subtasks; `anew`: it was not completed before."""
     following = await (occurrences.make_next if anew else occurrences.find_next)(transaction, row)
     below = await subtasks.count_below(transaction, row["id"])
     return TaskCompleted.model_construct(

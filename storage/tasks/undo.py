@@ -1,4 +1,4 @@
-"""Taking back what a client did last. One call is one transaction, and every event carries its id."""
+"""Reverting the last calls of a client. One call is one transaction, and every event has the transaction's id."""
 
 import json
 from dataclasses import replace
@@ -24,7 +24,7 @@ from storage.tasks.history import CLIPPED, clip, forget_hidden_parents, without_
 
 TITLE_TOKENS = 40
 CHANGE_CHARACTERS = 60
-"""What is shown of a title, and of each value of a change."""
+"""How much is shown of each value of a change; TITLE_TOKENS limits titles."""
 
 _changes = func.my_last_changes(bindparam("number", type_=Integer)).table_valued(
     "id", "transaction_id", "task_id", "event_type", "target_user_id", "changes"
@@ -32,7 +32,9 @@ _changes = func.my_last_changes(bindparam("number", type_=Integer)).table_valued
 _LAST_CHANGES = compiled(select(_changes))
 _event = bindparam("event", type_=BigInteger)
 _WITHDRAW = compiled(select(func.withdraw_task(bindparam("task_id", type_=BigInteger), _event)))
+# The role of requests may neither write events nor delete tasks that belong to others, so these are functions.
 _PASS_OVER = compiled(select(func.pass_over_change(_event)))
+# Triggers copy this setting into the events of the undo, so that the next undo skips both the call and its reversal.
 _UNDOING = compiled(select(func.set_config("app.undoes", bindparam("undone", type_=Text), True)))
 _STATES = compiled(
     select(col(Task.id), col(Task.title), col(Task.deleted_at).is_not(None).label("deleted")).where(
@@ -42,7 +44,7 @@ _STATES = compiled(
 
 
 class _Stuck(Exception):
-    """A change that cannot be undone: the refusal is its cause."""
+    """A change that cannot be undone, with the reason as a storage error."""
 
     def __init__(self, event: Row, refusal: StorageError) -> None:
         super().__init__(str(refusal))
@@ -52,20 +54,21 @@ class _Stuck(Exception):
 
 @retry_transient
 async def undo(scope: Scope, count: int = 1) -> Undone:
-    """Take back the last calls that this client made for the caller, newest first, all or nothing.
+    """Revert the last calls that this client made for the caller, newest first, all or nothing.
 
-    Only calls that changed a task or a share count. The client is the one that the events name; what the same person
-    did with another client, or by hand, stays. What was undone is not undone again: the next undo goes on before it.
-    A change that cannot be undone is told once, and the next undo goes on before it as well.
+    Only calls that changed a task or a share count. What the same person did with another client or by hand stays.
+    Reverted calls are not reverted again: the next undo continues before them. A change that cannot be reverted is
+    reported once, and the next undo continues before it as well.
 
     Raises:
-        NotFound: nothing is left to undo; Conflict: a task changed meanwhile; NotAllowed: no longer the caller's.
+        NotFound: nothing is left to undo; Conflict: a task has changed since; NotAllowed: the caller has lost access.
     """
     try:
         async with scope.transaction() as transaction:
             return _fitted(await _undo(transaction, count))
     except _Stuck as stuck:
-        # Aside, because all that the call did is undone, also where it is a part of a longer transaction.
+        # In a transaction of its own: the mark has to stay although the undo itself, which may be part of a longer
+        # transaction, is rolled back.
         async with replace(scope, joined=None).transaction() as aside:
             await aside.run(_PASS_OVER, event=stuck.event_id)
         raise type(stuck.refusal)(f"{stuck} Nothing was undone. Undo again to go on before this change.") from stuck
@@ -79,6 +82,8 @@ async def _undo(transaction: Transaction, count: int) -> list[Reverted]:
             "its to take back. Use get_task to see a task's history."
         )
     ids = sorted({event["task_id"] for event in events})
+    # Read before reverting, which may remove a task. Tasks that the caller no longer sees have no title here, and so no
+    # place in the answer.
     titles = {row["id"]: row["title"] for row in await transaction.fetch_all(_STATES, ids=ids)}
     described: list[tuple[int, Row, dict[str, Any]]] = []
     for number, (call, group) in enumerate(groupby(events, lambda event: event["transaction_id"]), start=1):
@@ -92,13 +97,13 @@ async def _undo(transaction: Transaction, count: int) -> list[Reverted]:
 
 
 def _own(call: list[Row]) -> list[Row]:
-    """The changes of a call without those of the tasks that it added: they go with the task itself."""
+    """The changes of a call, without those of tasks that it added: removing the task reverts them."""
     added = {event["task_id"] for event in call if event["event_type"] == "task_created"}
     return [event for event in call if event["event_type"] == "task_created" or event["task_id"] not in added]
 
 
 def _describe(number: int, event: Row, changes: dict[str, Any], titles: dict[int, str]) -> Reverted:
-    """A change that was undone; `titles` are those before it was, and are brought up to date."""
+    """A change that was reverted; `titles` are the titles before that, and are updated."""
     task_id = event["task_id"]
     if "title" in changes:
         titles[task_id] = changes["title"][0]
@@ -112,7 +117,7 @@ def _describe(number: int, event: Row, changes: dict[str, Any], titles: dict[int
 
 
 def _fitted(reverted: list[Reverted]) -> Undone:
-    """As many changes as a reply holds; every call is named by one of them at least."""
+    """As many changes as fit into a reply, among them at least one of every call."""
     room = token_budget.allowed(token_budget.PAGE_ROWS)
     if len(token_budget.fitting(reverted, room)) == len(reverted):
         return Undone(reverted=reverted)
@@ -133,7 +138,7 @@ async def _revert_call(transaction: Transaction, call: list[Row]) -> None:
     added = [event for event in changes if event["event_type"] == "task_created"]
     completed = [event for event in changes if event["event_type"] == "task_completed"]
     if added and completed:
-        # Completing made them: what came with the next occurrence, which is the oldest, goes with it.
+        # Completing the task created them. The next occurrence is the oldest; withdrawing it also withdraws the rest.
         changes = [added[-1], *completed]
     for event in changes:
         if event["event_type"] == "task_deleted":
@@ -145,7 +150,7 @@ async def _revert_call(transaction: Transaction, call: list[Row]) -> None:
 
 
 async def _restore(transaction: Transaction, deleted: list[Row]) -> None:
-    """Bring back together what one call deleted: a task, its subtasks, or several."""
+    """Restore in one statement what one call deleted: a task, its subtasks, or several tasks."""
     ids = sorted(event["task_id"] for event in deleted)
     back = await deletion.restore_chosen(transaction, ids)
     seen = {row["id"] for row in await transaction.fetch_all(_STATES, ids=ids)}
@@ -210,6 +215,7 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
         values["completed_at"] = datetime.fromisoformat(changes["completed_at"][0])
     if values.get("recurrence", row["recurrence"]) and not values.get("due", row["due"]):
         raise _changed(task_id, "it recurs now, and needs its due date")
+    # Guarded by the version: the values compared above could change before the update.
     statement = columns.change(frozenset(values), guarded=True)
     given = {f"{name}_": value for name, value in values.items()}
     try:
