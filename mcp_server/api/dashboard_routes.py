@@ -42,7 +42,7 @@ def within(low: int, high: int) -> BeforeValidator:
 
 
 class TeamQuery(StrictModel):
-    """TeamQuery tasks."""
+    """Whose tasks: the caller's own, or those of a team."""
 
     team_id: Annotated[int | None, within(1, MAX_ID)] = Field(
         None, ge=1, le=MAX_ID, description="A team that the caller is in, instead of the caller's own tasks"
@@ -50,7 +50,7 @@ class TeamQuery(StrictModel):
 
 
 class DaysQuery(TeamQuery):
-    """TeamQuery tasks, and how many days back."""
+    """Whose tasks, and how many days back."""
 
     days: Annotated[int, within(1, MAX_DAYS)] = Field(
         14, ge=1, le=MAX_DAYS, description="How many days, today included"
@@ -58,7 +58,7 @@ class DaysQuery(TeamQuery):
 
 
 class LimitQuery(TeamQuery):
-    """TeamQuery tasks, and how many of them."""
+    """Whose tasks, and how many of them."""
 
     limit: Annotated[int, within(1, MAX_PAGE_ROWS)] = Field(
         8, ge=1, le=MAX_PAGE_ROWS, description="How many tasks at most"
@@ -243,6 +243,8 @@ def build_bridge(callers: Callers) -> FastAPI:
 class HeadAsGet:
     """Answers HEAD like GET; the server leaves the body out (RFC 9110 section 9.3.2)."""
 
+    # FastAPI's routes, unlike Starlette's, do not answer HEAD where they answer GET. Uvicorn looks at its own scope to
+    # leave the body out, so the routes get a copy.
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
@@ -260,6 +262,7 @@ async def _scope(request: Request, *, reading: bool = True) -> Scope:
 
 
 def _answer(content: BaseModel) -> Response:
+    # A response object skips FastAPI's second validation of what storage has built already.
     return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
 
 

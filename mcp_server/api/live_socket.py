@@ -23,9 +23,12 @@ from storage.events.feed import Feed
 from storage.schema.errors import Unavailable
 
 AUTHENTICATION_SECONDS = 5.0
+"""An open socket without a user counts in no limit of a user, so it may not last."""
 CLOSE_SECONDS = 5.0
 MAX_SOCKETS = 5
+"""Per user and process: each has a queue of changes in memory (docs/research.md)."""
 MESSAGES_A_SECOND = 10
+"""Clients only send pings and renewed tokens. Each token may cost a signature check."""
 
 # RFC 6455 section 7.4.2 leaves 4000-4999 to applications: 4000 + the HTTP status of the same meaning.
 MALFORMED, UNAUTHORIZED, FORBIDDEN, TOO_MANY = 4400, 4401, 4403, 4429
@@ -56,6 +59,8 @@ class LiveSocket:
     async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one socket until either side ends it."""
         websocket = WebSocket(asgi_scope, receive, send)
+        # Accepted before anything is checked: a browser shows a page the code and reason of a close, but nothing of a
+        # rejected handshake.
         await websocket.accept()
         session = _Session(websocket, self._verifier)
         with suppress(WebSocketDisconnect):
@@ -120,11 +125,13 @@ class _Session:
         tasks = [asyncio.ensure_future(part) for part in work]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            # Raises what ended the first one: the reason to close.
             for task in done:
                 task.result()
         except TooSlow:
             raise _Close(TRY_AGAIN_LATER, "Changes come faster than you read them: connect again") from None
         finally:
+            # Waits for the cancelled ones, so that none sends a message after the close frame.
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -143,6 +150,7 @@ class _Session:
     async def _renew(self, token: object) -> None:
         """Replace the token by one that expires later."""
         caller = await self._verify(token)
+        # The watch is that of the first user, and so are the changes that are sent.
         if (caller.issuer, caller.user_id) != (self._caller.issuer, self._caller.user_id):
             raise _Close(FORBIDDEN, "The new token belongs to somebody else: connect again")
         self._caller = caller
@@ -156,6 +164,7 @@ class _Session:
 
     async def _recheck_token(self) -> None:
         while (left := self._caller.expires_at - time.time()) > 0:
+            # A renewed token wakes this task, which then waits for the new end.
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._renewed.wait(), min(left, RECHECK_SECONDS))
                 self._renewed.clear()
@@ -186,6 +195,7 @@ class _Session:
         message = await self._websocket.receive()
         if message["type"] == "websocket.disconnect":
             raise WebSocketDisconnect(message.get("code", 1005))
+        # Before the message is parsed, which costs more than counting it.
         if self._allowance.take(""):
             raise _Close(TOO_MANY, f"More than {MESSAGES_A_SECOND} messages in a second")
         try:

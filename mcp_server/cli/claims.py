@@ -25,6 +25,7 @@ async def claim(settings: Settings, owner_url: str, user: str, sources: Sequence
     if taken := [others[source] for source in sources if source in others]:
         raise SettingsError(f"--from: {taken[0]} is an account of its own, and its tasks stay there")
     ids = [each for each in dict.fromkeys([owner_id, DEFAULT_ID, *sources]) if each not in {account.user_id, *others}]
+    # First the new owner, so that servers started from now on add nothing more to the old one.
     write_local_owner(settings, account.user_id)
     administrator = supervisor.administrator_uri(settings.data_dir)
     moved = [await merge_users(administrator, source, account.user_id) for source in ids]

@@ -93,7 +93,9 @@ def up() -> None:
 
 
 async def _up(settings: Settings) -> None:
+    # The port is taken first: a second `taskdeck up` then fails at once. Clients that connect meanwhile wait.
     with listen("PORT", settings.host, settings.port) as listening:
+        # Issuer and audiences contain the address, so the port must be known before anything else is built.
         settings = settings.with_port(listening.getsockname()[1])
         dashboard_url = choose_dashboard(settings)
         if settings.database_url:
@@ -126,6 +128,7 @@ async def _answer(
     """Serve until asked to stop. Prints the greeting once requests are accepted."""
     draining = asyncio.Event()
     async with open_app(settings, database_url, dashboard_url, draining) as app:
+        # Tells `taskdeck token` which address to issue tokens for. The built-in issuer serves only on loopback.
         if settings.loopback:
             with _in_data_dir(settings):
                 (settings.data_dir / "address").write_text(settings.address, "utf-8")
@@ -150,10 +153,13 @@ def stdio() -> None:
 
 
 async def _stdio(settings: Settings) -> None:
+    # Before the database, so that a bad token is reported without starting PostgreSQL.
     caller = await caller_of_environment(Verifier(settings))
     try:
         async with _database(settings) as url:
             speaking = asyncio.create_task(_speak(settings, url, caller))
+            # `wait` does not cancel what it waits for, so an interrupt leaves this block at once, and the database is
+            # left in order.
             await asyncio.wait([speaking])
             speaking.result()
     except (SystemExit, asyncio.CancelledError) as asked:
@@ -181,6 +187,7 @@ def migrate(
 
 async def _migrate(settings: Settings) -> None:
     if settings.database_url:
+        # Directly: behind a pooler, statements of one session may reach different connections.
         await migrations.migrate(settings.database_url_unpooled or settings.database_url)
         return
     async with _database(settings):

@@ -57,10 +57,12 @@ class Dashboard:
             "DATABASE_URL": database_url,
             "TASKDECK_DASHBOARD_URL": url,
             "TASKDECK_PUBLIC_URL": settings.address,
+            # The dashboard calls the server directly, not through the proxy behind a public URL.
             "TASKDECK_BRIDGE_URL": settings.model_copy(update={"public_url": ""}).address,
             "BETTER_AUTH_SECRET": os.environ.get("BETTER_AUTH_SECRET") or _open_secret(settings.data_dir),
             "TASKDECK_LOCAL_OWNER": read_local_owner(settings) if first_account_is_owner(settings) else "",
             "TASKDECK_SHOW_LINKS": "1" if first_account_is_owner(settings) else "",
+            # The address that Next.js listens at; containers set the variable to the machine's name.
             "HOSTNAME": "127.0.0.1",
             "PORT": url.rpartition(":")[2],
             "NODE_ENV": "production",
@@ -105,6 +107,7 @@ class Dashboard:
         async with httpx2.AsyncClient(trust_env=False) as client:
             while monotonic() < deadline:
                 with suppress(httpx2.HTTPError):
+                    # This address reads the database, so it answers only once the dashboard has migrated its schema.
                     if (await client.get(f"{self.url}/api/auth/jwks")).status_code == 200:
                         return
                 await asyncio.sleep(0.1)

@@ -42,6 +42,7 @@ def show(findings: list[Finding]) -> None:
 
 def _folder(settings: Settings) -> list[Finding]:
     folder = settings.data_dir
+    # If it does not exist yet, it would be created in the nearest folder that does.
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         return [Finding("data folder", f"{there} may not be written", "Choose another one with TASKDECK_DATA_DIR")]
@@ -103,6 +104,7 @@ async def _port(variable: str, host: str, port: int, path: str) -> Finding:
 
 async def _answers(url: str) -> bool:
     try:
+        # A proxy from the environment cannot reach this machine's own ports.
         async with httpx2.AsyncClient(trust_env=False, timeout=3) as client:
             return (await client.get(url)).status_code == 200
     except httpx2.HTTPError:

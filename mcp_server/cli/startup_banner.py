@@ -76,6 +76,7 @@ def _variable(settings: Settings) -> str:
 def _command() -> str:
     """The absolute path of the running command."""
     started = Path(sys.argv[0])
+    # Started as `python -m mcp_server`: the command is beside the interpreter.
     if started.name != "taskdeck":
         started = Path(sys.executable).with_name("taskdeck")
     return str(Path(shutil.which(str(started)) or started).absolute())

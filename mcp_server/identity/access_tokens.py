@@ -28,7 +28,9 @@ MAX_TOKEN_BYTES = 8192
 MAX_KID_LENGTH = 128
 MAX_CLIENT_LENGTH = 320
 
+# RFC 7515 section 7.1; section 2 allows no padding.
 _COMPACT = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
+# Signatures only: PyJWT's own check of claims accepts repeated names and several audiences.
 _JWS = jwt.PyJWS()
 
 
@@ -79,6 +81,7 @@ def parse_token(token: str) -> tuple[Header, Claims]:
     Raises:
         InvalidToken: it is malformed, lacks a claim, or lives too long.
     """
+    # All of this runs before the signature is checked, on text that anybody may send: the length comes first.
     if len(token) > MAX_TOKEN_BYTES:
         raise InvalidToken("The token is too long")
     if not _COMPACT.fullmatch(token):
@@ -91,6 +94,7 @@ def parse_token(token: str) -> tuple[Header, Claims]:
         parsed = Header.model_validate(header), Claims.model_validate(claims)
     except (ValidationError, ValueError, RecursionError) as error:
         raise InvalidToken("The token is malformed, or lacks a required claim") from error
+    # A stolen token works until it expires, so an issuer that grants a year is refused.
     if parsed[1].exp - parsed[1].iat > MAX_LIFETIME_SECONDS:
         raise InvalidToken("The token lives longer than 24 hours")
     return parsed

@@ -37,6 +37,7 @@ class Caller:
 
 def client_key(name: str) -> str:
     """A key of fixed length for a client's name, whatever the name contains. It is unique within one person only."""
+    # A claim may contain half of a surrogate pair, which UTF-8 cannot encode.
     return hashlib.sha256(name.encode(errors="backslashreplace")).hexdigest()[:32]
 
 

@@ -27,10 +27,12 @@ STALE_SECONDS = 86_400.0
 COOLDOWN_SECONDS = 30.0
 """The minimum time between two fetches. Otherwise tokens with invented key ids could flood the issuer with requests."""
 FIRST_COOLDOWN_SECONDS = 5.0
+"""The same while there are no keys at all: the issuer may start after this server."""
 FETCH_SECONDS = 3.0
 MAX_BODY_BYTES = 256 * 1024
 MAX_KEYS = 100
 MIN_RSA_BITS = 2048
+"""RFC 7518 section 3.3."""
 
 _ALGORITHMS = {("OKP", "Ed25519"): "EdDSA", ("EC", "P-256"): "ES256", ("RSA", "None"): "RS256"}
 
@@ -65,6 +67,7 @@ class KeySet:
         # there is nothing to close at the end.
         self._client = httpx2.AsyncClient(
             trust_env=urlsplit(url).hostname not in LOOPBACK_NAMES,
+            # Only the configured address is trusted to name keys.
             follow_redirects=False,
             # FETCH_SECONDS limits the whole fetch; httpx2 would limit each read.
             timeout=None,
@@ -82,6 +85,7 @@ class KeySet:
         if key is None or self._age() > FRESH_SECONDS:
             await self._renew(missing=key is None)
             key = self._pick(kid)
+        # During an outage an unknown key may be a new one. A refusal would make clients discard a good token.
         if self._age() > STALE_SECONDS or (key is None and self._failing):
             raise KeysUnavailable
         return key
@@ -105,10 +109,12 @@ class KeySet:
             cooldown = COOLDOWN_SECONDS if self._keys else FIRST_COOLDOWN_SECONDS
             if self._clock() - self._attempted < cooldown:
                 return
+            # Noted before the fetch, so that failures count for the cooldown as well.
             self._attempted = self._clock()
             self._flight = asyncio.create_task(self._fetch())
         # During an outage of the issuer, only requests that the cached keys cannot answer wait for the fetch.
         if missing or not self._failing or self._age() > STALE_SECONDS:
+            # Without the shield, one client that disconnects would cancel the fetch for all others.
             await asyncio.shield(self._flight)
 
     async def _fetch(self) -> None:
@@ -130,6 +136,7 @@ class KeySet:
         async with self._client.stream("GET", self._url) as response:
             if response.status_code != 200:
                 raise ValueError(f"status {response.status_code}")
+            # Raw bytes, or a small compressed body could grow beyond the limit in a single chunk.
             async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_BODY_BYTES:
@@ -160,6 +167,7 @@ def read_keys(body: bytes) -> dict[str, Key]:
 
 
 def _read_key(jwk: dict[str, Any]) -> Key | None:
+    # Public key algorithms only: with a shared secret ("oct"), everybody who can verify a token could also sign one.
     algorithm = _ALGORITHMS.get((str(jwk.get("kty")), str(jwk.get("crv"))))
     # "d" is the private part: a key pair that was published can sign for anybody.
     if not algorithm or jwk.get("use", "sig") != "sig" or jwk.get("alg", algorithm) != algorithm or "d" in jwk:

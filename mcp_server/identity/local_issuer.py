@@ -88,6 +88,8 @@ class LocalIssuer:
             "aud": f"{self._settings.address}/{audience}",
             "iat": now,
             "exp": now + ttl,
+            # All printed tokens have the same client id. The rate limit tells them apart by "jti", and history by the
+            # name that each program gives itself (callers.UNNAMED_CLIENTS).
             "jti": uuid4().hex,
             "client_id": "taskdeck",
             "scope": " ".join(granted),
@@ -119,6 +121,7 @@ def open_local_key(folder: Path) -> Ed25519PrivateKey:
     path = folder / "issuer.key"
     try:
         pem = read_or_create(path, _create_pem)
+        # It is created with mode 0600, which a backup or a copy may not have kept.
         if os.name == "posix" and path.stat().st_mode & 0o077:
             raise SettingsError(f"{path} is open to other users of this machine: run chmod 600 on it")
         key = serialization.load_pem_private_key(pem, password=None)

@@ -41,6 +41,7 @@ def write_local_owner(settings: Settings, user_id: str) -> None:
         OSError: the data folder cannot be written.
     """
     path = _path(settings)
+    # The process id, so that two commands do not write the same draft.
     draft = path.with_name(f".owner-{os.getpid()}")
     # A rename is atomic: a server that starts meanwhile reads the old id or the new one.
     draft.write_text(user_id, "utf-8")

@@ -16,6 +16,7 @@ def read_or_create(path: Path, create: Callable[[], bytes]) -> bytes:
         OSError: the file cannot be read, or its folder cannot be written.
     """
     if not path.exists():
+        # The content must be complete before the file has its name, or another process could read half a key.
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         # A temporary file is created with mode 0600.
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.stem}-") as draft:

@@ -100,6 +100,8 @@ class Verifier:
             InvalidToken: it is not.
             KeysUnavailable, Unavailable: the issuer's keys, or the database, cannot be reached.
         """
+        # No JWT begins with the prefix: "t" encodes a byte that begins no JSON. Personal tokens are valid at both
+        # endpoints.
         if token.startswith(PERSONAL_PREFIX):
             return replace(await self._verify_personal(token), audience=audience)
         # The cache only saves parsing and the signature check: times, audience and key are checked each time.
@@ -107,6 +109,7 @@ class Verifier:
         self._check_times(reading.claims)
         if reading.caller.audience != audience:
             raise InvalidToken("The token is for another audience")
+        # Asked each time, so that a withdrawn key is noticed as soon as the key set is fetched without it.
         key = await self._issuers[reading.claims.iss].find(reading.header.kid or None)
         if key is None:
             self._readings.pop(token, None)
@@ -114,6 +117,7 @@ class Verifier:
         if key != reading.verified_with:
             self._readings.pop(token, None)
             check_signature(token, key)
+            # Only now, so that tokens with a wrong signature cannot displace good ones.
             self._readings[token] = replace(reading, verified_with=key)
         return reading.caller
 
@@ -128,6 +132,7 @@ class Verifier:
 
     async def ready(self) -> bool:
         """Whether the keys of at least one trusted issuer are known; fetches them if they are not."""
+        # One is enough: beside the built-in issuer, a dashboard that restarts must not take this server out of service.
         for keys in self._issuers.values():
             if await keys.ready():
                 return True
@@ -173,6 +178,7 @@ class Verifier:
             caller = await self._find_personal_token(digest)
             if caller is None:
                 raise InvalidToken("The personal access token is not known, or was withdrawn")
+            # Unknown tokens are not cached: a new one works at once, and guesses cannot displace good ones.
             self._personal[digest] = caller
         if self._clock() >= caller.expires_at:
             raise InvalidToken("The personal access token has expired")
