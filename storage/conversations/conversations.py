@@ -56,7 +56,7 @@ _REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation
 
 
 def _storing(counted: Any) -> Statement:  # noqa: ANN401
-    """Give out sequence numbers, with times in their order, and store the messages in one statement."""
+    """Assign sequence numbers, with times in the same order, and store the messages in one statement."""
     numbered = counted.returning(*_VIEW).cte("counted")
     told = (
         func.unnest(*(bindparam(f"{name}_list", type_=ARRAY(Text)) for name in _GIVEN))
@@ -73,14 +73,15 @@ def _storing(counted: Any) -> Statement:  # noqa: ANN401
 
 
 _START = _storing(insert(Conversation).values(user_id=ME, title=bindparam("title_", type_=Text), message_count=_SIZE))
-# The clock, not now(): it runs on while the row's lock is waited for, so the last to append is also the newest.
+# The update locks the conversation until COMMIT, so concurrent appends get numbers one after the other, without gaps.
+# clock_timestamp() and not now(), the start of the transaction, so that times follow the order of the numbers.
 _APPEND = _storing(
     update(Conversation)
     .where(*_MINE)
     .values(message_count=col(Conversation.message_count) + _SIZE, updated_at=func.clock_timestamp())
 )
 
-# No text has fewer tokens than this: it keeps what cannot fit in the database. What does fit, budget says.
+# A lower bound of the tokens: rows that cannot fit are not sent at all. token_budget decides which of the others fit.
 _cost = (
     func.octet_length(col(Message.content)) + func.coalesce(func.octet_length(cast(col(Message.tool_calls), Text)), 0)
 ) / literal(10, Integer)
@@ -131,7 +132,7 @@ def _find(searching: bool, continued: bool) -> Statement:
 async def start(
     scope: Scope, title: str | None = None, messages: Sequence[NewMessage] = (), key: str | None = None
 ) -> ConversationView:
-    """Start a conversation, with its first messages. With a key, starting again gives the same conversation.
+    """Start a conversation, with its first messages. With a key, starting again returns the same conversation.
 
     Raises:
         Conflict: the key was used with other arguments; NotFound: that conversation was deleted.
@@ -152,12 +153,13 @@ async def start(
 async def append(
     scope: Scope, conversation_id: int, messages: Sequence[NewMessage], key: str | None = None
 ) -> MessagesAppended:
-    """Append messages. With a key, appending again appends nothing and gives the same numbers.
+    """Append messages. With a key, appending again appends nothing and returns the same numbers.
 
     Raises:
         NotFound; Conflict: the key was used with other arguments.
     """
     async with scope.transaction() as transaction:
+        # A refusal below rolls the key back as well, so the call can be repeated with it.
         kept = await idempotency.recall(transaction, key, "append", [conversation_id, _fingerprint(messages)])
         if kept is not None:
             await _check_there(transaction, conversation_id)
@@ -168,11 +170,7 @@ async def append(
 
 
 async def record(transaction: Transaction, conversation_id: int, messages: Sequence[NewMessage]) -> MessagesAppended:
-    """Append messages within a transaction.
-
-    Raises:
-        NotFound.
-    """
+    """Append messages within a transaction; raises NotFound."""
     row = await transaction.fetch_one(_APPEND, conversation_id=conversation_id, **_columns(messages))
     if row is None:
         raise missing(conversation_id)
@@ -191,7 +189,7 @@ async def find(
     *,
     max_tokens: int | None = None,
 ) -> ConversationList:
-    """A page of the caller's conversations, the one updated last first.
+    """A page of the caller's conversations, most recently updated first.
 
     `search` (websearch syntax) matches words of the title, or of a message. A page that would be longer than
     `max_tokens` ends early, with a cursor.
@@ -229,6 +227,7 @@ async def read(
         )
     page = ConversationPage(conversation=view(conversation), messages=[], has_more=False)
     messages = token_budget.fill([_message(row) for row in rows], max_tokens - token_budget.cost(page))
+    # Numbers begin at 1 and have no gaps, so the oldest message shown says whether there are more.
     has_more = bool(messages) and messages[-1].sequence > 1
     return page.model_copy(update={"messages": messages[::-1], "has_more": has_more})
 
@@ -250,9 +249,9 @@ async def remove(scope: Scope, conversation_id: int) -> ConversationDeleted:
 async def recorded(
     scope: Scope, conversation_id: int, call: Callable[[Scope], Awaitable[R]], told: Callable[[R], NewMessage]
 ) -> R:
-    """Make a call and keep what `told` says of its result in a conversation: both commit together, or neither.
+    """Make a call and record the message that `told` returns for its result: both commit together, or neither.
 
-    Every verb that `call` runs with the scope it is given joins the same transaction.
+    Every verb that `call` runs with the scope that it gets joins the same transaction.
 
     Raises:
         NotFound: no such conversation; whatever `call` raises.
@@ -271,7 +270,7 @@ def view(row: Row) -> ConversationView:
 
 
 def missing(conversation_id: int) -> NotFound:
-    """What is said of a conversation that does not exist, or that is somebody else's."""
+    """The error for a conversation that does not exist, and for one of another user."""
     return NotFound(f"No conversation {conversation_id}. Use list_conversations to find its id.")
 
 

@@ -1,4 +1,4 @@
-"""The accounts that people have made on the dashboard, as the owner of the database sees them."""
+"""Accounts of the dashboard, read as the owner of the database."""
 
 from dataclasses import dataclass
 
@@ -7,13 +7,14 @@ from sqlalchemy import column, select, table
 
 from storage.engine.statements import compiled
 
+# Better Auth creates and migrates this table, so it has no class in storage/schema.
 _user = table("user", column("id"), column("email"), column("createdAt"), schema="auth")
 _ALL = compiled(select(_user.c.id, _user.c.email).order_by(_user.c.createdAt, _user.c.id))
 
 
 @dataclass(frozen=True)
 class Account:
-    """Somebody who can sign in at the dashboard; `user_id` is the `sub` of all their tokens."""
+    """A person who can sign in at the dashboard; `user_id` is the `sub` of all their tokens."""
 
     user_id: str
     email: str

@@ -1,7 +1,7 @@
-"""Two users who are one person: everything of one becomes the other's, in every table.
+"""Merging two users who are one person: every row of one becomes the other's, in every table.
 
-For the administrator of a database only. Policies and triggers do not apply: no request may change whose a row is,
-and what happened must stay in the history as it was, with the same times.
+For the administrator of a database only. Policies and triggers do not apply: no request may change the owner of a row,
+and the history has to keep its events and times.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ USER_COLUMNS = frozenset({"user_id", "owner_id", "assignee_id", "shared_with_use
 
 SOURCE, TARGET = bindparam("source", type_=Text), bindparam("target", type_=Text)
 
-# A person is in a team, or has a share, only once: with the greater right of the two users.
+# A person has one role in a team and one share of a task: the greater right of the two users.
 _RIGHTS = (
     ("team_members", "user_id", "role", ("owner", "admin", "member", "viewer")),
     ("task_shares", "shared_with_user_id", "permission", ("edit", "view")),
@@ -34,7 +34,7 @@ _NAMED_IN_CHANGES = (("user",), ("assignee", "0"), ("assignee", "1"))
 
 @dataclass(frozen=True)
 class Moved:
-    """How much became the other user's."""
+    """How many rows now belong to the other user."""
 
     tasks: int
     conversations: int
@@ -45,9 +45,11 @@ _FORGET_NUMBERS = delete(CachedStatistic).where(col(CachedStatistic.user_id).in_
 
 def _statements() -> Iterator[UpdateBase]:
     yield _FORGET_NUMBERS
-    # Parents first: whoever adds to a conversation or task that has moved meanwhile waits, and is then refused.
+    # Parents first: a request that adds to a conversation or task waits for its row, and is refused once it has moved.
+    # Foreign keys are not checked, because they are triggers too: together, the statements must break no reference.
     yield _know_target()
     both = (SOURCE, TARGET)
+    # A share between the two would become a share of a task with its owner.
     yield delete(TaskShare).where(col(TaskShare.owner_id).in_(both), col(TaskShare.shared_with_user_id).in_(both))
     for name, column, right, greatest_first in _RIGHTS:
         yield _keep_greater_right(SQLModel.metadata.tables[name], column, right, greatest_first)
@@ -61,7 +63,7 @@ def _statements() -> Iterator[UpdateBase]:
 
 
 def _know_target() -> UpdateBase:
-    """With the time zone of the former user, unless it has chosen one."""
+    """Create the target user, or add the chosen time zone of the source user if the target has chosen none."""
     zones = ["timezone", "chosen_timezone", "default_timezone"]
     former = select(TARGET, col(User.timezone), col(User.chosen_timezone), col(User.default_timezone)).where(
         col(User.id) == SOURCE
@@ -85,6 +87,7 @@ def _keep_greater_right(table: Table, column: str, right: str, greatest_first: t
 def _moves(table: Table, column: Column[Any]) -> Iterator[UpdateBase]:
     if column.primary_key:
         others = table.alias()
+        # The target's row with the same key stays; _keep_greater_right has copied a greater right to it.
         same = [key == others.c[key.name] for key in table.primary_key if key is not column]
         taken = exists(select(1).where(others.c[column.name] == TARGET, and_(*same)).select_from(others))
         yield delete(table).where(column == SOURCE, taken)
@@ -99,6 +102,7 @@ def _rename_in_changes(path: tuple[str, ...]) -> UpdateBase:
 
 
 _MERGE = tuple(compiled(statement) for statement in _statements())
+# Only a superuser may set it. Row-level security does not apply to a superuser either.
 _WITHOUT_TRIGGERS = compiled(select(func.set_config("session_replication_role", "replica", True)))
 _COUNTS = tuple(
     compiled(select(func.count()).select_from(row).where(col(row.user_id) == SOURCE)) for row in (Task, Conversation)
@@ -107,10 +111,10 @@ _FORGET_NUMBERS_AGAIN = compiled(_FORGET_NUMBERS)
 
 
 async def merge_users(administrator_url: str, source: str, target: str) -> Moved:
-    """Make everything of the user `source` the user `target`'s. Repeating it moves what was added since.
+    """Move every row of the user `source` to the user `target`. Repeating it moves what was added since.
 
-    The row of `source` stays, without e-mail and name: programs that still speak for it go on, and can be joined
-    later. Takes a login that is a superuser.
+    The row of `source` stays, without e-mail and name: programs that still act for it keep working, and their rows can
+    be moved later. The login has to be a superuser.
     """
     names = {"source": source, "target": target}
     connection = await asyncpg.connect(administrator_url)
@@ -120,7 +124,7 @@ async def merge_users(administrator_url: str, source: str, target: str) -> Moved
             moved = Moved(*[await connection.fetchval(count.sql, source) for count in _COUNTS])
             for statement in _MERGE:
                 await connection.execute(statement.sql, *statement.arguments(names))
-        # Somebody may have counted before the commit.
+        # A request may have stored numbers that it counted before the commit; without events, nothing outdates them.
         await connection.execute(_FORGET_NUMBERS_AGAIN.sql, *_FORGET_NUMBERS_AGAIN.arguments(names))
     finally:
         await connection.close()

@@ -1,4 +1,4 @@
-"""Verbs on teams and their members. docs/data-model.md, "Permissions", has what each role may do."""
+"""Verbs on teams and their members. docs/data-model.md, "Permissions", says what each role may do."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -21,10 +21,13 @@ from storage.schema.tables import Team, TeamMember, User
 _TEAM = bindparam("team_id", type_=BigInteger)
 _USER = bindparam("user_id", type_=Text)
 
+# A SECURITY DEFINER function, which adds the creator as owner: a policy lets only owners and admins add members, and a
+# new team has none.
 _CREATE = compiled(select(func.create_team(bindparam("name", type_=Text))))
 _members = (
     select(
         col(TeamMember.team_id),
+        # A label, because only the first of two columns called name could be read (storage/engine/statements.py).
         cast(col(Team.name), Text).label("team_name"),
         col(TeamMember.user_id),
         col(TeamMember.role),
@@ -37,6 +40,7 @@ _members = (
 )
 _ALL = compiled(_members.where(col(Team.id) == func.any(func.my_team_ids())))
 _ONE = compiled(_members.where(col(Team.id) == _TEAM))
+# The team that is always included comes first, so that the limit does not cut it off.
 _BRIEF = compiled(
     select(col(Team.id), col(Team.name), col(TeamMember.role), func.count().over().label("total"))
     .join(TeamMember, col(TeamMember.team_id) == col(Team.id))
@@ -73,7 +77,7 @@ async def find_all(scope: Scope) -> list[TeamView]:
 async def read_brief(transaction: Transaction, most: int, always: int | None) -> tuple[list[TeamBrief], int]:
     """The caller's teams without their members, oldest first, and how many there are.
 
-    At most `most` of them; the team `always` is not left out.
+    At most `most` of them; the team `always` is included in any case.
     """
     rows = await transaction.fetch_all(_BRIEF, team_id=always, most=most)
     teams = [TeamBrief.model_construct(id=row["id"], name=row["name"], role=row["role"]) for row in rows]
@@ -81,12 +85,13 @@ async def read_brief(transaction: Transaction, most: int, always: int | None) ->
 
 
 async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
-    """The caller's teams, oldest first: all with members if that fits, else fewer members of each, else fewer teams."""
+    """The caller's teams, oldest first: with all members if they fit, else fewer members of each, else fewer teams."""
     teams = [ListedTeam(**dict(team)) for team in await find_all(scope)]
     if sum(map(token_budget.cost, teams)) <= max_tokens:
         return TeamList(teams=teams)
     left = max_tokens
     for place, team in enumerate(teams):
+        # Each team gets an equal part of what is left, so tokens that a small team does not need go to later ones.
         bare = team.model_copy(update={"members": [], "more_members": len(team.members)})
         members = token_budget.fitting(team.members, left // (len(teams) - place) - token_budget.cost(bare))
         more = len(team.members) - len(members)
@@ -98,7 +103,7 @@ async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
 
 @retry_transient
 async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "member") -> TeamView:
-    """Add a person (id or e-mail) to a team; somebody who is there already gets this role.
+    """Add a person (id or e-mail) to a team; a member who is already in it gets this role.
 
     Raises:
         NotFound: no such team or person; NotAllowed: for owners and admins, and owners are made and unmade by
@@ -122,7 +127,7 @@ async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "
 async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
     """Remove a person from a team; anyone may remove themselves. Their tasks stay where they are.
 
-    The answer is the team without them, seen by the caller before leaving.
+    Returns the team without them, as the caller saw it before leaving.
 
     Raises:
         NotFound: no such team, person or member; NotAllowed: for owners and admins, and owners are removed by owners;
@@ -138,6 +143,7 @@ async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
             raise NotFound(f"{person} is not a member of team {team_id}. Use list_teams to see who is.")
         if user_id != scope.user_id and mine != "owner" and present == "owner":
             raise NotAllowed(f"Only an owner of team {team_id} may remove its owners.")
+        # Read first: policies show a team only to its members, and the caller may be the one who leaves.
         before = await _read(transaction, team_id)
         with _explaining_last_owner(team_id):
             await transaction.run(_REMOVE, team_id=team_id, user_id=user_id)
@@ -154,6 +160,7 @@ async def _my_role(transaction: Transaction, team_id: int) -> str:
 @contextmanager
 def _explaining_last_owner(team_id: int) -> Generator[None]:
     """Turn the refusal of the trigger keep_team_owner into a Conflict."""
+    # Only the trigger can decide: it locks the team, so two owners who leave at the same time are checked one by one.
     try:
         yield
     except asyncpg.CheckViolationError as error:

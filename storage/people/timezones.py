@@ -1,4 +1,4 @@
-"""The names of time zones: the IANA tz database as Python has it."""
+"""Names of time zones, from the IANA tz database that Python uses."""
 
 import re
 from difflib import get_close_matches
@@ -8,12 +8,13 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from storage.schema.errors import InvalidInput
 
+# The database also has posix/ (the same zones again) and right/ (with leap seconds, which PostgreSQL does not count).
 _NAME = re.compile(r"(?!posix/|right/)[A-Za-z][A-Za-z0-9_+/-]{1,63}")
 _NO_PLACES = {"Factory", "localtime", "posixrules"}
 
 
 def is_timezone(name: str) -> bool:
-    """Whether this is the name of a zone, letter by letter."""
+    """Whether this is exactly the name of a zone."""
     try:
         return bool(_NAME.fullmatch(name)) and name not in _NO_PLACES and ZoneInfo(name).key == name
     except (ValueError, LookupError, OSError):
@@ -21,7 +22,7 @@ def is_timezone(name: str) -> bool:
 
 
 def find_timezone(name: str) -> str:
-    """The name of a zone, whatever its case and with spaces for underscores.
+    """The name of a zone, from a text that may differ in case and have spaces in place of underscores.
 
     Raises:
         InvalidInput: there is no such zone.
@@ -32,7 +33,7 @@ def find_timezone(name: str) -> str:
     wanted = name.strip()[:64].replace(" ", "_").casefold()
     if wanted in known:
         return known[wanted]
-    # Not Etc/GMT+2: its sign is reversed (POSIX), so it is never what somebody meant by GMT+2.
+    # Not Etc/GMT+2: its sign is reversed (POSIX), so it is not what people mean by GMT+2.
     cities = {folded.rpartition("/")[2]: folded for folded in known if "/" in folded and not folded.startswith("etc/")}
     similar = get_close_matches(wanted, cities, 1, 0.8) or get_close_matches(wanted, cities.values(), 1, 0.8)
     hint = f" Did you mean {known[cities.get(similar[0], similar[0])]}?" if similar else ""
@@ -40,7 +41,7 @@ def find_timezone(name: str) -> str:
 
 
 def rules_of(timezone: str | None) -> ZoneInfo:
-    """A stored time zone; UTC where there is none, or where this machine does not know it."""
+    """The rules of a stored time zone; UTC if there is none, or if this machine does not know it."""
     try:
         return ZoneInfo(timezone or "UTC")
     except (ValueError, LookupError, OSError):
@@ -61,6 +62,6 @@ def _names() -> dict[str, str]:
 
 @lru_cache(maxsize=1)
 def _links() -> dict[str, str]:
-    """What each older name stands for. Lines of tzdata.zi are `L TARGET NAME` (zic(8), "Link lines")."""
+    """The current name of each older one. Links in tzdata.zi are lines `L TARGET NAME` (zic(8), "Link lines")."""
     lines = files("tzdata.zoneinfo").joinpath("tzdata.zi").read_text("utf-8").splitlines()
     return {link: target for _, target, link in (line.split() for line in lines if line.startswith("L "))}

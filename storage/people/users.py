@@ -1,4 +1,4 @@
-"""The people that the identity provider vouches for, and what one of them may name another for."""
+"""Users known from the identity provider, and how they refer to each other as members, recipients and assignees."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -46,6 +46,7 @@ _told = insert(User).values(
     timezone=func.known_timezone(bindparam("timezones", type_=ARRAY(Text))),
     default_timezone=func.known_timezone(bindparam("default_timezones", type_=ARRAY(Text))),
 )
+# A token without a claim does not erase what an earlier one said.
 _news = {
     name: (column, func.coalesce(_told.excluded[name], column))
     for name, column in (
@@ -55,6 +56,7 @@ _news = {
         ("default_timezone", col(User.default_timezone)),
     )
 }
+# Most tokens say nothing new. The condition then leaves the row as it is, without a write or a trigger.
 _REMEMBER = compiled(
     _told.on_conflict_do_update(
         index_elements=["id"],
@@ -70,7 +72,7 @@ _FIND_TOKEN = compiled(select(_token))
 
 @dataclass(frozen=True)
 class TokenHolder:
-    """Who a personal access token speaks for, and how far."""
+    """The user and the scopes of a personal access token."""
 
     user_id: str
     email: str | None
@@ -84,7 +86,7 @@ class TokenHolder:
 async def remember(
     scope: Scope, email: str | None, name: str | None, timezone: str | None, default_timezone: str | None = None
 ) -> None:
-    """Mirror what the token says about its user, and which time zone the server supposes; what is None stays.
+    """Store the claims of a token about its user, and the default time zone of the server; None changes nothing.
 
     A time zone that the database does not know is left out.
     """
@@ -100,7 +102,7 @@ async def remember(
 
 @retry_transient
 async def choose_timezone(scope: Scope, name: str) -> str:
-    """Set the caller's time zone, whatever tokens say; gives its IANA name.
+    """Set the caller's time zone, which takes precedence over tokens; returns its IANA name.
 
     Raises:
         InvalidInput: there is no such zone, or the database does not know it.
@@ -116,14 +118,15 @@ async def choose_timezone(scope: Scope, name: str) -> str:
 
 @retry_transient
 async def current_timezone(scope: Scope) -> str | None:
-    """The caller's time zone; None where nothing names one, so that days are in UTC."""
+    """The caller's time zone; None if there is none, so that days are in UTC."""
     async with scope.transaction() as transaction:
         return await timezone_of(transaction, scope.user_id)
 
 
 @retry_transient
 async def find_personal_token(database: Database, token_hash: str) -> TokenHolder | None:
-    """The holder of a live personal access token by its SHA-256 (hex), or None. Notes the use, once a minute."""
+    """The holder of a valid personal access token by its SHA-256 (hex), or None. Records the use once a minute."""
+    # Without an identity, because the token is what proves it; the function runs as taskdeck_rls.
     async with database.nobody().transaction() as transaction:
         row = await transaction.fetch_one(_FIND_TOKEN, hash=token_hash)
     if row is None:
@@ -139,6 +142,7 @@ async def resolve(transaction: Transaction, person: str) -> Row:
         NotFound: nobody, or several with that e-mail.
     """
     rows = await transaction.fetch_all(_FIND, person=person)
+    # An id comes before an e-mail: nobody can take another user's place with an e-mail that equals an id.
     exact = [row for row in rows if row["id"] == person] or rows
     if len(exact) > 1:
         raise NotFound(f"Several users have the e-mail {person}. Name the person by user id (whoami tells one's own).")
@@ -150,17 +154,17 @@ async def resolve(transaction: Transaction, person: str) -> Row:
 
 
 async def timezone_of(transaction: Transaction, user_id: str) -> str | None:
-    """The time zone of somebody whom the caller may know, an IANA name."""
+    """The IANA time zone of a user whose profile the caller may read."""
     return await transaction.fetch_value(_TIMEZONE, user_id=user_id)
 
 
 async def role_in(transaction: Transaction, team_id: int, user_id: str) -> str | None:
-    """Somebody's role in a team that the caller belongs to."""
+    """The role of a user in a team that the caller belongs to."""
     return await transaction.fetch_value(_ROLE, team_id=team_id, user_id=user_id)
 
 
 async def permission_of(transaction: Transaction, task_id: int, user_id: str) -> str | None:
-    """The permission, `view` or `edit`, with which a task is shared with a user, as far as the caller may know it."""
+    """The permission, `view` or `edit`, with which a task is shared with a user, if the caller may see the share."""
     return await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
 
 
@@ -178,12 +182,12 @@ async def check_may_write_in(transaction: Transaction, team_id: int) -> None:
 
 
 def no_team(team_id: int) -> NotFound:
-    """What is said of a team that does not exist, or that the caller is not in."""
+    """The error for a team that does not exist, and for one that the caller is not in."""
     return NotFound(f"No team {team_id}. Use list_teams to find its id.")
 
 
 async def assignable(transaction: Transaction, person: str, team_id: int | None, task: Row | None) -> str:
-    """The user id of somebody who can see the task that is assigned.
+    """The user id of an assignee, who must be able to see the task.
 
     Raises:
         NotFound: nobody by that name; InvalidInput: the person cannot see the task.

@@ -1,1 +1,1 @@
-"""Finding tasks, conversations, teams and tags without knowing which of them it is."""
+"""Search across tasks, conversations, teams and tags."""

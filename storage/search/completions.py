@@ -1,4 +1,4 @@
-"""Values to complete an argument with: the caller's own tags, teams, conversations and tasks."""
+"""Completion of arguments: tags, teams, conversations and tasks that the caller sees."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ from storage.schema.request_models import TaskFilter
 from storage.tasks import listing
 
 MAX_ROWS = 500
-"""How many tasks or conversations are searched, the ones updated last."""
+"""How many tasks or conversations are searched, the most recently updated ones."""
 
 
 @dataclass(frozen=True)
@@ -46,5 +46,6 @@ async def complete(scope: Scope, argument: str, typed: str) -> Completions:
             return Completions([])
 
 
+# In Python and not in SQL: a part of a word has no index, and at most MAX_ROWS rows are compared.
 def _matching(typed: str, named: list[tuple[int, str]]) -> list[str]:
     return [str(number) for number, name in named if str(number).startswith(typed) or typed in name.casefold()]

@@ -1,4 +1,4 @@
-"""Search by words over tasks and conversations together."""
+"""Search by words in tasks and conversations."""
 
 import re
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ async def search(scope: Scope, query: str, limit: int) -> Matches:
     They contain all words of `query` (websearch syntax), or any of them if nothing contains all.
     """
     async with scope.transaction() as transaction:
+        # Both attempts and both kinds are one transaction: verbs called with this scope join it.
         joined = scope.within(transaction)
         found = await _find(joined, query, limit)
         if not (found.tasks or found.conversations) and (wider := _widen(query)):
@@ -37,7 +38,7 @@ async def search(scope: Scope, query: str, limit: int) -> Matches:
 
 
 async def _find(scope: Scope, query: str, limit: int) -> Matches:
-    # A widened query may be longer than callers may write.
+    # Without validation, because a widened query may be longer than the limit for callers.
     wanted = TaskFilter.model_construct(status="all", search=query)
     tasks = await listing.find(scope, wanted, limit)
     chats = await conversations.find(scope, query, limit)
@@ -45,7 +46,7 @@ async def _find(scope: Scope, query: str, limit: int) -> Matches:
 
 
 def _widen(query: str) -> str:
-    """A query for any of the words and phrases, each still without what is excluded; empty if it would be the same."""
+    """A query for any of the words and phrases, each without what is excluded; empty if it would be the same query."""
     terms = [term for term in _TERM.findall(query) if term.lower() != "or"]
     excluded = [term for term in terms if term.startswith("-")]
     wanted = [term for term in terms if not term.startswith("-")]
