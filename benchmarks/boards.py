@@ -1,4 +1,4 @@
-"""A server to measure, in a process of its own, and light clients of its bridge and of its tools."""
+"""Starts a server to measure in a process of its own; lightweight clients of its dashboard API and its tools."""
 
 import asyncio
 import os
@@ -21,7 +21,7 @@ _LENGTH = re.compile(rb"\r\ncontent-length: (\d+)\r\n", re.IGNORECASE)
 
 @dataclass
 class Waits:
-    """How long answers took, in seconds, and how many were no good ones."""
+    """How long successful answers took, in seconds, and how many requests failed."""
 
     seconds: list[float] = field(default_factory=list[float])
     errors: int = 0
@@ -35,13 +35,18 @@ class Waits:
 
 
 def known_environment() -> dict[str, str]:
-    """What a program to measure inherits: none of this run's own settings."""
+    """The environment of a program to measure: no TASKDECK_… or DATABASE_… variables of the caller."""
+    # A list of what is allowed, because a proxy or PG… variable would change the figures too.
     return {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
 
 
 @asynccontextmanager
 async def started(*program: str, **environment: str) -> AsyncGenerator[tuple[Server, Process]]:
-    """A program that prints its address; ended with SIGTERM."""
+    """Start a program, and yield it once it has printed its address; SIGTERM ends it.
+
+    Raises:
+        RuntimeError: it ended before it printed an address.
+    """
     process = await asyncio.create_subprocess_exec(*program, env=known_environment() | environment, stdout=PIPE)
     assert process.stdout is not None
     try:
@@ -57,31 +62,36 @@ async def started(*program: str, **environment: str) -> AsyncGenerator[tuple[Ser
 
 def taskdeck(folder: Path, port: int = 0, **environment: str):  # noqa: ANN201
     """A server of this checkout, with its embedded PostgreSQL in `folder` unless DATABASE_URL is given."""
+    # A log line for each request would be measured too.
     fixed = {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": str(port), "TASKDECK_LOG_LEVEL": "WARNING"}
     return started(sys.executable, "-m", "mcp_server", "serve", **(fixed | environment))
 
 
 def token(folder: Path, server: Server, user: str, audience: Audience = "api", ttl: int = 86_400) -> str:
-    """A token of the server's own issuer."""
+    """A token of the server's own issuer, valid for `ttl` seconds."""
+    # Issuer and audience contain the port, so the token can only be made once the server has started.
     settings = Settings.model_validate({"data_dir": folder, "port": server.port})
     return LocalIssuer(settings).mint(user, audience=audience, ttl=ttl)
 
 
 def get(server: Server, path: str, bearer: str) -> bytes:
-    """A whole GET request."""
+    """The bytes of a GET request."""
     lines = (f"GET {path} HTTP/1.1", f"Host: {server.host}:{server.port}", f"Authorization: Bearer {bearer}", "", "")
     return "\r\n".join(lines).encode()
 
 
 class Line:
-    """A connection that is opened when needed, as a browser's is."""
+    """A kept connection for one request at a time, opened when it is needed, as browsers do."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes, waits: Waits, since: float | None = None) -> bytes:
-        """The body; notes how long it took from `since` (default: from now on)."""
+        """Send a request and return the body, or nothing if it failed twice.
+
+        Adds to `waits` how many seconds it took since `since` (by `time.perf_counter`; the default is now).
+        """
         since = since or time.perf_counter()
         for attempt in range(2):
             try:
@@ -93,19 +103,21 @@ class Line:
                 length = _LENGTH.search(head)
                 body = await reader.readexactly(int(length[1]) if length else 0)
             except (ConnectionError, asyncio.IncompleteReadError):
-                # The server may have ended an idle connection: ask once more on a new one.
+                # The server may have closed an idle connection while the request was on its way. Browsers, too, send it
+                # once more on a new one; the time of both attempts counts.
                 self.close()
                 if attempt:
                     break
             else:
                 waits.seconds.append(time.perf_counter() - since)
+                # A refused tool call is a result with status 200 (MCP, Tools).
                 waits.errors += not head.startswith(b"HTTP/1.1 200") or b'"isError":true' in body
                 return body
         waits.errors += 1
         return b""
 
     def close(self) -> None:
-        """Forget the connection."""
+        """Drop the connection, without waiting for a response."""
         if self._streams is not None:
             self._streams[1].transport.abort()
             self._streams = None

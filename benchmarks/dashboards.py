@@ -1,4 +1,4 @@
-"""100 dashboards that poll every 5 seconds beside 20 agents that write, and how many pollers one process holds.
+"""100 dashboards that poll every 5 seconds beside 20 agents that write, and how many polls one process can answer.
 
 python -m benchmarks.dashboards [--seconds 60] [--dashboards 100] [--agents 20]
 """
@@ -23,6 +23,7 @@ GOAL_SECONDS = 0.1
 
 async def _poll(server: Server, bearer: str, until: float, waits: Waits) -> None:
     line, request = Line(server), get(server, PATH, bearer)
+    # Spread over the interval, as pages are that people open at different times.
     await asyncio.sleep(random.uniform(0, POLL_SECONDS))
     while time.perf_counter() < until:
         await line.ask(request, waits)
@@ -31,7 +32,8 @@ async def _poll(server: Server, bearer: str, until: float, waits: Waits) -> None
 
 
 async def _write(server: Server, bearer: str, until: float, waits: Waits) -> None:
-    """Add a task and complete it, with the half second between calls that a model at least needs."""
+    """Add a task and complete it, with half a second between calls: a model needs at least that long."""
+    # Each write makes the cached statistics of its person outdated, so polls are not all answered from the cache.
     line = Line(server)
     while time.perf_counter() < until:
         body = await line.ask(server.call("add_task", {"title": "Written by an agent"}, bearer), waits)
@@ -43,7 +45,11 @@ async def _write(server: Server, bearer: str, until: float, waits: Waits) -> Non
 
 
 async def _hold(server: Server, bearers: list[str], rate: int, seconds: float) -> Waits:
-    """`rate` polls a second, whether or not the ones before were answered; waiting in line counts."""
+    """Send `rate` polls a second, whether or not the earlier ones were answered.
+
+    Times are measured from the moment at which a poll was due. A client that waits for each answer before it asks again
+    would slow down with the server, and hide how long requests queue (coordinated omission).
+    """
     waits, idle, running = Waits(), [Line(server) for _ in range(50)], set[asyncio.Task[None]]()
     begun = time.perf_counter()
 
@@ -65,7 +71,9 @@ async def _hold(server: Server, bearers: list[str], rate: int, seconds: float) -
 
 async def _most(server: Server, bearers: list[str], seconds: float) -> int:
     """The most polls a second with p95 under 100 ms, within a tenth."""
-    await _hold(server, bearers, 50, seconds)  # everybody's first request
+    # Warms up: the first request of each person writes a row of `users` and verifies a signature.
+    await _hold(server, bearers, 50, seconds)
+    # Doubles the rate until it fails, then halves the interval between the best rate and the worst.
     good, bad = 0, 0
     rate = 100
     while not bad or bad - good > good // 10:
@@ -80,6 +88,7 @@ async def _most(server: Server, bearers: list[str], seconds: float) -> int:
 async def _run(seconds: float, dashboards: int, agents: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        # Not 0: the limit is never reached, but its counters cost what they cost in production.
         async with taskdeck(folder, TASKDECK_RATE_LIMIT="1000000") as (server, _):
             people = [f"board-{number}" for number in range(dashboards)]
             reading = [token(folder, server, person) for person in people]

@@ -1,4 +1,4 @@
-"""A light MCP client: raw keep-alive HTTP, so that the generator takes less of the machine than what it measures."""
+"""A lightweight MCP client: raw keep-alive HTTP, so that it needs less CPU than the server that it measures."""
 
 import asyncio
 import json
@@ -25,11 +25,11 @@ class Server:
     pid: int
 
     def call(self, tool: str, arguments: dict[str, Any], token: str = "") -> bytes:
-        """A whole tools/call request."""
+        """The bytes of a tools/call request."""
         return self.request("tools/call", {"name": tool, "arguments": arguments}, tool, token)
 
     def request(self, method: str, params: dict[str, Any], name: str = "", token: str = "") -> bytes:
-        """A whole request of the newest revision."""
+        """The bytes of a request of the newest revision."""
         meta = {
             "io.modelcontextprotocol/protocolVersion": REVISION,
             "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
@@ -51,19 +51,20 @@ class Server:
         return f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body
 
     def cpu_seconds(self) -> float:
-        """What the process has used so far, user and system time."""
+        """CPU time of the process so far, user and system. Linux only."""
+        # proc(5): the name in parentheses may contain spaces; utime and stime are fields 14 and 15, these start at 3.
         fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def resident_megabytes(self) -> float:
-        """Its memory now."""
+        """Resident memory of the process now. Linux only."""
         pages = int(Path(f"/proc/{self.pid}/statm").read_text("ascii").split()[1])
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Calls a second, milliseconds until the answer, the server's CPU milliseconds for a call."""
+    """Calls a second, milliseconds until the answer (p50, p95), CPU milliseconds of the server for a call."""
 
     rate: float
     p50: float
@@ -72,19 +73,19 @@ class Measured:
 
     @classmethod
     def of(cls, waits: list[float], seconds: float, cpu: float) -> "Measured":
-        """From seconds waited for each call, within `seconds`."""
+        """From the seconds that each call took, the length of the measurement, and the server's CPU seconds."""
         p50, p95 = (1e3 * value for value in percentiles(waits))
         return cls(len(waits) / seconds, p50, p95, 1e3 * cpu / len(waits))
 
     @classmethod
     def median(cls, rounds: list["Measured"]) -> "Measured":
-        """The middle of several rounds, each figure by itself."""
+        """The median of several rounds, for each figure separately."""
         figures = ([getattr(one, name) for one in rounds] for name in ("rate", "p50", "p95", "cpu"))
         return cls(*(statistics.median(figure) for figure in figures))
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:
-    """The 50th and the 95th."""
+    """The 50th and 95th percentile of at least one value."""
     ordered = sorted(values)
     return ordered[len(ordered) // 2], ordered[min(len(ordered) - 1, int(len(ordered) * 0.95))]
 
@@ -100,7 +101,7 @@ class _Exchange(asyncio.Protocol):
         self.transport: Any = transport
 
     def ask(self, request: bytes) -> "asyncio.Future[bytes]":
-        """The body of a good answer."""
+        """Send a request. The future gets the body of a successful answer, or a RuntimeError."""
         self._answer = asyncio.get_running_loop().create_future()
         self.transport.write(request)
         return self._answer
@@ -134,7 +135,7 @@ async def _connected(server: Server) -> AsyncGenerator[_Exchange]:
 
 
 async def ask(server: Server, request: bytes) -> dict[str, Any]:
-    """The result of one request."""
+    """Send one request and return its result."""
     async with _connected(server) as exchange:
         return json.loads(await exchange.ask(request))["result"]
 
@@ -150,6 +151,7 @@ async def measure(server: Server, next_request: Callable[[], bytes], concurrency
         waits: list[float] = []
         cpu, started = server.cpu_seconds(), time.perf_counter()
 
+        # The next call follows the answer, so these times leave out queueing beyond `concurrency`.
         async def keep_asking(exchange: _Exchange) -> None:
             while (sent := time.perf_counter()) < started + seconds:
                 await exchange.ask(next_request())
@@ -161,10 +163,10 @@ async def measure(server: Server, next_request: Callable[[], bytes], concurrency
 
 
 def repeated(request: bytes) -> Callable[[], bytes]:
-    """The same request again and again."""
+    """A source that returns the same request every time."""
     return lambda: request
 
 
 def following(requests: Iterator[bytes]) -> Callable[[], bytes]:
-    """One request after the other."""
+    """A source that returns the next request every time."""
     return lambda: next(requests)

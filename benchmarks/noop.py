@@ -1,4 +1,4 @@
-"""The comparison: a tool that does nothing, on the SDK's own server, without tokens and without a database."""
+"""For comparison: a tool that does nothing, on the SDK's own server, without tokens or database."""
 
 import socket
 

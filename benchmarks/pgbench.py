@@ -1,4 +1,4 @@
-"""What PostgreSQL alone does: the statements that a tool sends, recorded and run by pgbench."""
+"""Measures PostgreSQL alone: pgbench runs the statements that a tool sends."""
 
 import asyncio
 import re
@@ -19,18 +19,19 @@ _PROGRAM = Path(_WHEEL.origin if _WHEEL and _WHEEL.origin else "").parent / "pgi
 async def record(
     url: str, user_id: str, rate: int, verb: Callable[[Scope, int], Awaitable[object]], tasks: range
 ) -> str:
-    """The script of one call, the count of requests included.
+    """The pgbench script of one call, including the statement of the rate limit.
 
-    Its values are written out, but for the id of a task: that is any of `tasks`.
+    Values are literals, except for the id of the task, which pgbench chooses from `tasks`.
     """
     sent: list[LoggedQuery] = []
     async with Database.open(url, size=1) as database:
         scope = database.scope(user_id, "benchmark")
+        # The pool has one connection, so the verb uses the one that is being logged.
         async with database.connection() as connection:
             connection.add_query_logger(sent.append)
         await verb(scope, tasks[0])
     chosen = f"\\set task {tasks.start} + {tasks.step} * random(1, {len(tasks) - 1})\n"
-    # pgbench cannot run the COPY that is around it.
+    # The server runs it inside of COPY (docs/research.md), which pgbench cannot.
     counted = _one_line(rate_limit.statement(user_id, "benchmark", rate, 4 * rate)) + ";\n"
     return (
         chosen
@@ -66,11 +67,12 @@ def _literal(value: object) -> str:
 
 
 async def run(url: str, scripts: list[str], concurrency: int, seconds: float) -> float:
-    """Transactions a second, each by any of the scripts.
+    """Transactions a second; for each, pgbench picks one of the scripts.
 
     Raises:
-        RuntimeError: pgbench failed; its words.
+        RuntimeError: pgbench failed; the text is its error output.
     """
+    # -n: there are no tables of pgbench to vacuum. -M prepared: asyncpg prepares its statements as well.
     options = ["-n", "-M", "prepared", "-c", str(concurrency), "-j", "2", "-T", str(max(1, round(seconds)))]
     with tempfile.TemporaryDirectory() as folder:
         for number, script in enumerate(scripts):

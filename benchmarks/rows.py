@@ -11,15 +11,16 @@ if TYPE_CHECKING:
 TASKS = 1_000_000
 BATCHES = 20
 PEOPLE = tuple(f"bench-{number}" for number in range(1, 9))
-"""Each has one task of a hundred: 10,000."""
+"""Each owns one task in a hundred: 10,000."""
 OWNER_OF_MANY = "big"
-"""Has one task of ten: 100,000."""
+"""Owns one task in ten: 100,000."""
 
 _USERS = """
 INSERT INTO users (id) SELECT 'other-' || n FROM generate_series(0, 996) n
 UNION ALL SELECT 'bench-' || n FROM generate_series(1, 8) n UNION ALL SELECT 'big'
 """
-# Everybody's tasks lie scattered over the table, as they do when many people add them over a year.
+# The tasks of each person are spread over the whole table, as they are after many people have added some for a year.
+# Stored side by side, they would fill few pages, and an index scan would look faster than it is.
 _INSERT = """
 INSERT INTO tasks
     (user_id, title, description, status, priority, due, due_at, tags, created_at, updated_at, completed_at)
@@ -32,7 +33,7 @@ FROM (SELECT n, now() - ($3 - n) * interval '30 seconds' - interval '1 day' AS a
         n % 3 = 0 AND n % 100 NOT BETWEEN 1 AND 8 AS done, n % 13 < 6 AS due
     FROM generate_series($1::int, $2::int) n) row
 """
-# As the triggers would, which are off meanwhile: with them a million rows take twice as long.
+# Written here, because the triggers are off while the rows are added: with them, a million rows take twice as long.
 _EVENTS = """
 INSERT INTO task_events (task_id, owner_id, user_id, event_type, created_at)
 SELECT id, user_id, user_id, 'task_created', created_at FROM tasks WHERE id BETWEEN $1 AND $2
@@ -45,8 +46,9 @@ def own_tasks(person: str, total: int) -> range:
 
 
 async def fill(administrator: "Connection", total: int, progress: Callable[[float], None]) -> None:
-    """Add people and `total` tasks to a fresh database."""
+    """Add people and `total` tasks to an empty database. `progress` gets the share that each batch added."""
     await administrator.execute(_USERS)
+    # Turns triggers and foreign keys off for this session, which takes a superuser.
     await administrator.execute("SET session_replication_role = replica")
     step = total // BATCHES
     for first in range(1, total + 1, step):

@@ -1,4 +1,4 @@
-"""Measure the tools against a tool that does nothing and against PostgreSQL alone, and the statistics of many tasks."""
+"""Compares the tools with a tool that does nothing and with PostgreSQL alone; times statistics over many tasks."""
 
 import asyncio
 import itertools
@@ -34,7 +34,7 @@ from storage.schema.request_models import NewTask, TaskFilter
 from storage.tasks import listing, statistics, tasks
 
 RATE_LIMIT = 1_000_000
-"""Requests a minute and user: never met, but counted with every call as it is in production."""
+"""Requests a minute and user: never reached, but counted with every call as in production."""
 CONCURRENCIES = (1, 16)
 REPETITIONS = 40
 TASK: dict[str, Any] = {"title": "Call the supplier", "priority": "high", "due": "2027-01-31", "tags": ["orders"]}
@@ -43,14 +43,14 @@ NOOP = "no-op"
 
 @dataclass(frozen=True)
 class Measure:
-    """One tool: what a call of it says about a task, and the verb behind it."""
+    """One tool: the arguments of a call about a task, and the verb behind it."""
 
     arguments: Callable[[int], dict[str, Any]]
     verb: Callable[[Scope, int], Awaitable[object]]
 
 
 TOOLS = {
-    # What stands in front of the storage, alone.
+    # Mostly what stands in front of storage: the tool only reads the person's time zone, which pgbench leaves out.
     "whoami": Measure(lambda _: {}, lambda _scope, _task: asyncio.sleep(0)),
     "add_task": Measure(lambda _: TASK, lambda scope, _: tasks.add(scope, NewTask(**TASK))),
     "list_tasks": Measure(lambda _: {}, lambda scope, _: listing.find(scope, TaskFilter(), 20)),
@@ -61,7 +61,7 @@ TOOLS = {
 
 @dataclass
 class Results:
-    """Rounds by tool and concurrency; milliseconds (p50, p95) by what was asked; single figures by name."""
+    """Rounds by tool and concurrency; milliseconds (p50, p95) by what was measured; single figures by name."""
 
     calls: dict[tuple[str, int], list[Measured]]
     alone: dict[tuple[str, int], list[float]]
@@ -69,14 +69,15 @@ class Results:
     figures: dict[str, str]
 
     def against_noop(self, tool: str, concurrency: int) -> float:
-        """The tool's share of the no-op tool's throughput, in the middle round."""
+        """The tool's throughput divided by that of the no-op tool: the median of the rounds."""
+        # Compared round by round, because the speed of a shared machine changes from one round to the next.
         pairs = zip(self.calls[tool, concurrency], self.calls[NOOP, concurrency], strict=True)
         return average.median(mine.rate / theirs.rate for mine, theirs in pairs)
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is measured: the database, both servers, a token for each of the people, and how many tasks there are."""
+    """What is measured: the database, both servers, a token for each person, and the number of tasks."""
 
     url: str
     noop: Server
@@ -85,14 +86,16 @@ class Plan:
     total: int
 
     def requests(self, tool: str) -> Iterator[bytes]:
-        """Calls without end, by one person after the other; each with the next task of the first half of theirs."""
+        """Endless calls, by each person in turn, about the next task in the first half of that person's tasks."""
+        # One task for all calls would measure row locks, and completing it again changes nothing.
         people = itertools.cycle(self.tokens.items())
         halves = {person: itertools.cycle(self.own(person, first=True)) for person in self.tokens}
         for person, token in people:
             yield self.deck.call(tool, TOOLS[tool].arguments(next(halves[person])), token)
 
     def own(self, person: str, *, first: bool) -> range:
-        """The ids of a half of somebody's tasks."""
+        """The ids of one half of a person's tasks."""
+        # The tools get one half and pgbench the other, so that neither completes the other's tasks.
         own = rows.own_tasks(person, self.total)
         return own[: len(own) // 2] if first else own[len(own) // 2 :]
 
@@ -118,6 +121,8 @@ async def _run(folder: Path, total: int, rounds: int, seconds: float, progress: 
         filling = progress.add_task(f"Adding {total:,} tasks", total=1.0)
         administrator = await asyncpg.connect(Cluster(folder).uri(SUPERUSER))
         await rows.fill(administrator, total, lambda part: progress.advance(filling, part))
+        # As after an import: the planner has no statistics yet, and without a visibility map, index-only scans visit
+        # the table.
         await _measure_statistics(url, administrator, "right after the bulk insert", results, progress)
         await _vacuum(administrator, progress)
         await _measure_statistics(url, administrator, "after VACUUM ANALYZE", results, progress)
@@ -145,6 +150,7 @@ async def _measure_statistics(
         async def measure(what: str, ask: Callable[[Scope], Awaitable[object]], *, cached: bool) -> None:
             waits: list[float] = []
             for _ in range(REPETITIONS):
+                # A superuser deletes the row, which is not measured.
                 if not cached:
                     await administrator.execute("DELETE FROM cached_statistics")
                 started = time.perf_counter()
@@ -160,7 +166,7 @@ async def _measure_statistics(
 
 @asynccontextmanager
 async def _started(folder: Path, *module: str) -> AsyncGenerator[Server]:
-    """A server in a process of its own, once it has printed its address."""
+    """Start a server in a process of its own, and yield it once it has printed its address."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "DATABASE_"))}
     environment |= {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": "0", "TASKDECK_RATE_LIMIT": str(RATE_LIMIT)}
     with (folder / f"{module[0]}.log").open("w") as log:
@@ -195,8 +201,10 @@ async def _measure_calls(plan: Plan, rounds: int, seconds: float, results: Resul
     echo = load.repeated(plan.noop.call("echo", {"text": "Call the supplier"}))
     calls = {tool: load.following(plan.requests(tool)) for tool in TOOLS}
     calling = progress.add_task("Calling tools", total=rounds * len(CONCURRENCIES) * (2 * len(TOOLS) + 1))
+    # Warms up connections, compiled statements and caches; the result is dropped.
     for next_request in calls.values():
         await load.measure(plan.deck, next_request, 16, seconds / 4)
+    # What is compared is measured in turns, so that a slow minute of the machine affects both.
     for _ in range(rounds):
         for concurrency in CONCURRENCIES:
             measured = await load.measure(plan.noop, echo, concurrency, seconds)
@@ -212,6 +220,7 @@ async def _measure_calls(plan: Plan, rounds: int, seconds: float, results: Resul
 
 async def _count_tokens(plan: Plan) -> int:
     token = next(iter(plan.tokens.values()))
+    # As compact JSON: what a client puts into the model's context at the start of a session.
     tools = await load.ask(plan.deck, plan.deck.request("tools/list", {}, token=token))
     server = await load.ask(plan.deck, plan.deck.request("server/discover", {}, token=token))
     said = json.dumps(tools["tools"], ensure_ascii=False, separators=(",", ":")) + server["instructions"]

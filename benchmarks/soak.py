@@ -24,13 +24,15 @@ from websockets.exceptions import ConnectionClosed, WebSocketException
 from benchmarks.boards import Line, Waits, taskdeck, token
 from benchmarks.load import Server, percentiles
 
+# Below the limit of a user (live_socket.MAX_SOCKETS).
 PER_USER = 4
+# Memory is compared with its size after this time, when caches and the connection pool are filled.
 WARM_UP_SECONDS = 10.0
 
 
 @dataclass
 class Seen:
-    """What the sockets saw."""
+    """What the sockets received. `foreign` counts events of other users, `ends` close codes with their reasons."""
 
     open: int = 0
     events: int = 0
@@ -40,10 +42,11 @@ class Seen:
 
 
 async def _listen(server: Server, user: str, bearer: str, seen: Seen) -> None:
-    """One dashboard: reconnects with full jitter (0.25 s at first, 10 s at most)."""
+    """One dashboard: reconnects after a random delay of at most 0.5 s, doubled after each failure up to 10 s."""
     attempt = 0
     while True:
         try:
+            # The server does not compress; without this, clients would offer it in every handshake.
             async with connect(f"ws://{server.host}:{server.port}/api/ws", compression=None) as socket:
                 await socket.send(json.dumps({"type": "authenticate", "token": bearer}))
                 await socket.recv()
@@ -65,11 +68,13 @@ def _note(message: dict[str, str], user: str, seen: Seen) -> None:
     if "event_type" in message:
         seen.events += 1
         seen.foreign += message["user_id"] != user
+        # Both clocks are this machine's, so the difference is the delay from the change to the socket.
         seen.delays.append(time.time() - datetime.fromisoformat(message["timestamp"]).timestamp())
 
 
 async def _write(server: Server, bearers: list[str], events: float, waits: Waits) -> None:
-    """One task of a random user every now and then, whatever the others do."""
+    """Add `events` tasks a second, each for a random user."""
+    # At most as many requests as lines are under way, so a server that falls behind is not flooded.
     lines = [Line(server) for _ in range(8)]
     tasks: set[asyncio.Task[bytes]] = set()
     for number in range(sys.maxsize):
@@ -93,6 +98,7 @@ async def _soak(minutes: float, sockets: int, events: float) -> bool:
     users = [f"soak-{number}" for number in range(-(-sockets // PER_USER))]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        # No limit for clients. The limit for addresses stays, and admits 300 handshakes a minute.
         async with taskdeck(folder, TASKDECK_RATE_LIMIT="0") as (server, process):
             owners = [users[number % len(users)] for number in range(sockets)]
             listening = [
@@ -106,14 +112,17 @@ async def _soak(minutes: float, sockets: int, events: float) -> bool:
             await asyncio.sleep(60 * minutes - WARM_UP_SECONDS)
             after = server.resident_megabytes()
             writing.cancel()
+            # Read before the kill: from then on every socket has a reason to end.
             unexplained, drift = dict(seen.ends), 100 * (after - before) / before
             print(f"{seen.events} events, {seen.foreign} foreign, unexplained ends: {unexplained or 'none'}")
             p50, p95 = percentiles(seen.delays)
             print(f"from the change to the socket: p50 {1000 * p50:.0f} p95 {1000 * p95:.0f} ms; writes: {waits}")
             print(f"memory {before:.1f} -> {after:.1f} MB ({drift:+.1f} %)")
+            # SIGKILL leaves no time for close frames, or to stop PostgreSQL.
             process.kill()
             await process.wait()
             cut = time.perf_counter()
+        # The same port, because the clients know no other.
         async with taskdeck(folder, server.port, TASKDECK_RATE_LIMIT="0"):
             await _until(seen, sockets)
             back = time.perf_counter() - cut

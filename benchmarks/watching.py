@@ -1,4 +1,4 @@
-"""Open dashboards beside an agent that works: neither may be refused, and the last change must be on the screen.
+"""Open dashboards beside a working agent: no request may be refused, and each page must show the last change.
 
     python -m benchmarks.watching [--seconds 180] [--tabs 3] [--calls 3]
 
@@ -40,7 +40,7 @@ KEEP_TIMES = "performance.setResourceTimingBufferSize(10000)"
 
 @dataclass
 class Tab:
-    """What one page asked and said."""
+    """A page, the statuses of its requests, and how often each connection state was seen."""
 
     page: Page
     statuses: Counter[int] = field(default_factory=Counter[int])
@@ -55,6 +55,7 @@ class Tab:
 @asynccontextmanager
 async def _stack(folder: Path) -> AsyncGenerator[tuple[Server, str]]:
     """`taskdeck up`: the server, and the address of the dashboard."""
+    # Default limits: whether pages and an agent of one person stay below them is the question.
     settings = {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": "0", "TASKDECK_DASHBOARD_PORT": "0"}
     settings |= {"TASKDECK_LOG_LEVEL": "WARNING"}
     program = (sys.executable, "-m", "mcp_server", "up")
@@ -78,7 +79,8 @@ async def _stack(folder: Path) -> AsyncGenerator[tuple[Server, str]]:
 
 
 async def _sign_up(context: BrowserContext, dashboard: str) -> str:
-    """Make an account; the id that the server knows it by."""
+    """Create an account, and return its user id on the server."""
+    # Better Auth checks the Origin, which a page would send; this client sends none by itself.
     body = {"email": "watcher@example.com", "password": PASSWORD, "name": "Watcher"}
     headers = {"Origin": dashboard}
     answer = await context.request.post(f"{dashboard}/api/auth/sign-up/email", data=body, headers=headers)
@@ -95,6 +97,7 @@ async def _open(context: BrowserContext, dashboard: str) -> Tab:
         lambda answer: tab.statuses.update([answer.status]) if "/api/dashboard/" in answer.url else None,
     )
     await tab.page.goto(f"{dashboard}/dashboard")
+    # Browsers keep 250 resource timings by default, and drop the later ones.
     await tab.page.evaluate(KEEP_TIMES)
     await expect(tab.page.get_by_test_id("connection")).to_have_attribute("data-connection", "live", timeout=30_000)
     return tab
@@ -109,7 +112,7 @@ async def _note_states(tabs: list[Tab], until: float) -> None:
 
 
 async def _work(server: Server, bearer: str, calls: float, until: float, waits: Waits) -> int:
-    """Add tasks at a steady rate; how many there are then."""
+    """Add `calls` tasks a second, and return how many were added."""
     line, begun, added = Line(server), time.perf_counter(), 0
     while time.perf_counter() < until:
         await asyncio.sleep(max(0, begun + added / calls - time.perf_counter()))

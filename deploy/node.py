@@ -1,4 +1,7 @@
-"""Print the folder of a Node.js that can build and run the dashboard: the machine's if new enough, else the wheel's."""
+"""Print the folder of a Node.js that can build and run the dashboard: the machine's if new enough, else the wheel's.
+
+The Makefile and `taskdeck up` both run this file, so that they agree on the version.
+"""
 
 import shutil
 import subprocess
@@ -28,7 +31,8 @@ def _of_the_wheel() -> Path:
     wheel = Path(spec.submodule_search_locations[0])
     folder = Path(sys.prefix) / "node"
     folder.mkdir(exist_ok=True)
-    # The wheel's own bin/npm is a copy of a link, and looks for its files where the link was.
+    # Wheels contain no symbolic links. The wheel's bin/npm is a copy of what its link led to, and looks for its files
+    # in a folder that is not there, so npm gets a new link to the real program.
     for name, program in {"node": "bin/node", "npm": "lib/node_modules/npm/bin/npm-cli.js"}.items():
         if not (folder / name).is_symlink():
             (folder / name).symlink_to(wheel / program)

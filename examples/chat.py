@@ -1,4 +1,4 @@
-"""A chat that forgets nothing: every user, assistant and tool message is kept in a Taskdeck conversation.
+"""A chat with a memory: every user, assistant and tool message is stored in a Taskdeck conversation.
 
     TASKDECK_TOKEN=$(taskdeck token) OPENAI_API_KEY=... python examples/chat.py [conversation id]
 
@@ -19,9 +19,10 @@ from mcp.client.streamable_http import streamable_http_client
 from mcp.types import TextContent
 
 KEEP_IN, CALL_ID = "taskdeck/conversation_id", "taskdeck/tool_call_id"
-"""A tool call with these in its `_meta` is kept by the server itself, together with what it did."""
+"""With these in the `_meta` of a tool call, the server itself stores the call, in the transaction of its effect."""
 
 SYSTEM = "You help the user with their tasks. Use the tools for anything about tasks, teams and numbers."
+# This program stores the messages, so a model with these tools could store them twice or delete them.
 NOT_FOR_THE_MODEL = {"start_conversation", "append_messages", "delete_conversation"}
 Message = dict[str, Any]
 
@@ -42,6 +43,8 @@ class Chat:
             return
         self.conversation_id = int(conversation_id)
         page = await self._ask("get_conversation", conversation_id=self.conversation_id, limit=100, max_tokens=20_000)
+        # Chat APIs refuse a history in which a tool call has no result, or a result no call. Both happen here: a crash
+        # may have come between them, and the page may begin between them.
         for kept in page["messages"]:
             said = {n: kept[n] for n in ("role", "content", "tool_calls", "tool_call_id") if n in kept}
             if said["role"] != "tool":
@@ -52,7 +55,8 @@ class Chat:
         self._answer_all("(No answer was kept: the chat was interrupted.)")
 
     async def say(self, words: str) -> str:
-        """Say something; give the model's answer, after the tools that it called."""
+        """Send the person's words, run the tools that the model calls, and return its final answer."""
+        # Stored before the model is asked, so that a crash loses nothing that was said.
         await self._keep({"role": "user", "content": words})
         while True:
             answer = await self._complete()
@@ -60,10 +64,12 @@ class Chat:
             if not answer.get("tool_calls"):
                 return answer["content"]
             for call in answer["tool_calls"]:
+                # Not stored from here: the server has recorded the call together with its effect.
                 result = await self._call(call["id"], call["function"])
                 self.messages.append({"role": "tool", "tool_call_id": call["id"], "content": result})
 
     async def _complete(self) -> Message:
+        # The client caches the list for as long as the server allows.
         listed = (await self.taskdeck.list_tools()).tools
         tools = [
             {"name": tool.name, "description": tool.description, "parameters": tool.input_schema}
@@ -85,7 +91,8 @@ class Chat:
         self.messages.append(message)
 
     async def _call(self, call_id: str, function: dict[str, str]) -> str:
-        """What a tool says, also a refusal. The server keeps the call and its result in the conversation."""
+        """The text of a tool's result, or of its refusal. The server stores both in the conversation."""
+        # A model may write arguments that are not JSON. The server refuses these with a sentence that it can act on.
         try:
             arguments = json.loads(function["arguments"] or "{}")
         except ValueError:
@@ -128,6 +135,7 @@ async def main(conversation_id: str | None) -> None:
         chat = Chat(taskdeck, endpoint)
         await chat.open(conversation_id)
         print(f"Conversation {chat.conversation_id}", flush=True)
+        # In a thread, because reading a terminal would block the connections.
         while words := await asyncio.to_thread(sys.stdin.readline):
             if words.strip():
                 print(await chat.say(words.strip()), flush=True)

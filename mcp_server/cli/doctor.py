@@ -104,7 +104,7 @@ async def _port(variable: str, host: str, port: int, path: str) -> Finding:
 
 async def _answers(url: str) -> bool:
     try:
-        # A proxy from the environment cannot reach this machine's own ports.
+        # Not through a proxy of the environment: the question is what listens on this machine.
         async with httpx2.AsyncClient(trust_env=False, timeout=3) as client:
             return (await client.get(url)).status_code == 200
     except httpx2.HTTPError:
