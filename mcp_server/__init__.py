@@ -1,1 +1,1 @@
-"""Three doors to one storage layer (MCP, an HTTP bridge, a WebSocket), and who may pass."""
+"""The server: MCP, the dashboard API and the WebSocket, with authentication, on top of one storage layer."""

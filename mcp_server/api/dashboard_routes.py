@@ -95,7 +95,7 @@ class Settings(BaseModel):
 
 
 class NewSettings(StrictModel):
-    """What is to be set."""
+    """The settings to change."""
 
     timezone: Annotated[Line, Field(max_length=64, description="IANA name such as Europe/Berlin")]
 
@@ -292,7 +292,7 @@ async def explain(request: Request, error: Exception) -> Response:
 
 
 def _methods_at(request: Request) -> str:
-    """Every method of an address (RFC 9110 section 10.2.1)."""
+    """The value of Allow: every method of the path (RFC 9110 section 10.2.1)."""
     # Starlette's 405 names only the methods of the first matching route.
     routes = [route for route in router.routes if isinstance(route, APIRoute)]
     return ", ".join(

@@ -64,6 +64,7 @@ def _configure() -> Settings:
 
 
 def _run(work: Awaitable[T]) -> T:
+    # asyncio.run takes only a coroutine.
     async def awaited() -> T:
         return await work
 

@@ -1,4 +1,4 @@
-"""The dashboard as a child process: started, supervised, and never left behind."""
+"""The dashboard as a child process: starts it, restarts it if it dies, and ends it together with this process."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ _LEAVE_WITH_PARENT = 'data:text/javascript,process.stdin.resume().on("end",()=>p
 
 
 def find_node() -> Path:
-    """The folder of a Node.js that can run the dashboard, by the one rule of deploy/node.py.
+    """The folder of a Node.js that can run the dashboard. deploy/node.py chooses it.
 
     Raises:
         SettingsError: there is none.
@@ -48,7 +48,11 @@ def find_node() -> Path:
 
 
 class Dashboard:
-    """The dashboard at `url`, for a database and a server."""
+    """The dashboard at `url`, for a database and a server.
+
+    Raises:
+        SettingsError: there is no Node.js, or the data folder cannot be read or written.
+    """
 
     def __init__(self, settings: Settings, database_url: str, url: str) -> None:
         self.url = url
@@ -127,6 +131,7 @@ async def _stop(process: Process) -> None:
 
 def _open_secret(folder: Path) -> str:
     """The secret that signs the dashboard's cookies, created on first use."""
+    # Kept in a file, so that people stay signed in when the dashboard restarts.
     path = folder / "dashboard.secret"
     try:
         return read_or_create(path, lambda: secrets.token_hex(32).encode()).decode()

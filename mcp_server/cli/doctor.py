@@ -60,6 +60,7 @@ def _secret(path: Path) -> Finding:
 async def _database(settings: Settings) -> list[Finding]:
     if settings.database_url:
         return await examine(settings.database_url, settings.database_url_unpooled)
+    # A check must not create a database.
     if not Cluster(settings.data_dir).exists():
         return [Finding("database", "the embedded PostgreSQL, made at the first start")]
     try:

@@ -26,7 +26,11 @@ def listen(variable: str, host: str, port: int) -> socket.socket:
 
 
 def choose_dashboard(settings: Settings) -> str | None:
-    """Where the dashboard is going to be, if there is one to start."""
+    """The URL that the dashboard will have; None, with the reason on stderr, if none is started.
+
+    Raises:
+        SettingsError: its port is in use.
+    """
     if settings.issuer:
         print(f"The dashboard is not started: people sign in at {settings.issuer} (TASKDECK_ISSUER).", file=sys.stderr)
         return None

@@ -78,7 +78,11 @@ class Handlers:
     subscriptions: Subscriptions | None
 
     def caller_of(self, ctx: Context) -> Caller:
-        """The caller. Over HTTP it comes only from authentication, never from `local`."""
+        """The caller. Over HTTP it comes only from authentication, never from `local`.
+
+        Raises:
+            MCPError: there is none.
+        """
         caller = self.local if ctx.request is None else ctx.request.scope["caller"]
         if caller is None:
             raise MCPError(INVALID_PARAMS, "Nobody is signed in.")
@@ -97,7 +101,7 @@ class Handlers:
         return Call(await self.scope_of(ctx), self.caller_of(ctx))
 
     async def list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
-        """The same for everybody, so that clients may cache it."""
+        """List the tools. The list is the same for everybody, so that clients may cache it."""
         return ListToolsResult(tools=[tool.wire for tool in self.tools.values()])
 
     async def call_tool(self, ctx: Context, params: CallToolRequestParams) -> CallToolResult | InputRequiredResult:
@@ -137,17 +141,17 @@ class Handlers:
             return _refusal(OUR_FAULT)
 
     async def list_resources(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
-        """The caller's own resources."""
+        """List the caller's own resources."""
         scope = await self.scope_of(ctx)
         cursor = params.cursor if params else None
         return await self._answered(ctx, lambda: resources.list_own(scope, self.tools, cursor))
 
     async def list_templates(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
-        """The kinds of resources."""
+        """List the kinds of resources, which are the same for everybody."""
         return ListResourceTemplatesResult(resource_templates=resources.templates(self.tools))
 
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
-        """One resource. A missing one and somebody else's get the same error."""
+        """Read one resource. A missing one and somebody else's get the same error."""
         scope, uri = await self.scope_of(ctx), str(params.uri)
         # The view is the same for everybody and contains no data. All other resources keep the SDK's default, which is
         # private and not cached.
@@ -157,16 +161,16 @@ class Handlers:
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
 
     async def list_prompts(self, ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
-        """The same for everybody."""
+        """List the prompts, which are the same for everybody."""
         return ListPromptsResult(prompts=prompts.listed(self.tools.keys()))
 
     async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
-        """A text with the caller's own data inside."""
+        """Fill a prompt with the caller's own data."""
         call, given = await self.call_of(ctx), params.arguments or {}
         return await self._answered(ctx, lambda: prompts.get(call, self.tools.keys(), params.name, given))
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
-        """Values for an argument, the caller's own."""
+        """Complete an argument with the caller's own values."""
         call, argument = await self.call_of(ctx), params.argument
         completion = await self._answered(ctx, lambda: prompts.complete(call, argument.name, argument.value))
         return CompleteResult(completion=completion)
@@ -178,13 +182,13 @@ class Handlers:
         return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
 
     async def subscribe(self, ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
-        """Revisions before 2026-07-28, over stdio."""
+        """Notify of changes of a resource: `resources/subscribe` of revisions before 2026-07-28, over stdio only."""
         await self._check_readable(ctx, str(params.uri))
         self._streams.subscribe(ctx, str(params.uri), self.caller_of(ctx))
         return EmptyResult()
 
     async def unsubscribe(self, ctx: Context, params: UnsubscribeRequestParams) -> EmptyResult:
-        """Revisions before 2026-07-28, over stdio."""
+        """End a subscription of `subscribe`."""
         self._streams.unsubscribe(str(params.uri))
         return EmptyResult()
 

@@ -151,7 +151,11 @@ class Subscriptions:
         return SubscriptionsListenResult(_meta=meta)
 
     def subscribe(self, ctx: Context, uri: str, caller: Caller) -> None:
-        """Notify the one client of this process (stdio) of a resource, in revisions before 2026-07-28."""
+        """Notify the one client of this process (stdio) of a resource, in revisions before 2026-07-28.
+
+        Raises:
+            MCPError: too many resources.
+        """
         # resources/subscribe has no response to stream on, so one task sends for all subscriptions of the connection.
         if self._standing is None:
             stream = _Stream(caller.user_id, ())

@@ -1,1 +1,1 @@
-"""The tools: one file a topic, each tool one function over a storage verb."""
+"""The tools: one file for each topic. A tool is a function that validates arguments and calls a storage verb."""

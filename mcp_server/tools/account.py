@@ -12,7 +12,7 @@ from storage.schema.response_models import ResponseModel
 
 
 class Whoami(ResponseModel):
-    """The caller."""
+    """Who the caller is, what the token allows, and the time in the caller's time zone."""
 
     user_id: str
     email: str | None = None

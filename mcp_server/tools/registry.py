@@ -107,6 +107,7 @@ def tool(
             description=inspect.cleandoc(function.__doc__ or ""),
             toolset=toolset,
             oauth_scope=READ if reads else WRITE,
+            # MCP's defaults are the most careful ones: destructive, and open to the world. So all four are stated.
             hints=ToolAnnotations(
                 read_only_hint=reads,
                 destructive_hint=destroys,
@@ -194,6 +195,7 @@ _SPELLING = {"ge": "minimum", "le": "maximum"}
 
 def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:
     """Merge alternatives: all properties, required if every alternative requires them."""
+    # A union has no flat schema, so it becomes one object. Revisions before 2026-07-28 require an object at the root.
     if len(choices) == 1:
         return choices[0]
     required = set(choices[0].get("required", ()))

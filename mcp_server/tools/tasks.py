@@ -147,6 +147,7 @@ async def add_task(call: Call, args: AddTask) -> TaskView:
 @tool("tasks", "Add several tasks")
 async def add_tasks(call: Call, args: AddTasks) -> AddedTasks:
     """Add up to 50 tasks, 1 MiB at most, in one call. With atomic=false each result tells what became of that task."""
+    # With atomic=false, each error is in the result of its own task, so its path needs no index.
     items = [_validate(task, f"tasks.{index}." if args.atomic else "") for index, task in enumerate(args.tasks)]
     wrong = [item for item in items if isinstance(item, InvalidInput)]
     if wrong and args.atomic:
