@@ -1,1 +1,1 @@
-"""What is stored, what callers send, and what leaves: tables, request and response models, errors."""
+"""Tables, request and response models, and errors."""

@@ -1,4 +1,4 @@
-"""Message content as chat APIs give it: a list of parts, which is kept as text.
+"""Message content as chat APIs represent it: a list of parts, which is stored as text.
 
 Texts stay whole. Every other part becomes a line in brackets with its type and metadata: a memory needs to know that
 there was a picture, not its bytes. The types are those of Anthropic's Messages, OpenAI's Chat Completions and
@@ -15,14 +15,14 @@ TEXT_TYPES = {"text": "text", "input_text": "text", "output_text": "text", "refu
 """Types of parts that are text, and the field that holds it."""
 
 NESTED = frozenset({"text", "content"})
-"""Fields of other parts that hold text or parts of their own, such as what a tool returned."""
+"""Fields of other parts that contain text or parts, such as the result of a tool."""
 
 PAYLOADS = frozenset({"data", "file_data", "blob", "encrypted_content", "signature", "thinking"})
-"""Fields that hold what a part is made of. It is left out, but for its length."""
+"""Fields with the data of a part, of which only the length is kept."""
 
 UNSHOWN = frozenset({"type", "cache_control"})
 LONGEST_VALUE = 200
-DEEPEST = 8
+DEEPEST = 8  # levels of nesting; bounds the recursion, because parts come from callers
 
 _EXAMPLE = '{"type": "text", "text": "Hello"}'
 
@@ -37,12 +37,13 @@ def as_text(parts: Part | list[Any]) -> str:
 
 
 def tool_uses(parts: list[Any]) -> list[Part]:
-    """The tool calls among the parts, as they are."""
+    """The tool calls among the parts, unchanged."""
     return [part for part in _objects(parts) if part.get("type") == "tool_use"]
 
 
 def answered_call(parts: list[Any]) -> str | None:
-    """The id of the one tool call whose result is among the parts; None where there are none or several."""
+    """The id of the tool call whose result is among the parts; None if there are no results, or several."""
+    # MCP writes toolUseId, Anthropic tool_use_id.
     results = [part for part in _objects(parts) if part.get("type") == "tool_result"]
     answered = results[0].get("tool_use_id", results[0].get("toolUseId")) if len(results) == 1 else None
     return answered if isinstance(answered, str) else None
@@ -79,7 +80,7 @@ def _part_lines(part: Part, at: str, depth: int) -> Iterator[str]:
 
 
 def _fields(part: Part, at: str, depth: int) -> Iterator[tuple[str, str | list[Any]]]:
-    """Each field that says something, with its place: as a word, or as parts where it holds text or parts."""
+    """Each field with a value, with its place: as a word, or as parts if it contains text or parts."""
     for name, value in part.items():
         place = f"{at}.{name}"
         match value:
@@ -89,6 +90,7 @@ def _fields(part: Part, at: str, depth: int) -> Iterator[tuple[str, str | list[A
                 yield place, cast("list[Any]", value)
             case str() if name in NESTED or (name == "data" and part.get("type") == "text"):
                 yield place, [{"type": "text", "text": value}]
+            # The input of a tool call stays one JSON value: its keys are arguments, not metadata of the part.
             case dict() if name != "input" and depth < DEEPEST:
                 yield from _fields(cast(Part, value), place, depth + 1)
             case _:
@@ -100,12 +102,13 @@ def _shown(name: str, value: object) -> str:
         text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
         return text if len(text) <= LONGEST_VALUE else f"({len(text)} characters)"
     address = value.partition(",")[0] + "," if value.startswith("data:") else ""
+    # A long value without white space is taken for base64, whatever its field is called.
     if address or name in PAYLOADS or (len(value) > LONGEST_VALUE and len(value.split(maxsplit=1)) == 1):
         return f"{address[:LONGEST_VALUE]}({len(value) - len(address)} characters)"
     return _word(value)
 
 
 def _word(text: str) -> str:
-    """One word of a line in brackets: quoted where it would not look like one, shortened where it is long."""
+    """One word of a line in brackets: quoted if it would not read as one word, shortened if it is long."""
     text = text if len(text) <= LONGEST_VALUE else f"{text[:LONGEST_VALUE]}…"
     return json.dumps(text, ensure_ascii=False) if any(c in text for c in ' []"=\n\r\t') else text

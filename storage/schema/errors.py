@@ -1,12 +1,12 @@
-"""What can go wrong with a user's rows, as sentences for the reader who can act on them.
+"""Errors of storage. Their texts are sentences for callers, who can act on them.
 
 StorageError
-├── NotFound         no such row, or not yours: the same words for both
-├── NotAllowed       you see it, but may not do this
-├── Conflict         somebody was faster, or the key was used for something else
+├── NotFound         no such row, or not visible: the same text for both
+├── NotAllowed       the row is visible, but the caller may not do this
+├── Conflict         the row has changed, or the key was used for something else
 ├── InvalidInput     an argument that cannot be stored
 ├── NeedsConsent     more would be deleted at once than without asking the person
-└── Unavailable      the database cannot be reached or is too busy now; try again
+└── Unavailable      the database cannot be reached or is too busy; try again
 """
 
 
@@ -15,7 +15,7 @@ class StorageError(Exception):
 
 
 class NotFound(StorageError):
-    """There is no such row among those that the caller may see."""
+    """There is no such row among those that the caller may see: another text for hidden rows would reveal their ids."""
 
 
 class NotAllowed(StorageError):

@@ -1,6 +1,6 @@
-"""What callers say: the kinds of values, with their limits, and what a task or a message is made from.
+"""Arguments of callers: types of values with their limits, and the fields of tasks and messages.
 
-Limits stand here once; tools derive their schemas from these classes.
+Limits are declared here once; tools derive their schemas from these classes.
 """
 
 import json
@@ -26,12 +26,14 @@ USER_ID = r"[A-Za-z0-9_.:@|-]{1,128}"
 MAX_ID = 2**63 - 1
 MAX_PAGE_ROWS = 100
 MAX_DAYS = 366
-"""Of statistics: a year."""
+"""Days of statistics: a year."""
 MAX_CALL_ID = 200
 """Characters of the id that a chat API gives to a tool call."""
 NO_DATE = "not a date that can be read: write 2026-03-01, or 2026-03-01T17:00:00+01:00"
 NO_CURSOR = "does not belong to this listing: repeat the call without cursor to start again"
+# PostgreSQL stores no NUL in text, and half of a surrogate pair cannot be encoded as UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+# JSON writes a NUL as an escape, which jsonb rejects. After an odd number of backslashes in front, it is only text.
 _ESCAPED_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 
 
@@ -49,12 +51,14 @@ def _meant(value: str) -> str:
 
 
 def _whole(value: object) -> object:
+    # Pydantic accepts true as the number 1.
     if isinstance(value, bool):
         raise ValueError("must be a whole number")  # pydantic reports only ValueErrors
     return value
 
 
 def _bytes_at_most(limit: int) -> AfterValidator:
+    # Bytes, as the CHECK constraints of the tables count them; JSON Schema could only count characters.
     def check(value: str) -> str:
         if len(value.encode()) > limit:
             raise ValueError(f"is longer than {limit} bytes; shorten it")
@@ -76,12 +80,13 @@ def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _content_text(content: object) -> object:
-    """The text of content that is a list of parts, or one part alone, as MCP has it."""
+    """The text of content that is a list of parts, or a single part as in MCP."""
     return content_parts.as_text(cast("list[Any]", content)) if isinstance(content, list | dict) else content
 
 
 def only(most: int, instead: str) -> BeforeValidator:
-    """What a text has to be that means something of its own: any other text would only lead to the next refusal."""
+    """Refuse every value that cannot be valid with one text that says what to write."""
+    # Otherwise a caller would correct the length or the type, only to be refused for the meaning next.
 
     def check(value: object) -> object:
         if not isinstance(value, str) or not value.strip() or len(value) > most:
@@ -92,6 +97,7 @@ def only(most: int, instead: str) -> BeforeValidator:
 
 
 def _distinct(values: list[str]) -> list[str]:
+    # A dict, unlike a set, keeps the order.
     return list(dict.fromkeys(values))
 
 
@@ -101,7 +107,7 @@ Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
 Count = Annotated[int, BeforeValidator(_whole)]
 PageSize = Annotated[Count, Field(ge=1, le=MAX_PAGE_ROWS)]
 Days = Annotated[Count, Field(ge=1, le=MAX_DAYS)]
-# PostgreSQL's integer, of which versions and sequence numbers are.
+# The range of PostgreSQL's integer, the type of versions and sequence numbers.
 Ordinal = Annotated[Count, Field(ge=1, le=2**31 - 1)]
 Query = Annotated[Line, Field(max_length=500)]
 Title = Annotated[Line, Field(max_length=500)]
@@ -187,6 +193,7 @@ class NewMessage(StrictModel):
             calls = given.get("tool_calls", [])
             if uses and isinstance(calls, list):
                 given["tool_calls"] = [*cast("list[Any]", calls), *uses]
+            # setdefault, because an id that the caller gave explicitly takes precedence.
             if answered and len(answered) <= MAX_CALL_ID:
                 given.setdefault("tool_call_id", answered)
         if given.get("content") is None and isinstance(given.get("tool_calls"), list) and given["tool_calls"]:

@@ -1,4 +1,4 @@
-"""What callers see. Absent means absent: an optional field that is None is left out."""
+"""Results for callers. An optional field that is None is left out."""
 
 from typing import Any
 
@@ -7,13 +7,15 @@ from pydantic import BaseModel, ConfigDict
 from storage.schema.request_models import Access, Permission, Priority, Status, TeamRole
 
 
+# Most results are built from rows with model_construct, which does not validate: PostgreSQL has checked the values, and
+# moments are ISO 8601 texts already. `extra="forbid"` makes the schemas of results exact.
 class ResponseModel(BaseModel):
     """Base of everything that leaves storage."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     def payload(self) -> dict[str, Any]:
-        """As JSON values, without what is absent."""
+        """As JSON values, without fields that are None."""
         return self.model_dump(mode="json", exclude_none=True)
 
 

@@ -1,4 +1,4 @@
-"""Rows that the product keeps beside people's own: history, keys, tokens, and numbers that replicas share."""
+"""Tables of the product itself: history, idempotency keys, tokens, and numbers that replicas share."""
 
 from datetime import datetime
 
@@ -19,9 +19,9 @@ from storage.schema.tables import TableModel, identity, moment, user
 
 
 class TaskEvent(TableModel, table=True):
-    """What happened to a task: written by triggers in the same transaction, never changed.
+    """One change of a task: written by triggers in the same transaction, never changed.
 
-    `transaction_id` groups what one call did (undo), and tells a cached number whether it has seen this event.
+    `transaction_id` groups the changes of one call (undo), and shows whether cached statistics include the event.
     """
 
     __table_args__ = (
@@ -31,8 +31,10 @@ class TaskEvent(TableModel, table=True):
             ondelete="CASCADE",
             name="task_events_task_fkey",
         ),
+        # Most of these end with the transaction: statistics look for events since the snapshot of their numbers.
         Index("task_events_task", "task_id", "transaction_id"),
         Index("task_events_owner", "owner_id", "transaction_id"),
+        # For undo, which searches backwards through the events of one client of a person (docs/research.md).
         Index("task_events_actor", "user_id", text("COALESCE(client, ''::text)"), "created_at", "transaction_id"),
         Index("task_events_undoes", "user_id", "undoes", postgresql_where=text("undoes IS NOT NULL")),
         Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
@@ -46,6 +48,7 @@ class TaskEvent(TableModel, table=True):
     )
 
     id: int = Stored(sa_column=identity())
+    # The 64-bit id (xid8), which does not wrap around. It casts to a number only by way of text.
     transaction_id: int = Stored(
         sa_column=Column(BigInteger, nullable=False, server_default=text("((pg_current_xact_id())::text)::bigint"))
     )
@@ -63,7 +66,7 @@ class TaskEvent(TableModel, table=True):
 
 
 class IdempotencyKey(TableModel, table=True):
-    """The answer to a write that may be sent again with the same key for 24 hours."""
+    """The stored answer of a write that may be repeated with the same key for 24 hours."""
 
     user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
     key: str = Stored(sa_type=Text, primary_key=True)
@@ -73,8 +76,9 @@ class IdempotencyKey(TableModel, table=True):
 
 
 class CachedStatistic(TableModel, table=True):
-    """Numbers with the snapshot they were counted in; `team_id` 0 means the user's own."""
+    """Numbers with the snapshot in which they were counted; `team_id` 0 means the user's own tasks."""
 
+    # Unlogged tables write no WAL and are empty after a crash: the numbers are then counted again.
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
@@ -87,7 +91,9 @@ class CachedStatistic(TableModel, table=True):
 
 
 class PersonalAccessToken(TableModel, table=True):
-    """An opaque token for headless use: only its SHA-256 is kept."""
+    """An opaque token for programs without a browser; only its SHA-256 is stored."""
+
+    # A fast hash suffices: unlike a password, the token has 256 random bits (dashboard/src/lib/tokens.ts).
 
     __table_args__ = (
         UniqueConstraint("token_hash", name="personal_access_tokens_hash"),
@@ -112,6 +118,7 @@ class RateLimit(TableModel, table=True):
     `client` is a key of one of the person's clients; empty for the window of all of them together.
     """
 
+    # A crash empties the table, which costs nothing but the counts of one minute.
     __table_args__ = ({"prefixes": ["UNLOGGED"]},)
 
     user_id: str = Stored(sa_type=Text, primary_key=True)

@@ -1,6 +1,6 @@
-"""Rows of people, teams, tasks and conversations, private to storage: what leaves it is a view. docs/data-model.md.
+"""Tables of people, teams, tasks and conversations (docs/data-model.md). Other packages see response models only.
 
-A view never inherits from a row: the SDK dumps whole instances, and a subclass would keep its own fields.
+A response model never inherits from a table: the SDK serializes whole instances, including the fields of a subclass.
 """
 
 import re
@@ -29,28 +29,29 @@ from sqlalchemy.orm import declared_attr
 from sqlmodel import Field as Stored
 from sqlmodel import SQLModel
 
+# The names that the migrations give to constraints: a test compares the two.
 NAMING = {"pk": "%(table_name)s_pkey", "fk": "%(table_name)s_%(column_0_name)s_fkey"}
 SQLModel.metadata.naming_convention = NAMING
 
 
 def newest(column: str) -> UnaryExpression[Any]:
-    """The column, for an index that begins with the newest."""
+    """The column in descending order, for an index."""
     return desc(column)  # pyright: ignore[reportUnknownVariableType]: the stubs leave a name's type open
 
 
 def moment() -> "Column[datetime]":
-    """A point in time, now by default."""
+    """A moment, by default the start of the transaction."""
     return Column(DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
 def user(column: str = "user_id", *, nullable: bool = False) -> "Column[str]":
-    """A user who is known; the row goes with the user, or only forgets who it was."""
+    """A reference to a user. When the user is deleted, the row is deleted as well or, if nullable, the reference is."""
     on_delete = "SET NULL" if nullable else "CASCADE"
     return Column(column, Text, ForeignKey("users.id", ondelete=on_delete), nullable=nullable)
 
 
 def identity() -> "Column[int]":
-    """The number of a row, given by the database."""
+    """The id of a row, which only the database assigns."""
     return Column(BigInteger, Identity(always=True), primary_key=True)
 
 
@@ -103,6 +104,8 @@ class TeamMember(TableModel, table=True):
 
 
 _LIVE = text("deleted_at IS NULL")
+# With the other keys of an index, all columns that counts and the policy on tasks read, which index-only scans require:
+# deleted_at too, although the index has no deleted tasks.
 _COVERED = ["status", "team_id", "user_id", "due_at", "deleted_at"]
 
 
@@ -110,7 +113,9 @@ class Task(TableModel, table=True):
     """A task. `due` keeps what was said (a date, or a datetime with its offset), `due_at` the instant it sorts by."""
 
     __table_args__ = (
+        # The target of foreign keys that include the owner: their checks bypass row-level security.
         UniqueConstraint("id", "user_id", name="tasks_id_user"),
+        # One index for lists and counts: with another one on the status, the planner chose that and sorted.
         Index(
             "tasks_owner",
             "user_id",
@@ -156,6 +161,7 @@ class Task(TableModel, table=True):
     assignee_id: str | None = Stored(sa_column=user("assignee_id", nullable=True))
     title: str = Stored(sa_type=Text)
     description: str | None = Stored(sa_type=Text)
+    # Text with a CHECK in the migration: comparing enums is not leakproof, so behind a policy it would use no index.
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     priority: str = Stored(sa_column=Column(Text, nullable=False, server_default="medium"))
     due: str | None = Stored(sa_type=Text)
@@ -170,6 +176,8 @@ class Task(TableModel, table=True):
     search: str | None = Stored(
         sa_column=Column(
             TSVECTOR,
+            # A generated column needs an immutable expression, so the configuration is named. "simple" does not stem,
+            # because texts are in any language.
             Computed(
                 "to_tsvector('simple'::regconfig, ((title || ' '::text) || COALESCE(description, ''::text)))",
                 persisted=True,

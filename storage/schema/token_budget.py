@@ -1,7 +1,7 @@
-"""How much goes into one reply: an estimate of the tokens that JSON costs a model, on the safe side of o200k_base.
+"""The size of replies: an estimate of the tokens that JSON costs a model, higher than o200k_base counts.
 
-Measured (docs/research.md, "Counting tokens"): whatever people write costs less than it says here, up to noise that no
-language and no program makes.
+Measured in docs/research.md, "Counting tokens": only noise, such as random letters, costs more than the estimate. An
+exact count would need 143 MB of tables.
 """
 
 import json
@@ -15,51 +15,52 @@ from storage.schema.response_models import ResponseModel
 Viewed = TypeVar("Viewed", bound=ResponseModel)
 
 PAGE_TOKENS = 4000
-"""What a reply of the default length may take."""
+"""How many tokens a reply of the default length may have."""
 PAGE_ROWS = 20
 
 _AROUND = 200
-"""Tokens of what stands around the rows of a page: a total, a cursor."""
+"""Tokens of a page besides its rows: a total, a cursor."""
 
 _PIECE = re.compile(r" ?[A-Za-z][a-z]{0,2}|[0-9]{1,3}|[!-/:-@\[-`{-~]{1,2}|[\x00- \x7f]{1,8}|[^\x00-\x7f]")
+# From U+2000 on, a character has three or four bytes in UTF-8, and counts one or two more than in _PIECE.
 _WIDE = re.compile("[\u2000-\U0010ffff]+")
 
 
 def tokens(text: str) -> int:
-    """About how many tokens a text has, rather too many: of letters three make one, of digits three, of signs two.
+    """About how many tokens a text has, rather too many: one for three letters, three digits or two signs.
 
-    A letter of another alphabet is one, an ideograph two, an emoji three.
+    A letter of another alphabet counts one, an ideograph two, an emoji three.
     """
     wide = "".join(_WIDE.findall(text))
     return len(_PIECE.findall(text)) + len(wide.encode()) - 2 * len(wide)
 
 
 def allowed(rows: int) -> int:
-    """The tokens that a page of so many rows may take: more than the default only for more rows."""
+    """The tokens that a page of `rows` rows may have: more than the default only if more rows are asked for."""
     return PAGE_TOKENS * max(1, rows // PAGE_ROWS) - _AROUND
 
 
 def cost(view: ResponseModel) -> int:
-    """The tokens of something as a reply says it."""
+    """The tokens of a result as JSON."""
     return tokens(view.model_dump_json(exclude_none=True))
 
 
 def fitting(views: Sequence[Viewed], most: int) -> list[Viewed]:
-    """The first of them, as many as fit into so many tokens."""
+    """As many of the first views as fit into `most` tokens."""
     said = [view.model_dump_json(exclude_none=True) for view in views]
     if sum(len(text.encode()) for text in said) <= most:
-        return list(views)  # A token has one byte at least: what is short need not be counted.
+        return list(views)  # a token has at least one byte, so short views need not be counted
     sizes = accumulate(map(tokens, said))
     return [view for view, _ in zip(views, takewhile(lambda size: size <= most, sizes), strict=False)]
 
 
 def fill(views: Sequence[Viewed], most: int | None) -> list[Viewed]:
-    """As `fitting`, but the first in any case, so that readers get on; and all without a bound."""
+    """As `fitting`, but at least one, because an empty page could not be continued; all if `most` is None."""
     return list(views) if most is None else fitting(views, most) or list(views[:1])
 
 
 def shorten(text: str, most: int) -> str:
-    """The text, or as much of its beginning as so many tokens hold when it is said in JSON, with an ellipsis."""
+    """The text, or as much of its beginning as fits into `most` tokens of JSON, with an ellipsis."""
     kept = text
     while (size := tokens(json.dumps(kept, ensure_ascii=False))) > most:
         kept = kept[: len(kept) * (most - 1) // size]
