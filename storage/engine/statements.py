@@ -41,9 +41,11 @@ def compiled(expression: ClauseElement) -> Statement:
     for query in visitors.iterate(expression):
         if isinstance(query, SelectBase | UpdateBase):
             _check_column_names(query)
-    # The params are the constants of the expression itself, such as "completed": defaults that no run has to repeat.
     result: SQLCompiler = expression.compile(dialect=_DIALECT)  # pyright: ignore[reportAssignmentType]
-    return Statement(str(result), tuple(result.positiontup or ()), dict(result.params))
+    # Constants of the expression itself, such as "completed", are defaults. A bindparam has none: a value that a call
+    # forgets is a KeyError, where NULL would silently drop a condition or a LIMIT.
+    constants = {name: value for name, value in result.params.items() if not result.binds[name].required}
+    return Statement(str(result), tuple(result.positiontup or ()), constants)
 
 
 def _check_column_names(query: SelectBase | UpdateBase) -> None:

@@ -106,7 +106,7 @@ def test_local_issuer_refuses_to_run_beside_a_configured_issuer(tmp_path: Path):
         ({"user": "a" * 129}, "user"),
         ({"ttl": 0}, "ttl"),
         ({"ttl": 86_401}, "ttl"),
-        ({"scopes": ["mcp:*"]}, "scope"),
+        ({"oauth_scopes": ["mcp:*"]}, "scope"),
     ],
 )
 def test_local_issuer_mints_no_token_that_would_be_rejected(tmp_path: Path, wrong: dict[str, Any], named: str):
