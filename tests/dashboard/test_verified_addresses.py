@@ -20,6 +20,8 @@ from tests.support.browser import PASSWORD, Callback, Taskdeck, Visit, Visitor, 
 from tests.support.mailbox import Mailbox
 from tests.support.processes import environment
 
+pytestmark = pytest.mark.long
+
 pytest_plugins = ("tests.support.browser",)
 
 NEW_PASSWORD = "another horse battery"
