@@ -1,4 +1,4 @@
-"""How migrations run: one transaction, one at a time, online through asyncpg or offline as SQL."""
+"""Runs migrations in one transaction and one process at a time: online through asyncpg, or offline as SQL."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,10 +16,11 @@ from storage.schema import system_tables
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-# Any constant will do: it only has to be the same for everybody who migrates this database.
+# Any constant will do: it only has to be the same for all processes that migrate this database.
 LOCK = 7_205_759_403_792_794
 
-# Replacing a function takes its owner. The membership ends with the migrations, for taskdeck_rls sees every row.
+# Only a function's owner may replace it. The membership ends with the migrations, because policies show every row to
+# taskdeck_rls and to its members.
 JOIN = """
 DO $$ BEGIN
     IF current_setting('is_superuser') = 'on' OR to_regrole('taskdeck_rls') IS NULL THEN RETURN; END IF;
@@ -37,8 +38,8 @@ DO $$ BEGIN
 END $$
 """
 
-# Printed SQL does not know what it meets, so it does everything again, as each migration may. What is newer it would
-# undo in part.
+# Printed SQL cannot know the version of the database, so it runs all migrations again, which each of them allows. On a
+# newer schema it would undo a part of the newer migrations, and refuses to run.
 BEGIN_AGAIN = """
 DO $$ BEGIN
     IF to_regclass('alembic_version') IS NULL THEN RETURN; END IF;
@@ -51,16 +52,18 @@ END $$
 
 
 def migrate(connection: "Connection | None" = None) -> None:
-    """Run the migrations in one transaction; the lock goes with it, also when the process dies."""
+    """Run the migrations in one transaction, which holds the lock: it is released even if the process dies."""
     url = None if connection else "postgresql://"
     context.configure(
         connection=connection,
         url=url,
         target_metadata=system_tables.TableModel.metadata,  # that module imports the other one with tables
+        # SQL that is printed has no parameters.
         literal_binds=connection is None,
         dialect_opts={"paramstyle": "named"} if connection is None else None,
     )
     with context.begin_transaction():
+        # Of the transaction and not of the session, so it also works if the address leads to a pooler.
         context.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
         if connection is None:
             context.execute(BEGIN_AGAIN.format(newest=context.get_head_revision()))
@@ -82,6 +85,7 @@ def apply_sql(connection: "Connection | None") -> None:
         objects = {row[0]: row[1] for row in connection.exec_driver_sql(objects_query())}
         changed = outdated(connection.exec_driver_sql(f"SELECT {RECORD}").scalar(), objects)
     if changed:
+        # ALTER FUNCTION ... OWNER requires that the new owner may create objects in the schema.
         context.execute("GRANT CREATE ON SCHEMA public TO taskdeck_rls")
         for file in changed:
             for statement in file.statements:
@@ -93,7 +97,8 @@ def apply_sql(connection: "Connection | None") -> None:
 async def migrate_online() -> None:
     """Connect as the schema's owner and migrate."""
     url = cleaned(context.config.attributes["url"])
-    # asyncpg reads the address itself: SQLAlchemy would hand sslmode and the like to it as arguments.
+    # asyncpg parses the address itself: SQLAlchemy would pass it sslmode and other parameters as arguments. Statements
+    # are not cached, because migrations change what they refer to, and the address may lead to a pooler.
     engine = create_async_engine(
         "postgresql+asyncpg://",
         poolclass=pool.NullPool,

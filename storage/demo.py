@@ -1,7 +1,7 @@
 """Demo data: people, teams, tasks, shares and conversations as a small company would have them after two months.
 
-Everything is written by the person it belongs to, through the same policies as any request. What is made depends
-on the numbers asked for alone (and on today), so filling again adds only what is missing.
+Everything is written by the person it belongs to, through the same policies as any request. The content depends only
+on the requested numbers and on the date, so filling again adds only what is missing.
 """
 
 import json
@@ -35,7 +35,8 @@ WORDS: dict[str, list[str]] = tomllib.loads(files("storage").joinpath("demo.toml
 
 
 def _lists(**types: Any) -> Any:  # noqa: ANN401
-    """Named parameters, each a list, as the rows of one table."""
+    """Named parameters, each a list, as the columns of one table."""
+    # One array for each column: one statement then stores any number of rows, without the limit on parameters.
     lists = (bindparam(name, type_=ARRAY(kind)) for name, kind in types.items())
     return func.unnest(*lists).table_valued(*types).render_derived("given")
 
@@ -45,6 +46,7 @@ def _storing_tasks() -> Statement:
     plain = {"team_id": BigInteger, "assignee_id": Text, "title": Text, "description": Text, "status": Text}
     plain |= {"priority": Text, "due": Text, "recurrence": Text}
     moments = ("due_at", "created_at", "updated_at", "completed_at")
+    # Tags as one text, split in SQL: unnest would flatten an array of arrays.
     given = _lists(**plain, **dict.fromkeys(moments, moment), tags=Text)
     columns = [*plain, *moments]
     rows = select(ME, func.string_to_array(given.c.tags, ","), *(given.c[name] for name in columns))
@@ -100,9 +102,9 @@ class Person:
 async def fill(
     database: Database, tasks: int, people: int, *, me: str | None = None, done: Callable[[int], None]
 ) -> list[str]:
-    """Have at least so many tasks of so many people; calls `done` with each number of tasks just dealt with.
+    """Fill up to `tasks` tasks of `people` people; calls `done` with the number of tasks after each batch.
 
-    `me`, the id or e-mail of somebody who has signed in once, stands for the first of them. Gives their user ids,
+    `me`, the id or e-mail of a person who has signed in once, takes the place of the first one. Returns their user ids,
     the busiest first.
 
     Raises:
@@ -125,7 +127,7 @@ async def fill(
 
 
 async def _gather(database: Database, tasks: int, people: int, me: str | None) -> list[Person]:
-    """Everybody, known to the database. Some have much more to do than others."""
+    """All people, stored as users. Some have many more tasks than others."""
     weights = [1 / (number + 1) ** 0.5 for number in range(people)]
     shares = [int(tasks * weight / sum(weights)) for weight in weights]
     shares[0] += tasks - sum(shares)
@@ -145,7 +147,7 @@ async def _gather(database: Database, tasks: int, people: int, me: str | None) -
 
 
 async def _found_team(members: list[Person], number: int) -> None:
-    """A team of these people: its first founds it, its second helps, its eighth only looks on."""
+    """A team of these people: the first creates it, the second is an admin, the eighth a viewer."""
     leader = members[0].scope
     name = WORDS["projects"][number % len(WORDS["projects"])]
     own = [team for team in await teams.find_all(leader) if team.name == name and team.role == "owner"]
@@ -154,6 +156,7 @@ async def _found_team(members: list[Person], number: int) -> None:
     for member, role in zip(members[1:], roles[1:], strict=False):
         await teams.add_member(leader, team.id, member.scope.user_id, role)
     ids = [member.scope.user_id for member in members]
+    # Without the viewer, who may not put tasks into the team.
     for member in members[:7]:
         member.teams.append((team.id, ids))
 
@@ -181,7 +184,7 @@ async def _add_tasks(person: Person, count: int, everybody: list[str], chance: R
 
 def _task(person: Person, chance: Random) -> dict[str, Any]:
     now = datetime.now(UTC)
-    # Squared: there is more of what is recent. By day, and less at the weekend.
+    # Squared, so that more tasks are recent; fewer are from weekends.
     created = now - timedelta(days=WEEKS * 7 * chance.random() ** 2, hours=1)
     if created.weekday() >= 5 and chance.random() < 0.7:
         created -= timedelta(days=2)
@@ -232,7 +235,7 @@ async def _add_conversations(person: Person, chance: Random) -> None:
 
 
 def _exchange(thing: str, started: datetime, turns: int) -> list[dict[str, Any]]:
-    """Questions, each with its answer half a minute later."""
+    """Questions, each with an answer half a minute later."""
     call = json.dumps([{"name": "list_tasks", "arguments": {"search": thing, "status": "pending"}}])
     said = [("user", WORDS["questions"]), ("assistant", WORDS["answers"])] * turns
     return [
@@ -248,5 +251,5 @@ def _exchange(thing: str, started: datetime, turns: int) -> list[dict[str, Any]]
 
 
 def _turned(rows: list[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Rows as one list for each column."""
+    """The values of each column as one list."""
     return {name: [row[name] for row in rows] for name in rows[0]}

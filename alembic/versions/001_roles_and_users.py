@@ -1,4 +1,4 @@
-"""Two roles that nobody logs in as, and the mirror of the identity provider's users.
+"""Two roles that cannot log in, and the users known from the identity provider.
 
 taskdeck_app runs every request (no BYPASSRLS); taskdeck_rls owns the functions that policies call.
 """
@@ -10,6 +10,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+# Roles belong to the cluster: another database of it may have created them, also at the same moment (unique_violation).
 ROLE = """
 DO $$ BEGIN
     CREATE ROLE {role} NOLOGIN;
@@ -17,8 +18,9 @@ EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
 END $$
 """
 
-# PostgreSQL 16 separates ADMIN, SET and INHERIT; 15 knows one kind of membership. To own and replace functions as
-# taskdeck_rls the migrating role has to be a member; env.py takes that one back at the end, for it lifts the policies.
+# PostgreSQL 16 separates ADMIN, SET and INHERIT; 15 has one kind of membership. To own and replace functions as
+# taskdeck_rls the migrating role has to be a member of it. env.py revokes that membership at the end, because policies
+# show every row to its members.
 MEMBERSHIP = """
 DO $$ BEGIN
     IF current_setting('is_superuser') = 'on' THEN RETURN; END IF;

@@ -25,6 +25,7 @@ STATEMENTS = (
         CONSTRAINT team_members_pkey PRIMARY KEY (team_id, user_id)
     )
     """,
+    # The primary key begins with the team; policies start from the user.
     "CREATE INDEX IF NOT EXISTS team_members_user ON team_members (user_id, team_id)",
 )
 

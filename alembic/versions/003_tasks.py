@@ -1,4 +1,4 @@
-"""Tasks, and with whom they are shared."""
+"""Tasks and their shares."""
 
 from alembic import op
 
@@ -8,6 +8,7 @@ branch_labels = None
 depends_on = None
 
 STATEMENTS = (
+    # For tasks_search: a GIN index that begins with a text column.
     "CREATE EXTENSION IF NOT EXISTS btree_gin",
     """
     CREATE TABLE IF NOT EXISTS tasks (
@@ -38,7 +39,7 @@ STATEMENTS = (
         CHECK (parent_id <> id)
     )
     """,
-    # Covering, so that counting somebody's tasks never visits the table once autovacuum has passed.
+    # Covering, so that counting a person's tasks never reads the table once it has been vacuumed.
     """
     CREATE INDEX IF NOT EXISTS tasks_owner ON tasks (user_id, created_at DESC, id DESC)
         INCLUDE (status, team_id, due_at, deleted_at) WHERE deleted_at IS NULL
@@ -55,9 +56,11 @@ STATEMENTS = (
     CREATE INDEX IF NOT EXISTS tasks_completed ON tasks (user_id, completed_at)
         INCLUDE (id, team_id, deleted_at) WHERE deleted_at IS NULL AND completed_at IS NOT NULL
     """,
+    # For walks over subtasks, and for the foreign key when a parent is purged.
     "CREATE INDEX IF NOT EXISTS tasks_parent ON tasks (parent_id) WHERE parent_id IS NOT NULL",
     "CREATE INDEX IF NOT EXISTS tasks_search ON tasks USING gin (user_id, search)",
-    # A bulk insert is countable from the index soon after, not only after a fifth of the table changed.
+    # Index-only scans need pages that VACUUM has marked as visible. By default it runs after a fifth of the table has
+    # changed, so counts would stay slow for long after a bulk insert.
     """
     ALTER TABLE tasks SET (
         autovacuum_vacuum_insert_scale_factor = 0.01, autovacuum_vacuum_scale_factor = 0.02,
@@ -78,6 +81,7 @@ STATEMENTS = (
         CHECK (shared_with_user_id <> owner_id)
     )
     """,
+    # The primary key begins with the task; the recipient's list starts from the user.
     "CREATE INDEX IF NOT EXISTS task_shares_recipient ON task_shares (shared_with_user_id, task_id)",
 )
 

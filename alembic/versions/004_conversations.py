@@ -23,7 +23,8 @@ STATEMENTS = (
     CREATE INDEX IF NOT EXISTS conversations_owner
         ON conversations (user_id, updated_at DESC, id DESC)
     """,
-    # The composite key is the wall: a foreign-key check bypasses row-level security.
+    # The foreign key includes the owner, because its check bypasses row-level security: with the id alone, a user could
+    # add messages to another user's conversation.
     """
     CREATE TABLE IF NOT EXISTS messages (
         conversation_id bigint NOT NULL,

@@ -1,4 +1,4 @@
-"""Triggers: they are in storage/sql. Going back beyond this revision removes everything that storage/sql made."""
+"""Triggers, which are in storage/sql. Downgrading beyond this revision removes everything that storage/sql created."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ down_revision = "005"
 branch_labels = None
 depends_on = None
 
-# Policies and triggers first: they use the functions.
+# Policies first, because they use the functions. Triggers are dropped with their functions (CASCADE).
 REMOVE = """
 DO $$
 DECLARE
@@ -28,7 +28,7 @@ END $$
 
 
 def upgrade() -> None:
-    """Nothing: see storage/sql."""
+    """Nothing to do: `taskdeck migrate` applies storage/sql."""
 
 
 def downgrade() -> None:

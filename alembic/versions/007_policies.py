@@ -7,8 +7,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing: see storage/sql."""
+    """Nothing to do: `taskdeck migrate` applies storage/sql."""
 
 
 def downgrade() -> None:
-    """Nothing: see storage/sql."""
+    """Nothing to do: `taskdeck migrate` applies storage/sql."""

@@ -1,4 +1,4 @@
-"""The version may be read by requests: the grant is in storage/sql."""
+"""Requests may read the version of the schema: the grant is in storage/sql."""
 
 revision = "010"
 down_revision = "009"
@@ -7,8 +7,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    """Nothing: see storage/sql."""
+    """Nothing to do: `taskdeck migrate` applies storage/sql."""
 
 
 def downgrade() -> None:
-    """Nothing: see storage/sql."""
+    """Nothing to do: `taskdeck migrate` applies storage/sql."""

@@ -7,7 +7,8 @@ down_revision = "010"
 branch_labels = None
 depends_on = None
 
-# What was counted in the last minute is forgotten: the two ways of counting cannot be converted into each other.
+# Requests of the last minute are not counted again: the two ways of counting cannot be converted into each other, and a
+# NOT NULL column without a default can only be added to an empty table.
 WINDOWS = """
 ALTER TABLE rate_limits DROP COLUMN IF EXISTS arrival, ADD COLUMN IF NOT EXISTS started timestamptz NOT NULL,
     ADD COLUMN IF NOT EXISTS used bigint NOT NULL

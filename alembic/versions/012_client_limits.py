@@ -7,7 +7,7 @@ down_revision = "011"
 branch_labels = None
 depends_on = None
 
-# What was counted in the last minute is forgotten: nobody knows which client asked.
+# Requests of the last minute are not counted again: it is not recorded which client sent them.
 BY_CLIENT = """
 ALTER TABLE rate_limits ADD COLUMN IF NOT EXISTS client text NOT NULL DEFAULT '',
     DROP CONSTRAINT IF EXISTS rate_limits_pkey, ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (user_id, client)
@@ -21,6 +21,7 @@ ALTER TABLE rate_limits DROP CONSTRAINT IF EXISTS rate_limits_pkey, DROP COLUMN 
 def upgrade() -> None:
     op.execute("TRUNCATE rate_limits")
     op.execute(BY_CLIENT)
+    # Another signature is another function: CREATE OR REPLACE in storage/sql would leave this one in place.
     op.execute("DROP FUNCTION IF EXISTS take_request(bigint)")
 
 

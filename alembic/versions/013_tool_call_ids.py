@@ -16,6 +16,6 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    # It returns whole messages.
+    # The function returns whole rows of messages, so it depends on the column.
     op.execute("DROP FUNCTION IF EXISTS matching_messages(text)")
     op.execute("ALTER TABLE messages DROP COLUMN IF EXISTS tool_call_id")

@@ -1,4 +1,4 @@
-"""A person's time zone: what they chose, beside what their token says and what a server supposes."""
+"""A person's time zone: the chosen one and the server's default, beside the one that their token names."""
 
 from alembic import op
 
@@ -9,7 +9,7 @@ depends_on = None
 
 COLUMNS = ("chosen_timezone", "default_timezone")
 
-# Every query with a time zone that PostgreSQL does not know fails, and nobody asked it before this revision.
+# A query with a time zone that PostgreSQL does not know fails, and earlier releases stored zones without a check.
 FORGET_UNKNOWN = """
 DO $$
 DECLARE
@@ -33,6 +33,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    # The trigger names the columns, so PostgreSQL would refuse to drop them.
     op.execute("DROP TRIGGER IF EXISTS users_announce_timezone ON users")
     for column in COLUMNS:
         op.execute(f"ALTER TABLE users DROP COLUMN IF EXISTS {column}")

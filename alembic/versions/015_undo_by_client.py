@@ -1,4 +1,4 @@
-"""Undo looks for the last changes of one client."""
+"""Undo searches for the last changes of one client."""
 
 from alembic import op
 
@@ -17,5 +17,6 @@ def downgrade() -> None:
 
 
 def _create_index(client: str) -> None:
+    # Not CONCURRENTLY, which cannot run inside the transaction of the migrations.
     op.execute("DROP INDEX IF EXISTS task_events_actor")
     op.execute(f"CREATE INDEX task_events_actor ON task_events (user_id, {client}created_at, transaction_id)")

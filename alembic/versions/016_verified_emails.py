@@ -9,7 +9,7 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Row-level security binds the owner of the table too, who is nobody in particular here.
+    # Forced row-level security applies to the owner too, and a migration has no identity (current_user_id() is NULL).
     op.execute("ALTER TABLE users NO FORCE ROW LEVEL SECURITY")
     op.execute("UPDATE users SET email = NULL WHERE email IS NOT NULL")
     op.execute("ALTER TABLE users FORCE ROW LEVEL SECURITY")

@@ -1,14 +1,14 @@
 """The files of the embedded PostgreSQL, and how its server is launched on them.
 
-data_dir/postgres/      0700, of the user who runs Taskdeck
-    password            of the superuser: the server lets nobody in without it
-    lock                held while somebody starts or stops the server
-    users               a shared lock for each process inside
+data_dir/postgres/      mode 0700, owned by the user who runs Taskdeck
+    password            of the superuser and the owner; every connection needs it
+    lock                held while a process starts or stops the server
+    users               a shared lock for each process that uses the server
     alive               locked by the server and all its children: free means that none of them is left
     watchdog            locked by the process that stops the server after its last user was killed
-    log                 what the server says; log.1 what it said before
-    shared              where the shared folder is, if one is needed: for who must remove it
-    data/               the cluster; of an unprivileged user when root runs Taskdeck, for PostgreSQL refuses root
+    log                 output of the server; log.1 is the previous one
+    shared              a link to the shared folder, if one is needed, for whoever removes it
+    data/               the cluster; owned by an unprivileged user if root runs Taskdeck, as PostgreSQL refuses root
 """
 
 import fcntl
@@ -38,6 +38,7 @@ DATABASE = "taskdeck"
 PORT = 5432  # only part of the socket's name: nothing listens on TCP
 SOCKET_PATH_LIMIT = 103  # bytes; Linux takes 107, macOS 103
 LOG_LIMIT = 8 * 1024 * 1024  # bytes
+# Given on the command line, which overrides postgresql.conf and ALTER SYSTEM.
 SETTINGS = {
     "listen_addresses": "",
     "port": PORT,
@@ -51,6 +52,7 @@ SETTINGS = {
     "fsync": "on",
     "synchronous_commit": "on",
     "full_page_writes": "on",
+    # Sooner than by default: counts are fast only if VACUUM has marked pages as visible for index-only scans.
     "autovacuum_naptime": "15s",
     "autovacuum_vacuum_scale_factor": 0.05,
     "autovacuum_vacuum_insert_scale_factor": 0.02,
@@ -62,6 +64,7 @@ SETTINGS = {
     "log_destination": "stderr",
 }
 
+# The builtin locale sorts the same on every system, so an update of the C library cannot corrupt indexes.
 INITDB = (
     f"--username={SUPERUSER}",
     "--auth=scram-sha-256",
@@ -86,17 +89,17 @@ class Cluster:
         self._log = self.home / "log"
 
     def exists(self) -> bool:
-        """Whether it was made to the end."""
+        """Whether the cluster was created completely."""
         return self._data.exists()
 
     def uri(self, role: str = OWNER) -> str:
-        """Of the database's owner or the superuser, for any client: asyncpg, libpq, node-postgres."""
+        """The address for the database's owner or the superuser, in the form of asyncpg, libpq and node-postgres."""
         place = quote(os.fspath(self._socket_directory()))
         return f"postgresql://{role}:{self._password()}@/{DATABASE}?host={place}&port={PORT}"
 
     @contextmanager
     def opened(self, name: str) -> Generator[int]:
-        """A descriptor of one of the files to lock."""
+        """A descriptor of one of the lock files. Closing it releases its locks."""
         with self._said_plainly():
             self.home.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(self.home / name, os.O_RDWR | os.O_CREAT, 0o600)
@@ -111,9 +114,9 @@ class Cluster:
             return try_lock(alive, fcntl.LOCK_SH)
 
     def launch(self) -> bool:
-        """Start the server, after making the cluster if there is none; does not wait until it answers. Blocking.
+        """Start the server, after creating the cluster if there is none. Blocks, but does not wait until it answers.
 
-        False: an old server, or one of its children, is still going; nothing was done.
+        False: an old server, or one of its children, is still running; nothing was done.
         """
         with self.opened("alive") as alive, self._said_plainly():
             if not try_lock(alive, fcntl.LOCK_EX):
@@ -126,7 +129,7 @@ class Cluster:
                 self._create(programs, account, alive)
             self._check()
             give(self._data, account)
-            for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process ids may be others' by now
+            for stale in ("postmaster.pid", f".s.PGSQL.{PORT}.lock"):  # their process ids may have been reused
                 (self._data / stale).unlink(missing_ok=True)
             server = [programs / "postgres", "-D", _place(self._data, account)]
             settings = [part for name, value in SETTINGS.items() for part in ("-c", f"{name}={value}")]
@@ -134,21 +137,22 @@ class Cluster:
         return True
 
     def has_watchdog(self) -> bool:
-        """Whether there is a process that stops the server after its last user, even one that is killed."""
+        """Whether the process runs that stops the server if its last user is killed."""
         with self.opened("watchdog") as lifeline:
             return not try_lock(lifeline, fcntl.LOCK_SH)
 
     def ensure_watchdog(self) -> None:
-        """Start that process unless it runs. To be called by somebody who holds `lock` and is one of the `users`."""
+        """Start that process unless it runs. The caller must hold `lock` and a lock on `users`."""
         with self.opened("watchdog") as lifeline, self._said_plainly():
             if not try_lock(lifeline, fcntl.LOCK_EX):
                 return
+            # Isolated and without site-packages, because it stays in memory as long as the server.
             program = (sys.executable, "-I", "-S", watchdog.__file__)
             command = (*program, self.home, str(lifeline))
             start_detached(command, cwd=Path("/"), log=self._log, lock=lifeline, account={})
 
     def ask_to_stop(self) -> bool:
-        """Whether the server could be told to disconnect everybody and stop."""
+        """Request a fast shutdown; False if no server could be signalled."""
         return watchdog.interrupt_server(os.fspath(self.home))
 
     def log_size(self) -> int:
@@ -156,14 +160,14 @@ class Cluster:
         return self._log.stat().st_size if self._log.exists() else 0
 
     def last_words(self, offset: int) -> str:
-        """The end of what the server has said since its log had that size."""
+        """The last lines that the server has logged since its log had this size."""
         with suppress(FileNotFoundError), open(self._log, "rb") as log:
             log.seek(offset)
             return _excerpt(log.read())
         return ""
 
     def shorten_log(self) -> None:
-        """Put a long log aside; the server goes on writing to the same file."""
+        """Move a long log to log.1. Truncated, not renamed: the server keeps writing to the same file."""
         with self._said_plainly():
             if self.log_size() > LOG_LIMIT:
                 shutil.copyfile(self._log, self.home / "log.1")
@@ -177,7 +181,7 @@ class Cluster:
         return (place if len(os.fsencode(place)) < 50 else Path("/tmp")) / name  # noqa: S108
 
     def make_shared_dir(self) -> Path:
-        """Make the shared folder, which everybody may enter and only this user may write."""
+        """Create the shared folder, which every user may enter and only this one may write."""
         folder = self.shared_dir()
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
@@ -195,7 +199,7 @@ class Cluster:
 
     @contextmanager
     def keeping_shared_dir(self) -> Generator[None]:
-        """Lock the shared folder, if there is one: systemd-tmpfiles clears only unlocked ones (tmpfiles.d(5))."""
+        """Lock the shared folder, if there is one: systemd-tmpfiles removes only unlocked ones (tmpfiles.d(5))."""
         with ExitStack() as stack:
             if self.shared_dir().exists():
                 descriptor = os.open(self.shared_dir(), os.O_RDONLY)
@@ -204,9 +208,9 @@ class Cluster:
             yield
 
     def _socket_directory(self) -> Path:
-        """Where clients find the socket: beside the data, or under another name for what no client would take."""
+        """The folder of the socket: the data, or a link to it if clients could not parse or open that path."""
         socket = os.fspath(self._data / f".s.PGSQL.{PORT}")
-        if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and not set(",:") & set(socket):  # they part hosts, ports
+        if len(os.fsencode(socket)) <= SOCKET_PATH_LIMIT and not set(",:") & set(socket):  # separate hosts and ports
             return self._data
         link = self.make_shared_dir() / "socket"
         with suppress(FileExistsError):
@@ -219,6 +223,7 @@ class Cluster:
         return ""
 
     def _choose_password(self) -> None:
+        # Replaced in one step, so that an interrupted start leaves no empty password.
         draft = self.home / "password.new"
         draft.unlink(missing_ok=True)
         draft.touch(mode=0o600)
@@ -226,7 +231,7 @@ class Cluster:
         os.replace(draft, self.home / "password")
 
     def _create(self, programs: Path, account: Account, alive: int) -> None:
-        """Make the cluster under another name, so that an interrupted attempt leaves nothing in the way."""
+        """Create the cluster under another name, so that an interrupted attempt leaves nothing in the way."""
         staging = self.home / "data.new"
         if staging.exists():
             shutil.rmtree(staging)
@@ -269,7 +274,7 @@ class Cluster:
 
     @contextmanager
     def _said_plainly(self) -> Generator[None]:
-        """Turn what the operating system refuses into a sentence."""
+        """Turn errors of the operating system into a sentence that says what to do."""
         try:
             yield
         except OSError as error:
@@ -282,7 +287,7 @@ class Cluster:
 
 
 def _place(folder: Path, account: Account) -> str:
-    """How a program that is started in the folder calls it: the account may be unable to walk there."""
+    """The path of a folder for a program started in it: the account may not be allowed to enter its parents."""
     return "/proc/self/cwd" if account else os.fspath(folder)
 
 

