@@ -288,6 +288,7 @@ def _seconds(text: str) -> int:
 
 def _at_running_server(settings: Settings) -> Settings:
     """The settings with the address of the server started last on this data folder, unless the environment sets one."""
+    # A token names the address of the server as its issuer and audience, and is refused at any other.
     if settings.port and {"port", "public_url"} & settings.model_fields_set:
         return settings
     try:

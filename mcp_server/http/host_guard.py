@@ -12,9 +12,9 @@ from mcp_server.settings import Settings
 class HostGuard:
     """Refuses requests with an unknown Host, and from pages of an unknown Origin (DNS rebinding).
 
-    The MCP specification requires this at the MCP endpoint (transports, "Security warning"); here it covers every
-    route and the WebSocket. Names are compared as a whole: no wildcards, no prefixes. Probes may use any name, because
-    load balancers call an address, and no probe returns data of a user.
+    The MCP specification requires the check of Origin at the MCP endpoint (Streamable HTTP, "Security & Endpoint");
+    here both checks cover every route and the WebSocket. Names are compared as a whole: no wildcards, no prefixes.
+    Probes may use any name, because load balancers call an address, and no probe returns data of a user.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, dashboard_url: str | None = None) -> None:
@@ -28,7 +28,7 @@ class HostGuard:
             headers = Headers(scope=asgi_scope)
             hosts, origins = headers.getlist("host"), headers.getlist("origin")
             refusal = None
-            # With two Host headers, a proxy and this server could each believe another one (RFC 9112 section 3.2).
+            # With two Host headers, a proxy and this server could each believe another one.
             known = len(hosts) == 1 and hosts[0].lower() in self._hosts
             if not known and asgi_scope["path"] not in PROBES:
                 detail = "This server has another name: see TASKDECK_PUBLIC_URL"

@@ -27,8 +27,9 @@ logger = logging.getLogger(__name__)
 class McpRequests:
     """Rejects requests to /mcp that are not a message, or that call a tool which the token does not allow.
 
-    Without it the SDK would open an endless stream for a GET, compare media types case-sensitively, and answer in
-    several forms. `required_oauth_scope` returns the OAuth scope that calling a tool requires.
+    Without it the SDK would open an endless stream for a GET of an earlier revision, compare Content-Type
+    case-sensitively, and answer in several forms. `required_oauth_scope` returns the OAuth scope that calling a tool
+    requires.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, required_oauth_scope: Callable[[str], str]) -> None:

@@ -147,7 +147,7 @@ class CallerRateLimit:
 
 
 class AddressRateLimit:
-    """Limits the requests and the refused tokens of addresses from which no valid token has come yet.
+    """Limits, for each address, the requests without an accepted token, and the refused tokens.
 
     A token that was accepted once is not counted again, so users behind one proxy do not share a limit. `exempt`
     paths are never limited: monitoring, and clients that look up where to sign in, must not suffer from somebody else

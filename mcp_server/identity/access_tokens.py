@@ -101,7 +101,7 @@ def parse_token(token: str) -> tuple[Header, Claims]:
 
 
 def _parse_segment(segment: str) -> dict[str, object]:
-    """One JSON object. A repeated name is refused (RFC 8725 section 2.4), as are NaN and Infinity."""
+    """One JSON object. A repeated name is refused (RFC 7515 and RFC 7519, section 4), as are NaN and Infinity."""
 
     def build(pairs: list[tuple[str, object]]) -> dict[str, object]:
         if len(dict(pairs)) != len(pairs):

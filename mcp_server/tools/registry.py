@@ -1,7 +1,7 @@
 """The registry of tools: a decorated function is a tool, with its schemas, hints and OAuth scope.
 
-Schemas are flat, because some model families cannot read more: no nullable unions, no references, no titles. They have
-`additionalProperties: false`, so that an unknown argument is refused instead of ignored.
+Schemas are flat, because some model families cannot read more: no nullable unions, no references, no titles. Those of
+arguments have `additionalProperties: false`, so that an unknown argument is refused instead of ignored.
 """
 
 import inspect
@@ -141,7 +141,7 @@ def required_oauth_scope(name: str) -> str:
 
 
 def as_text(payload: object) -> str:
-    """Compact JSON, which takes a third fewer tokens than indented JSON."""
+    """Compact JSON. For a page of tasks it takes about 40 % fewer tokens (o200k_base) than indented JSON."""
     return json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
 
 
