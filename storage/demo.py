@@ -91,7 +91,7 @@ _ADD_MESSAGES = _storing_messages()
 
 @dataclass
 class Person:
-    """Somebody in the demo, how many tasks are theirs, and the teams they may put tasks into."""
+    """A person of the demo, how many tasks they get, and the teams they may put tasks into."""
 
     scope: Scope
     name: str
@@ -118,9 +118,11 @@ async def fill(
         chance = Random(f"{person.name} {person.share}")  # noqa: S311 - the same people do the same things
         have = await _count(person.scope, _COUNT_TASKS)
         done(min(have, person.share))
+        # In batches, each with its own transaction: after an interruption, filling again continues from the last one.
         for left in range(person.share - have, 0, -BATCH):
             await _add_tasks(person, min(BATCH, left), ids, chance)
             done(min(BATCH, left))
+        # All or none: conversations have no names by which missing ones could be recognized.
         if not await _count(person.scope, _COUNT_CONVERSATIONS):
             await _add_conversations(person, chance)
     return ids

@@ -36,6 +36,7 @@ STATEMENTS = (
     """
     CREATE INDEX IF NOT EXISTS task_events_undoes ON task_events (user_id, undoes) WHERE undoes IS NOT NULL
     """,
+    # Partial: an event without a team, a former team or a recipient needs no entry in these three.
     """
     CREATE INDEX IF NOT EXISTS task_events_team ON task_events (team_id, transaction_id)
         WHERE team_id IS NOT NULL
@@ -58,6 +59,7 @@ STATEMENTS = (
         CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, key)
     )
     """,
+    # Unlogged: losing the rows in a crash costs one more count, and writing them costs no WAL.
     """
     CREATE UNLOGGED TABLE IF NOT EXISTS cached_statistics (
         user_id text NOT NULL CONSTRAINT cached_statistics_user_id_fkey REFERENCES users ON DELETE CASCADE,

@@ -119,6 +119,7 @@ class Cluster:
         False: an old server, or one of its children, is still running; nothing was done.
         """
         with self.opened("alive") as alive, self._said_plainly():
+            # The server inherits this lock, so there is no moment in which it runs without one.
             if not try_lock(alive, fcntl.LOCK_EX):
                 return False
             account = unprivileged(self._data)
@@ -174,7 +175,8 @@ class Cluster:
                 os.truncate(self._log, 0)
 
     def shared_dir(self) -> Path:
-        """A short folder outside the data, if one is needed. Nobody can guess its name without the password."""
+        """A short folder outside the data, if one is needed. Its name cannot be guessed without the password."""
+        # In a folder that others may write, another user could otherwise create it first.
         identity = os.fsencode(self.home) + self._password().encode()
         name = f"taskdeck-{hashlib.sha256(identity).hexdigest()[:24]}"
         place = Path(tempfile.gettempdir())

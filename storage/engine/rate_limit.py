@@ -30,6 +30,7 @@ async def take(
     Raises:
         Unavailable: the counters cannot be reached within `seconds`.
     """
+    # A limit of its own, because every request waits here before it has done anything.
     try:
         async with asyncio.timeout(seconds):
             client_wait, person_wait = await database.read_alone(statement(user_id, client, client_rate, person_rate))

@@ -44,6 +44,9 @@ class Access(BaseModel):
 class Move(BaseModel):
     """Tasks that left team `before`, entered team `after`, or both; or that were deleted with their owner."""
 
+    # Without users: a team may have more members than fit into the 8,000 bytes of a notification, and members may join
+    # before the move commits.
+
     type: Literal["move"]
     ids: list[Id]
     before: Id | None

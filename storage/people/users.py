@@ -16,6 +16,7 @@ from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.tables import TaskShare, TeamMember, User
 
 _found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")
+# A SECURITY DEFINER function: people may be named by id or e-mail before the caller shares a team or task with them.
 _FIND = compiled(select(_found))
 _timezone = func.coalesce(col(User.chosen_timezone), col(User.timezone), col(User.default_timezone))
 TIMEZONE = func.coalesce(select(_timezone).where(col(User.id) == func.current_user_id()).scalar_subquery(), "UTC")
@@ -107,6 +108,7 @@ async def choose_timezone(scope: Scope, name: str) -> str:
     Raises:
         InvalidInput: there is no such zone, or the database does not know it.
     """
+    # Python and PostgreSQL have separate tz databases, and days are computed by both: the zone must be known to both.
     timezone = find_timezone(name)
     async with scope.transaction() as transaction:
         known: str | None = await transaction.fetch_value(_KNOWN, names=spellings(timezone))
@@ -193,6 +195,7 @@ async def assignable(transaction: Transaction, person: str, team_id: int | None,
         NotFound: nobody by that name; InvalidInput: the person cannot see the task.
     """
     user_id: str = (await resolve(transaction, person))["id"]
+    # The owner always sees the task, and so does the caller. Team members and recipients of a share are looked up.
     owner = (task["owner"] if task else None) or transaction.user_id
     if user_id in (owner, transaction.user_id):
         return user_id

@@ -1,4 +1,4 @@
-"""What callers receive of conversations. As in response_models, an optional field that is None is left out."""
+"""Results about conversations. As in response_models, an optional field that is None is left out."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from storage.schema.response_models import ResponseModel
 
 
 class MessageView(ResponseModel):
-    """A kept message; `sequence` counts from 1 in its conversation."""
+    """A stored message; `sequence` counts from 1 in its conversation."""
 
     sequence: int
     role: MessageRole

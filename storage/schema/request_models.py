@@ -124,7 +124,9 @@ CallId = Annotated[Line, Field(max_length=MAX_CALL_ID)]
 
 
 class StrictModel(BaseModel):
-    """Base of everything that callers say: an argument that nobody asked for is refused, not ignored."""
+    """Base of all arguments: an unknown one is refused, not ignored."""
+
+    # An ignored argument, such as a misspelled filter, would give a caller a wrong answer without a sign of it.
 
     model_config = ConfigDict(extra="forbid")
 

@@ -33,7 +33,7 @@ class TaskBrief(ResponseModel):
 
 
 class TaskView(ResponseModel):
-    """A task. `access` is what this caller may do with it; `owner` is named when it is somebody else."""
+    """A task. `access` is what this caller may do with it; `owner` is given if it is another person."""
 
     id: int
     title: str
@@ -161,7 +161,7 @@ class TaskShares(ResponseModel):
 
 
 class Member(ResponseModel):
-    """Somebody in a team."""
+    """A member of a team."""
 
     user_id: str
     name: str | None = None

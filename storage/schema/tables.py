@@ -110,7 +110,7 @@ _COVERED = ["status", "team_id", "user_id", "due_at", "deleted_at"]
 
 
 class Task(TableModel, table=True):
-    """A task. `due` keeps what was said (a date, or a datetime with its offset), `due_at` the instant it sorts by."""
+    """A task. `due` is a date or a datetime with an offset as text, `due_at` the instant by which it is sorted."""
 
     __table_args__ = (
         # The target of foreign keys that include the owner: their checks bypass row-level security.
@@ -155,6 +155,7 @@ class Task(TableModel, table=True):
     team_id: int | None = Stored(
         sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL"), nullable=True)
     )
+    # Without the owner in the key, because a parent may belong to another person; a trigger checks that it is visible.
     parent_id: int | None = Stored(
         sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL"), nullable=True)
     )
@@ -164,6 +165,7 @@ class Task(TableModel, table=True):
     # Text with a CHECK in the migration: comparing enums is not leakproof, so behind a policy it would use no index.
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     priority: str = Stored(sa_column=Column(Text, nullable=False, server_default="medium"))
+    # The text keeps what an instant loses: whether it is a date, and the offset that was given.
     due: str | None = Stored(sa_type=Text)
     due_at: datetime | None
     tags: list[str] = Stored(sa_column=Column(ARRAY(Text), nullable=False, server_default="{}"))
@@ -187,7 +189,7 @@ class Task(TableModel, table=True):
 
 
 class TaskShare(TableModel, table=True):
-    """One person's permission on one task of somebody else; `owner_id` is the task's owner."""
+    """One person's permission on one task of another person; `owner_id` is the task's owner."""
 
     __table_args__ = (
         ForeignKeyConstraint(

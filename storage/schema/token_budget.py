@@ -61,6 +61,7 @@ def fill(views: Sequence[Viewed], most: int | None) -> list[Viewed]:
 
 def shorten(text: str, most: int) -> str:
     """The text, or as much of its beginning as fits into `most` tokens of JSON, with an ellipsis."""
+    # Cut in proportion to the excess and counted again: tokens are not spread evenly over a text.
     kept = text
     while (size := tokens(json.dumps(kept, ensure_ascii=False))) > most:
         kept = kept[: len(kept) * (most - 1) // size]

@@ -28,6 +28,7 @@ async def complete(scope: Scope, argument: str, typed: str) -> Completions:
     typed = typed.strip().casefold()
     match argument:
         case "tag":
+            # By prefix: a tag is typed from its beginning. The most used ones come first.
             tags = await listing.tags(scope)
             matching = [tag for tag in tags if tag.casefold().startswith(typed)]
             return Completions(matching, len(tags) < listing.MOST_TAGS)

@@ -55,6 +55,7 @@ async def detail(scope: Scope, task_id: int) -> TaskDetail:
     Raises:
         NotFound.
     """
+    # `access` decides about shares here; which events exist for the caller at all is decided by their policy.
     async with scope.transaction() as transaction:
         row = await columns.find_one(transaction, task_id)
         shares = await sharing.shares_of(transaction, row)

@@ -207,6 +207,7 @@ def _periods(rule: Rule, start: date) -> Iterator[tuple[int, int]]:
     FREQ=DAILY gets whole years, because examining single days would be slow.
     """
     if rule.frequency == "WEEKLY":
+        # WKST decides which days form a week, and so which weeks an INTERVAL skips.
         monday = start.toordinal() - (start.weekday() - rule.week_start) % 7
         yield from ((day, day + 7) for day in range(monday, _END, 7 * rule.interval))
         return
@@ -224,6 +225,7 @@ def _first_of(month: int) -> int:
 def _days(rule: Rule, first: int, past: int) -> list[int]:
     """The matching days from `first` to before `past`."""
     found: list[int] = []
+    # The matching days of a year are sorted, so bisection finds those of a week or month in it.
     for year in range(date.fromordinal(first).year, date.fromordinal(past - 1).year + 1):
         january, *shape = _year(year)
         offsets = _matching(rule, *shape)

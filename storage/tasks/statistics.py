@@ -89,12 +89,14 @@ def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
         index_elements=["user_id", "team_id"],
         set_={**{name: new.excluded[name] for name in names}, "counted_at": func.now()},
     )
+    # PostgreSQL runs a CTE that modifies data exactly once, even if nothing refers to it.
     return union_all(select(kept), select(counted)), keep.cte("keep")
 
 
 def _due(team: bool) -> Select[int, int]:
     """Open tasks that are overdue or due today. A date is overdue when its day has ended, a time when it has passed."""
     due_at = col(Task.due_at)
+    # The day is computed only for tasks that are due about now. Everything earlier is overdue in every time zone.
     near = due_at > func.now() - _TWO_DAYS
     late = ~near | (DUE_DAY < TODAY) | (~IS_DATE & (due_at < func.now()))
     return select(
@@ -202,6 +204,7 @@ async def read(transaction: Transaction, team_id: int | None, days: int) -> tupl
     Raises:
         InvalidInput: days out of range.
     """
+    # Storing them would also make dashboards that read at the same moment conflict on the row.
     await _check(transaction, None, days)
     (row,) = await transaction.fetch_all(_COUNT[team_id is not None], team_id=team_id or 0)
     rows = await transaction.fetch_all(_TREND[team_id is not None], team_id=team_id, days=days)

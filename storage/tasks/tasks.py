@@ -120,6 +120,7 @@ async def change(
     """
     async with scope.transaction() as transaction:
         row = await find_one(transaction, task_id)
+        # Checked twice: here for a refusal before anything else, and in the update itself for changes in between.
         _check_version(row, expected_version)
         await _check_may_change(transaction, row, changes, clear)
         values = await columns.columns(transaction, changes, row)
@@ -188,6 +189,7 @@ async def _check_may_edit(transaction: Transaction, row: Row) -> None:
 
 async def _check_may_change(transaction: Transaction, row: Row, changes: TaskFields, clear: tuple[str, ...]) -> None:
     await _check_may_edit(transaction, row)
+    # The trigger place_task refuses the same moves without saying why.
     moves = "team_id" in clear or (changes.team_id is not None and changes.team_id != row["team_id"])
     if moves and row["access"] != "owner":
         raise NotAllowed(f"Only the owner of task {row['id']} or an admin of its team may move it between teams.")
@@ -196,6 +198,7 @@ async def _check_may_change(transaction: Transaction, row: Row, changes: TaskFie
 
 
 async def _explain_miss(transaction: Transaction, task_id: int) -> StorageError:
+    # Under READ COMMITTED this statement sees what has been committed since: a new version, or no task any more.
     row = await find_one(transaction, task_id)
     return Conflict(
         f"Task {task_id} is at version {row['version']} now: it changed meanwhile. "

@@ -201,6 +201,7 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
     row = await columns.find_one(transaction, task_id)
     if row["access"] == "view" or ("team_id" in changes and row["access"] != "owner"):
         raise _lost(task_id)
+    # Every field must still have the value that the change set, so that undo never overwrites a later change.
     values: dict[str, Any] = {}
     for name, (before, after) in without_completion(changes).items():
         column = "assignee_id" if name == "assignee" else name
@@ -218,6 +219,7 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
     # Guarded by the version: the values compared above could change before the update.
     statement = columns.change(frozenset(values), guarded=True)
     given = {f"{name}_": value for name, value in values.items()}
+    # A team, parent or assignee of the old value may have been deleted since.
     try:
         changed = await transaction.fetch_one(statement, task_id_=task_id, expected=row["version"], **given)
     except asyncpg.IntegrityConstraintViolationError as error:
