@@ -9,7 +9,8 @@ depends_on = None
 
 
 def upgrade() -> None:
-    # Forced row-level security applies to the owner too, and a migration has no identity (current_user_id() is NULL).
+    # For a login that does not inherit the rights of taskdeck_rls, which env.py grants it meanwhile (NOINHERIT on
+    # PostgreSQL 15): forced row-level security would hide every row from it, although it owns the table.
     op.execute("ALTER TABLE users NO FORCE ROW LEVEL SECURITY")
     op.execute("UPDATE users SET email = NULL WHERE email IS NOT NULL")
     op.execute("ALTER TABLE users FORCE ROW LEVEL SECURITY")

@@ -43,7 +43,10 @@ SHARED = (col(Task.id) == func.any(func.my_shared_task_ids())) & _OF_OTHERS
 _OUTSIDE_MY_TEAMS = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
 
 VISIBLE = (MINE, IN_MY_TEAMS & _OF_OTHERS, SHARED & _OUTSIDE_MY_TEAMS)
-"""Every visible task, as disjoint sets. Each is found, sorted and limited by its own index before they are joined.
+"""Every visible task, as disjoint sets. Each is found by its own index, and limited before they are joined.
+
+Only the first is read in the order of its index: an index that begins with the team has the order within one team, so
+all tasks of the caller's teams are read and sorted.
 
 For one condition with OR the planner uses no index, and into a set-returning function it cannot push the limit
 (docs/research.md, "Who sees a task").
