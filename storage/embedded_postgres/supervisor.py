@@ -85,7 +85,7 @@ class _Supervisor:
         seen, launched, written = monotonic(), False, 0
         while (state := await self._state()) != "ready":
             if not self.cluster.is_deserted():
-                # Crash recovery may take longer than PATIENCE, but the server refuses connections meanwhile.
+                # Crash recovery may take longer than PATIENCE, but the server answers meanwhile, with an error.
                 if state == "busy":
                     seen = monotonic()
                 if monotonic() - seen > PATIENCE:

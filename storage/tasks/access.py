@@ -45,7 +45,7 @@ _OUTSIDE_MY_TEAMS = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids
 VISIBLE = (MINE, IN_MY_TEAMS & _OF_OTHERS, SHARED & _OUTSIDE_MY_TEAMS)
 """Every visible task, as disjoint sets. Each is found by its own index, and limited before they are joined.
 
-Only the first is read in the order of its index: an index that begins with the team has the order within one team, so
+Only the first is read in the order of its index: an index that begins with the team is ordered within one team only, so
 all tasks of the caller's teams are read and sorted.
 
 For one condition with OR the planner uses no index, and into a set-returning function it cannot push the limit

@@ -176,8 +176,8 @@ def _find(shape: _Shape) -> Statement:
     direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
 
     def page(branch: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-        # Limited before the branches are joined, so that at most a page of each is merged. One's own tasks, or those of
-        # one team, are read in the order of their index, and no further than the page.
+        # Limited before the branches are joined, so that at most a page of each is merged. Sorted by creation, one's
+        # own tasks or those of one team are read in the order of their index, and no further than the page.
         chosen = select(*columns).where(branch, *conditions)
         if shape.continued:
             after = tuple_(bindparam("after_key", type_=key_type), bindparam("after_id", type_=BigInteger))

@@ -86,7 +86,7 @@ async def unshare(scope: Scope, task_id: int, person: str) -> TaskShares:
             )
         if not await drop_share(transaction, task_id, user_id):
             raise NotFound(f"Task {task_id} is not shared with {person}. Use get_task to see with whom it is.")
-        # A recipient has just lost access to the task, and with it to the list of shares.
+        # A recipient who gives up a share may not see the others, and may no longer see the task.
         shares = await shares_of(transaction, row) if row["access"] == "owner" else []
         return TaskShares(task_id=task_id, shares=shares)
 
