@@ -112,8 +112,8 @@ async def _soak(minutes: float, sockets: int, events: float) -> bool:
             await asyncio.sleep(60 * minutes - WARM_UP_SECONDS)
             after = server.resident_megabytes()
             writing.cancel()
-            # Read before the kill: from then on every socket has a reason to end.
-            unexplained, drift = dict(seen.ends), 100 * (after - before) / before
+            # Read before the kill: from then on every socket has a reason to end, and a write under way to fail.
+            unexplained, errors, drift = dict(seen.ends), waits.errors, 100 * (after - before) / before
             print(f"{seen.events} events, {seen.foreign} foreign, unexplained ends: {unexplained or 'none'}")
             p50, p95 = percentiles(seen.delays)
             print(f"from the change to the socket: p50 {1000 * p50:.0f} p95 {1000 * p95:.0f} ms; writes: {waits}")
@@ -130,7 +130,7 @@ async def _soak(minutes: float, sockets: int, events: float) -> bool:
             for task in listening:
                 task.cancel()
             await asyncio.gather(*listening, return_exceptions=True)
-    return not unexplained and not seen.foreign and drift < 5 and back < 30 and not waits.errors
+    return not unexplained and not seen.foreign and drift < 5 and back < 30 and not errors
 
 
 def main(
