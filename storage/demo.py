@@ -21,7 +21,8 @@ from sqlmodel import col
 from storage.engine.database import Database, Scope
 from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
-from storage.people import teams, users
+from storage.people import invitations, teams, users
+from storage.schema.errors import NotFound
 from storage.schema.request_models import TeamRole
 from storage.schema.tables import Conversation, Message, Task, TaskShare
 from storage.tasks.due_dates import parse_due
@@ -120,7 +121,7 @@ async def fill(
         done(min(have, person.share))
         # In batches, each with its own transaction: after an interruption, filling again continues from the last one.
         for left in range(person.share - have, 0, -BATCH):
-            await _add_tasks(person, min(BATCH, left), ids, chance)
+            await _add_tasks(person, min(BATCH, left), chance)
             done(min(BATCH, left))
         # All or none: conversations have no names by which missing ones could be recognized.
         if not await _count(person.scope, _COUNT_CONVERSATIONS):
@@ -139,7 +140,10 @@ async def _gather(database: Database, tasks: int, people: int, me: str | None) -
         name = f"{first[number % len(first)]} {last[(number * 7 + number // len(first)) % len(last)]}"
         if number == 0 and me is not None:
             async with database.nobody().transaction() as transaction:
-                scope = database.scope((await users.resolve(transaction, me))["id"], "demo")
+                known = await users.find(transaction, me)
+            if known is None:
+                raise NotFound(f"Nobody here is known as {me}: sign in once, then seed again.")
+            scope = database.scope(known["id"], "demo")
         else:
             scope = database.scope(f"demo-{number + 1:02d}", "demo")
             email = f"{name.lower().replace(' ', '.')}.{number + 1}@demo.example"
@@ -157,6 +161,8 @@ async def _found_team(members: list[Person], number: int) -> None:
     roles: list[TeamRole] = ["owner", "admin", "member", "member", "member", "member", "member", "viewer"]
     for member, role in zip(members[1:], roles[1:], strict=False):
         await teams.add_member(leader, team.id, member.scope.user_id, role)
+        for waiting in (await invitations.find(member.scope)).invitations:
+            await invitations.answer(member.scope, waiting.id, "accept")
     ids = [member.scope.user_id for member in members]
     # Without the viewer, who may not put tasks into the team.
     for member in members[:7]:
@@ -170,9 +176,9 @@ async def _count(scope: Scope, statement: Statement) -> int:
 
 
 @retry_transient
-async def _add_tasks(person: Person, count: int, everybody: list[str], chance: Random) -> None:
+async def _add_tasks(person: Person, count: int, chance: Random) -> None:
     rows = [_task(person, chance) for _ in range(count)]
-    others = [user_id for user_id in everybody if user_id != person.scope.user_id]
+    others = sorted({user_id for _, mates in person.teams for user_id in mates} - {person.scope.user_id})
     async with person.scope.transaction() as transaction:
         ids = [row["id"] for row in await transaction.fetch_all(_ADD_TASKS, **_turned(rows))]
         shared = [task for task in ids if others and chance.random() < 0.04]

@@ -16,6 +16,8 @@ from storage.schema.conversation_models import (
     MessageMatches,
     MessagesAppended,
 )
+from storage.schema.errors import NeedsConsent
+from storage.schema.plain_text import quoted
 from storage.schema.request_models import (
     ConversationTitle,
     Count,
@@ -119,4 +121,8 @@ async def search_messages(call: Call, args: SearchMessages) -> MessageMatches:
 @tool("conversations", "Delete a conversation", destroys=True)
 async def delete_conversation(call: Call, args: OneConversation) -> ConversationDeleted:
     """Delete a conversation with its messages, for good."""
-    return await conversations.remove(call.scope, args.conversation_id)
+    try:
+        return await conversations.remove(call.scope, args.conversation_id, ask=call.can_ask)
+    except NeedsConsent as needed:
+        call.confirm(f"Delete the conversation {quoted(needed.titles[0])} for good?", "Delete it")
+        return await conversations.remove(call.scope, args.conversation_id)

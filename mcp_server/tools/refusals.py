@@ -32,6 +32,7 @@ _FINDERS = {
     "parent_id": "list_tasks",
     "team_id": "list_teams",
     "conversation_id": "list_conversations",
+    "invitation_id": "manage_invitations",
 }
 """The tools that list valid ids. Without them a model would guess another number, and be refused again."""
 _NEEDED_BY = {"due": "recurrence"}

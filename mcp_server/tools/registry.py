@@ -87,6 +87,7 @@ def tool(
     reads: bool = False,
     destroys: bool = False,
     repeatable: bool = False,
+    shares: bool = False,
     ui: str | None = None,
 ) -> Callable[
     [Callable[[Call, Arguments], Awaitable[ResponseModel]]], Callable[[Call, Arguments], Awaitable[ResponseModel]]
@@ -94,6 +95,7 @@ def tool(
     """Make a function a tool. Its name, docstring and annotations supply the rest.
 
     reads: changes nothing. destroys: removes something. repeatable: repeating the call changes nothing more.
+    shares: lets other people see something.
     """
 
     def register(
@@ -112,7 +114,7 @@ def tool(
                 read_only_hint=reads,
                 destructive_hint=destroys,
                 idempotent_hint=reads or repeatable,
-                open_world_hint=False,
+                open_world_hint=shares,
             ),
             arguments=hints["args"],
             result=hints["return"],

@@ -1,7 +1,6 @@
 """Tools on tasks."""
 
 from typing import Annotated, Any, Literal, Self
-from unicodedata import category
 
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, model_validator
 
@@ -9,6 +8,7 @@ from mcp_server.tools.refusals import MOST, Null, explain, no_nulls
 from mcp_server.tools.registry import TOOLS, Call, tool
 from storage.schema import token_budget
 from storage.schema.errors import InvalidInput, NeedsConsent, StorageError
+from storage.schema.plain_text import quoted
 from storage.schema.request_models import (
     Count,
     Cursor,
@@ -38,11 +38,6 @@ from storage.tasks import undo as undoing
 
 MAX_UNCONFIRMED = 5
 """How many tasks are deleted at once without the person's consent."""
-MAX_TITLE = 60
-"""Characters of a title in a question."""
-
-# Any character that a person reads as a double quote would seem to end the title.
-_QUOTES = dict.fromkeys(map(ord, '"“”„‟«»\uff02〝〞'), "'")
 
 _NEW_TASK: TypeAdapter[NewTask] = TypeAdapter(Annotated[NewTask, no_nulls(NewTask)])
 
@@ -219,7 +214,8 @@ async def delete_task(call: Call, args: DeleteTask) -> TaskDeleted | TasksDelete
     consent: the client asks them, or you do and then pass confirm.
     """
     try:
-        return await _delete(call, args, None if args.confirm else MAX_UNCONFIRMED)
+        confirmed = args.confirm and not call.can_ask
+        return await _delete(call, args, None if confirmed else MAX_UNCONFIRMED)
     except NeedsConsent as many:
         # Nothing was deleted yet: only the transaction that deletes can count the subtasks, so it runs and rolls back.
         call.confirm(f"Delete {many.count} tasks: {_enumerate(many)}?", f"Delete {many.count} tasks")
@@ -233,17 +229,9 @@ async def _delete(call: Call, args: DeleteTask, most: int | None) -> TaskDeleted
 
 
 def _enumerate(many: NeedsConsent) -> str:
-    named = [_quote(title) for title in many.titles]
+    named = [quoted(title) for title in many.titles]
     more = many.count - len(named)
     return ", ".join(named) + (f" and {more} more" if more else "")
-
-
-def _quote(title: str) -> str:
-    """A title in quotes, which it cannot close: others may have written it to change the question."""
-    # Category C has control characters and invisible ones such as bidirectional overrides, which reorder the question.
-    shown = "".join(char for char in title if char.isspace() or category(char)[0] != "C")
-    words = " ".join(shown.split()).translate(_QUOTES)
-    return f'"{words if len(words) <= MAX_TITLE else words[:MAX_TITLE] + "…"}"'
 
 
 @tool("tasks", "Restore a task", repeatable=True)

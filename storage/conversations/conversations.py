@@ -39,7 +39,7 @@ from storage.schema.conversation_models import (
     MessagesAppended,
     MessageView,
 )
-from storage.schema.errors import NotFound, StorageError
+from storage.schema.errors import NeedsConsent, NotFound, StorageError
 from storage.schema.request_models import NewMessage
 from storage.schema.tables import Conversation, Message
 
@@ -52,7 +52,7 @@ _SIZE = bindparam("size", type_=Integer)
 _GIVEN = ("role", "content", "tool_calls", "tool_call_id", "model")
 
 _GET = compiled(select(*_VIEW).where(*_MINE))
-_REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation.id)))
+_REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation.id), col(Conversation.title)))
 
 
 def _storing(counted: Any) -> Statement:  # noqa: ANN401
@@ -233,15 +233,18 @@ async def read(
 
 
 @retry_transient
-async def remove(scope: Scope, conversation_id: int) -> ConversationDeleted:
+async def remove(scope: Scope, conversation_id: int, *, ask: bool = False) -> ConversationDeleted:
     """Delete a conversation with its messages, for good.
 
     Raises:
-        NotFound.
+        NotFound; NeedsConsent: the caller is to `ask`.
     """
     async with scope.transaction() as transaction:
-        if await transaction.fetch_value(_REMOVE, conversation_id=conversation_id) is None:
+        removed = await transaction.fetch_one(_REMOVE, conversation_id=conversation_id)
+        if removed is None:
             raise missing(conversation_id)
+        if ask:
+            raise NeedsConsent(1, [removed["title"] or "without a title"])
     return ConversationDeleted(conversation_id=conversation_id, deleted=True)
 
 

@@ -19,6 +19,7 @@ from storage.engine.dsn import cleaned
 from storage.engine.retry import SEVERED, Transient, Unprepared, explained, unidentified
 from storage.engine.statements import Statement
 from storage.schema.errors import Unavailable
+from storage.schema.plain_text import without_hidden
 from storage.schema.request_models import USER_ID
 
 logger = logging.getLogger(__name__)
@@ -205,7 +206,7 @@ class Database:
         """
         if not re.fullmatch(USER_ID, user_id):
             raise ValueError("user id")
-        return Scope(self, user_id, client)
+        return Scope(self, user_id, without_hidden(client).strip() if client else client)
 
     def nobody(self) -> Scope:
         """A scope to which policies show no row, for SECURITY DEFINER functions that need no caller."""

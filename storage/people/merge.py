@@ -18,8 +18,10 @@ from storage.engine.statements import compiled
 from storage.schema.system_tables import CachedStatistic, TaskEvent
 from storage.schema.tables import Conversation, Task, TaskShare, User
 
-USER_COLUMNS = frozenset({"user_id", "owner_id", "assignee_id", "shared_with_user_id", "target_user_id"})
-"""Every column, of any table, that holds the id of a user."""
+USER_COLUMNS = frozenset(
+    {"user_id", "owner_id", "assignee_id", "shared_with_user_id", "target_user_id", "invitee_id", "address"}
+)
+"""Every column, of any table, that holds the id of a user, or may hold it."""
 
 SOURCE, TARGET = bindparam("source", type_=Text), bindparam("target", type_=Text)
 
@@ -29,7 +31,7 @@ _RIGHTS = (
     ("task_shares", "shared_with_user_id", "permission", ("edit", "view")),
 )
 # Where the changes of a task event name users.
-_NAMED_IN_CHANGES = (("user",), ("assignee", "0"), ("assignee", "1"))
+_NAMED_IN_CHANGES = (("user",), ("assignee", "0"), ("assignee", "1"), ("owner", "0"), ("owner", "1"))
 
 
 @dataclass(frozen=True)

@@ -4,18 +4,27 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import asyncpg
-from sqlalchemy import BigInteger, Text, bindparam, cast, delete, false, func, select
+from sqlalchemy import BigInteger, Text, bindparam, cast, false, func, select
+from sqlalchemy import delete as delete_from
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import compiled
-from storage.people import users
+from storage.people import invitations, users
 from storage.schema import token_budget
-from storage.schema.errors import Conflict, NotAllowed, NotFound
+from storage.schema.errors import Conflict, NeedsConsent, NotAllowed, NotFound
 from storage.schema.request_models import TeamRole
-from storage.schema.response_models import ListedTeam, Member, TeamBrief, TeamList, TeamView
+from storage.schema.response_models import (
+    ListedTeam,
+    Member,
+    TeamAfterAdding,
+    TeamBrief,
+    TeamDeleted,
+    TeamList,
+    TeamView,
+)
 from storage.schema.tables import Team, TeamMember, User
 
 _TEAM = bindparam("team_id", type_=BigInteger)
@@ -52,7 +61,8 @@ _adding = insert(TeamMember).values(team_id=_TEAM, user_id=_USER, role=bindparam
 _ADD = compiled(
     _adding.on_conflict_do_update(index_elements=["team_id", "user_id"], set_={"role": _adding.excluded.role})
 )
-_REMOVE = compiled(delete(TeamMember).where(col(TeamMember.team_id) == _TEAM, col(TeamMember.user_id) == _USER))
+_DELETE = compiled(select(func.delete_team(_TEAM)))
+_REMOVE = compiled(delete_from(TeamMember).where(col(TeamMember.team_id) == _TEAM, col(TeamMember.user_id) == _USER))
 
 
 @retry_transient
@@ -102,44 +112,79 @@ async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
 
 
 @retry_transient
-async def add_member(scope: Scope, team_id: int, person: str, role: TeamRole = "member") -> TeamView:
+async def add_member(
+    scope: Scope, team_id: int, person: str, role: TeamRole = "member", *, ask: bool = False
+) -> TeamAfterAdding:
     """Add a person (id or e-mail) to a team; a member who is already in it gets this role.
 
+    Somebody new gets an invitation instead, and the answer is the same whether anybody is known by that name or not.
+
     Raises:
-        NotFound: no such team or person; NotAllowed: for owners and admins, and owners are made and unmade by
-        owners; Conflict: the last owner would no longer be one.
+        NotFound: no such team; NotAllowed: for owners and admins, and owners are made and unmade by owners; Conflict:
+        the last owner would no longer be one, or there are too many invitations; NeedsConsent: somebody new would be
+        invited, and the caller is to `ask`.
     """
     async with scope.transaction() as transaction:
         mine = await _my_role(transaction, team_id)
         if mine not in ("owner", "admin"):
             raise NotAllowed(f"You are a {mine} of team {team_id}: only its owners and admins may change its members.")
-        user_id = (await users.resolve(transaction, person))["id"]
-        present = await users.role_in(transaction, team_id, user_id)
+        found = await users.find(transaction, person)
+        present = await users.role_in(transaction, team_id, found["id"]) if found else None
         if mine != "owner" and "owner" in (role, present):
             raise NotAllowed(f"Only an owner of team {team_id} may make or unmake its owners.")
-        if present != role:
+        direct = found is not None and await invitations.takes_directly(transaction, found["id"], team_id=team_id)
+        if not direct:
+            await invitations.invite(transaction, person, role, team_id=team_id)
+        elif found is not None and present != role:
             with _explaining_last_owner(team_id):
-                await transaction.run(_ADD, team_id=team_id, user_id=user_id, role=role)
-        return await _read(transaction, team_id)
+                await transaction.run(_ADD, team_id=team_id, user_id=found["id"], role=role)
+        team = await _read(transaction, team_id)
+        if ask and not direct:
+            raise NeedsConsent(1, [team.name])
+        return TeamAfterAdding(**dict(team), status=None if direct else "pending")
+
+
+@retry_transient
+async def delete(scope: Scope, team_id: int, *, ask: bool = False) -> TeamDeleted:
+    """End a team for all its members. Its tasks stay with their owners, outside any team.
+
+    Raises:
+        NotFound: no such team; NotAllowed: for owners; NeedsConsent: the caller is to `ask`.
+    """
+    async with scope.transaction() as transaction:
+        mine = await _my_role(transaction, team_id)
+        if mine != "owner":
+            raise NotAllowed(f"Only an owner of team {team_id} may delete it.")
+        team = await _read(transaction, team_id)
+        if ask:
+            raise NeedsConsent(len(team.members), [team.name])
+        if not await transaction.fetch_value(_DELETE, team_id=team_id):
+            raise users.no_team(team_id)
+        return TeamDeleted(team_id=team_id, deleted=True)
 
 
 @retry_transient
 async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
-    """Remove a person from a team; anyone may remove themselves. Their tasks stay where they are.
+    """Remove a person from a team, or take an invitation back; anyone may remove themselves.
+
+    Their tasks in the team go to the owner who removes them, else to its first owner. Shares that they gave end.
 
     Returns the team without them, as the caller saw it before leaving.
 
     Raises:
-        NotFound: no such team, person or member; NotAllowed: for owners and admins, and owners are removed by owners;
+        NotFound: no such team or member; NotAllowed: for owners and admins, and owners are removed by owners;
         Conflict: the last owner stays.
     """
     async with scope.transaction() as transaction:
         mine = await _my_role(transaction, team_id)
-        user_id = (await users.resolve(transaction, person))["id"]
-        present = await users.role_in(transaction, team_id, user_id)
+        found = await users.find(transaction, person)
+        user_id = found["id"] if found else None
         if user_id != scope.user_id and mine not in ("owner", "admin"):
             raise NotAllowed(f"You are a {mine} of team {team_id}: you may only remove yourself.")
+        present = await users.role_in(transaction, team_id, user_id) if user_id is not None else None
         if present is None:
+            if await invitations.withdraw(transaction, person, team_id=team_id):
+                return await _read(transaction, team_id)
             raise NotFound(f"{person} is not a member of team {team_id}. Use list_teams to see who is.")
         if user_id != scope.user_id and mine != "owner" and present == "owner":
             raise NotAllowed(f"Only an owner of team {team_id} may remove its owners.")

@@ -13,6 +13,7 @@ from storage.engine.retry import retry_transient
 from storage.engine.statements import compiled
 from storage.people.timezones import find_timezone, spellings
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
+from storage.schema.plain_text import without_hidden
 from storage.schema.tables import TaskShare, TeamMember, User
 
 _found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")
@@ -95,7 +96,7 @@ async def remember(
         await transaction.run(
             _REMEMBER,
             email=email,
-            name=name,
+            name=(without_hidden(name).strip() or None) if name else None,
             timezones=spellings(timezone) if timezone else [],
             default_timezones=spellings(default_timezone) if default_timezone else [],
         )
@@ -137,22 +138,18 @@ async def find_personal_token(database: Database, token_hash: str) -> TokenHolde
     return TokenHolder(**found)
 
 
-async def resolve(transaction: Transaction, person: str) -> Row:
-    """The one user with this id or e-mail.
+async def find(transaction: Transaction, person: str) -> Row | None:
+    """The one user with this id or e-mail with whom the caller shares something; None: nobody, or somebody new.
 
     Raises:
-        NotFound: nobody, or several with that e-mail.
+        NotFound: several have that e-mail.
     """
     rows = await transaction.fetch_all(_FIND, person=person)
     # An id comes before an e-mail: nobody can take another user's place with an e-mail that equals an id.
     exact = [row for row in rows if row["id"] == person] or rows
     if len(exact) > 1:
         raise NotFound(f"Several users have the e-mail {person}. Name the person by user id (whoami tells one's own).")
-    if not exact:
-        raise NotFound(
-            f"Nobody here is known as {person}. Check the user id or e-mail; the person must have signed in once."
-        )
-    return exact[0]
+    return exact[0] if exact else None
 
 
 async def timezone_of(transaction: Transaction, user_id: str) -> str | None:
@@ -170,8 +167,8 @@ async def permission_of(transaction: Transaction, task_id: int, user_id: str) ->
     return await transaction.fetch_value(_PERMISSION, task_id=task_id, user_id=user_id)
 
 
-async def check_may_write_in(transaction: Transaction, team_id: int) -> None:
-    """Refuse a team that the caller is not in, or only views.
+async def check_may_put_into(transaction: Transaction, team_id: int, task: Row | None) -> None:
+    """Refuse a team that the caller is not in, or only views, or that the owner of the task is not in.
 
     Raises:
         NotFound, NotAllowed.
@@ -181,6 +178,8 @@ async def check_may_write_in(transaction: Transaction, team_id: int) -> None:
         raise no_team(team_id)
     if role == "viewer":
         raise NotAllowed(f"You are a viewer of team {team_id}: only owners, admins and members may put tasks into it.")
+    if task is not None and task["owner"] is not None and await role_in(transaction, team_id, task["owner"]) is None:
+        raise NotAllowed(f"Task {task['id']} belongs to {task['owner']}, who is not in team {team_id}: add them first.")
 
 
 def no_team(team_id: int) -> NotFound:
@@ -192,17 +191,19 @@ async def assignable(transaction: Transaction, person: str, team_id: int | None,
     """The user id of an assignee, who must be able to see the task.
 
     Raises:
-        NotFound: nobody by that name; InvalidInput: the person cannot see the task.
+        InvalidInput: the person cannot see the task, or nobody is known by that name.
     """
-    user_id: str = (await resolve(transaction, person))["id"]
-    # The owner always sees the task, and so does the caller. Team members and recipients of a share are looked up.
-    owner = (task["owner"] if task else None) or transaction.user_id
-    if user_id in (owner, transaction.user_id):
-        return user_id
-    if team_id is not None and await role_in(transaction, team_id, user_id) is not None:
-        return user_id
-    if task is not None and await permission_of(transaction, task["id"], user_id) is not None:
-        return user_id
+    found = await find(transaction, person)
+    if found is not None:
+        user_id: str = found["id"]
+        # The owner always sees the task, and so does the caller. Team members and recipients of a share are looked up.
+        owner = (task["owner"] if task else None) or transaction.user_id
+        if user_id in (owner, transaction.user_id):
+            return user_id
+        if team_id is not None and await role_in(transaction, team_id, user_id) is not None:
+            return user_id
+        if task is not None and await permission_of(transaction, task["id"], user_id) is not None:
+            return user_id
     if task is None:
         raise InvalidInput(
             f"{person} cannot see this task: give a team_id of a team that they are in, or leave assignee out, and "

@@ -5,7 +5,7 @@ StorageError
 ├── NotAllowed       the row is visible, but the caller may not do this
 ├── Conflict         the row has changed, or the key was used for something else
 ├── InvalidInput     an argument that cannot be stored
-├── NeedsConsent     more would be deleted at once than without asking the person
+├── NeedsConsent     the person must be asked first
 └── Unavailable      the database cannot be reached or is too busy; try again
 """
 
@@ -31,13 +31,13 @@ class InvalidInput(StorageError):
 
 
 class NeedsConsent(StorageError):
-    """More tasks would be deleted at once than without the person's consent. Nothing was changed.
+    """What takes the person's consent was asked for without it. Nothing was changed.
 
-    `count` is how many it would be, `titles` are those of the first.
+    `count` is how many things it concerns, `titles` are those of the first.
     """
 
     def __init__(self, count: int, titles: list[str]) -> None:
-        super().__init__(f"{count} tasks would be deleted at once.")
+        super().__init__("The person is to be asked first.")
         self.count = count
         self.titles = titles
 

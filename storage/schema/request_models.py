@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from storage.schema import content_parts
+from storage.schema.plain_text import without_hidden
 
 Status = Literal["pending", "in_progress", "completed"]
 Priority = Literal["low", "medium", "high", "urgent"]
@@ -110,14 +111,16 @@ Days = Annotated[Count, Field(ge=1, le=MAX_DAYS)]
 # The range of PostgreSQL's integer, the type of versions and sequence numbers.
 Ordinal = Annotated[Count, Field(ge=1, le=2**31 - 1)]
 Query = Annotated[Line, Field(max_length=500)]
-Title = Annotated[Line, Field(max_length=500)]
-Tag = Annotated[Line, Field(max_length=50)]
+Name = Annotated[Text, AfterValidator(without_hidden), AfterValidator(_meant)]
+"""What other people read on one line."""
+Title = Annotated[Name, Field(max_length=500)]
+Tag = Annotated[Name, Field(max_length=50)]
 Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
 Moment = Annotated[Text, Field(max_length=40), only(40, f"is {NO_DATE}")]
 Rule = Annotated[Line, Field(max_length=500), only(500, "must be an RRULE such as FREQ=WEEKLY;BYDAY=MO, beside due")]
 Cursor = Annotated[Line, Field(max_length=500), only(500, NO_CURSOR)]
-TeamName = Annotated[Line, Field(max_length=100)]
-ConversationTitle = Annotated[Line, Field(max_length=200)]
+TeamName = Annotated[Name, Field(max_length=100)]
+ConversationTitle = Annotated[Name, Field(max_length=200)]
 Person = Annotated[Line, Field(max_length=320), only(320, "must be a user id or an e-mail address")]
 Key = Annotated[Line, Field(max_length=128)]
 CallId = Annotated[Line, Field(max_length=MAX_CALL_ID)]

@@ -1,6 +1,6 @@
 """Results for callers. An optional field that is None is left out."""
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -20,7 +20,7 @@ class ResponseModel(BaseModel):
 
 
 class TaskBrief(ResponseModel):
-    """A task in a list."""
+    """A task in a list; `owner` and `team_id` are named when it is somebody else's."""
 
     id: int
     title: str
@@ -28,8 +28,10 @@ class TaskBrief(ResponseModel):
     priority: Priority
     due: str | None = None
     tags: list[str]
+    team_id: int | None = None
     parent_id: int | None = None
     access: Access
+    owner: str | None = None
 
 
 class TaskView(ResponseModel):
@@ -154,10 +156,11 @@ class TaskPage(ResponseModel):
 
 
 class TaskShares(ResponseModel):
-    """A task's shares after a change."""
+    """A task's shares after a change; `status` is `pending` while somebody new has not accepted theirs."""
 
     task_id: int
     shares: list[Share]
+    status: Literal["pending"] | None = None
 
 
 class Member(ResponseModel):
@@ -176,6 +179,44 @@ class TeamView(ResponseModel):
     name: str
     role: TeamRole
     members: list[Member]
+
+
+class TeamAfterAdding(TeamView):
+    """A team after a change of its members; `status` is `pending` while somebody new has not accepted."""
+
+    status: Literal["pending"] | None = None
+
+
+class TeamDeleted(ResponseModel):
+    """A team that is gone."""
+
+    team_id: int
+    deleted: bool
+
+
+class AllUnshared(ResponseModel):
+    """How many tasks one person and the caller no longer share, in either direction."""
+
+    unshared: int
+
+
+class InvitationView(ResponseModel):
+    """What somebody offers, in words, with theirs in quotes: `member of team "Crew"`; absent for a blocked inviter."""
+
+    id: int
+    inviter: str
+    offer: str | None = None
+    status: Literal["pending", "blocked"]
+    at: str
+
+
+class InvitationList(ResponseModel):
+    """What waits for an answer; `more_invitations` counts what had no room, and an id names what was just accepted."""
+
+    invitations: list[InvitationView]
+    more_invitations: int | None = None
+    team_id: int | None = None
+    task_id: int | None = None
 
 
 class TeamBrief(ResponseModel):

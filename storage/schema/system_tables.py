@@ -21,17 +21,12 @@ from storage.schema.tables import TableModel, identity, moment, user
 class TaskEvent(TableModel, table=True):
     """One change of a task: written by triggers in the same transaction, never changed.
 
-    `transaction_id` groups the changes of one call (undo), and shows whether cached statistics include the event.
+    `owner_id` owned the task then. `transaction_id` groups the changes of one call (undo), and shows whether cached
+    statistics include the event.
     """
 
     __table_args__ = (
-        ForeignKeyConstraint(
-            ["task_id", "owner_id"],
-            ["tasks.id", "tasks.user_id"],
-            ondelete="CASCADE",
-            name="task_events_task_fkey",
-        ),
-        # Most of these end with the transaction: statistics look for events since the snapshot of their numbers.
+        ForeignKeyConstraint(["task_id"], ["tasks.id"], ondelete="CASCADE", name="task_events_task_fkey"),
         Index("task_events_task", "task_id", "transaction_id"),
         Index("task_events_owner", "owner_id", "transaction_id"),
         # For undo, which searches backwards through the events of one client of a person (docs/research.md).
@@ -125,3 +120,35 @@ class RateLimit(TableModel, table=True):
     started: datetime
     used: int = Stored(sa_type=BigInteger)
     client: str = Stored(sa_column=Column(Text, primary_key=True, server_default=""))
+
+
+class Invitation(TableModel, table=True):
+    """A share or a role that waits for the other person to accept it; `user_id` offers it.
+
+    `address` is the user id or e-mail that was given, whether anybody has it or not; `invitee_id` is who answered.
+    Answered ones stay for 30 days, because they count for the limits. A `blocked` one says that its invitee wants none
+    from its inviter.
+    """
+
+    __table_args__ = (
+        Index("invitations_inviter", "user_id", "created_at"),
+        Index("invitations_address", text("lower(address)"), "status"),
+        Index("invitations_invitee", "invitee_id", postgresql_where=text("invitee_id IS NOT NULL")),
+        Index("invitations_team", "team_id", postgresql_where=text("team_id IS NOT NULL")),
+        Index("invitations_task", "task_id", postgresql_where=text("task_id IS NOT NULL")),
+    )
+
+    id: int = Stored(sa_column=identity())
+    user_id: str = Stored(sa_column=user())
+    address: str = Stored(sa_type=Text)
+    invitee_id: str | None = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=True))
+    team_id: int | None = Stored(
+        sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL"), nullable=True)
+    )
+    task_id: int | None = Stored(
+        sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL"), nullable=True)
+    )
+    offered: str = Stored(sa_type=Text)
+    status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
+    client: str | None = Stored(default=None, sa_type=Text)
+    created_at: datetime = Stored(sa_column=moment())

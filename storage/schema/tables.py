@@ -196,6 +196,7 @@ class TaskShare(TableModel, table=True):
             ["task_id", "owner_id"],
             ["tasks.id", "tasks.user_id"],
             ondelete="CASCADE",
+            onupdate="CASCADE",
             name="task_shares_task_fkey",
         ),
         Index("task_shares_recipient", "shared_with_user_id", "task_id"),

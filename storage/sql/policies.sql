@@ -13,7 +13,7 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'users', 'teams', 'team_members', 'tasks', 'task_shares',
         'conversations', 'messages', 'task_events', 'idempotency_keys', 'cached_statistics',
-        'personal_access_tokens', 'rate_limits'
+        'personal_access_tokens', 'rate_limits', 'invitations'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, taskdeck_app, taskdeck_rls', name);
@@ -47,8 +47,7 @@ CREATE POLICY team_members_select ON team_members FOR SELECT TO taskdeck_app
     USING (team_id = ANY ((SELECT my_team_ids())::bigint[]));
 
 CREATE POLICY team_members_insert ON team_members FOR INSERT TO taskdeck_app
-    WITH CHECK (CASE WHEN team_id = ANY ((SELECT my_owned_team_ids())::bigint[]) THEN true
-         ELSE role <> 'owner' AND team_id = ANY ((SELECT my_managed_team_ids())::bigint[]) END);
+    WITH CHECK (takes_directly(user_id, team_id, NULL) AND (role <> 'owner' OR team_id = ANY ((SELECT my_owned_team_ids())::bigint[])));
 
 CREATE POLICY team_members_update ON team_members FOR UPDATE TO taskdeck_app
     USING (CASE WHEN team_id = ANY ((SELECT my_owned_team_ids())::bigint[]) THEN true
@@ -84,7 +83,7 @@ CREATE POLICY task_shares_select ON task_shares FOR SELECT TO taskdeck_app
          ELSE my_task_access(task_id) = 'owner' END);
 
 CREATE POLICY task_shares_insert ON task_shares FOR INSERT TO taskdeck_app
-    WITH CHECK (my_task_access(task_id) = 'owner');
+    WITH CHECK (takes_directly(shared_with_user_id, NULL, task_id));
 
 CREATE POLICY task_shares_update ON task_shares FOR UPDATE TO taskdeck_app
     USING (my_task_access(task_id) = 'owner')
@@ -93,6 +92,11 @@ CREATE POLICY task_shares_update ON task_shares FOR UPDATE TO taskdeck_app
 CREATE POLICY task_shares_delete ON task_shares FOR DELETE TO taskdeck_app
     USING (CASE WHEN shared_with_user_id = (SELECT current_user_id()) THEN true
          ELSE my_task_access(task_id) = 'owner' END);
+
+-- Invitations are read and answered through functions: an inviter must not learn whom an address belongs to.
+
+CREATE POLICY invitations_select ON invitations FOR SELECT TO taskdeck_app
+    USING (invitee_id = (SELECT current_user_id()));
 
 -- What belongs to one person.
 
@@ -104,7 +108,7 @@ CREATE POLICY messages_all ON messages FOR ALL TO taskdeck_app
     USING (user_id = (SELECT current_user_id()))
     WITH CHECK (user_id = (SELECT current_user_id()));
 
--- History: the owner sees all, a team its own time (what moves a task into it tells what was before), others
+-- History: whoever owned the task when it was written sees it, a team its own time (what moves a task into it tells what was before), others
 -- since their share.
 
 CREATE POLICY task_events_select ON task_events FOR SELECT TO taskdeck_app

@@ -10,13 +10,16 @@ BEGIN
         -- called by policies
         'my_team_ids()', 'my_writable_team_ids()', 'my_managed_team_ids()', 'my_owned_team_ids()',
         'my_shared_task_ids()', 'my_editable_task_ids()', 'my_task_access(bigint)', 'my_contact_ids()',
+        'takes_directly(text, bigint, bigint)',
         -- called by requests
         'matching_task_ids(text)', 'matching_messages(text)', 'find_users(text)', 'create_team(text)',
         'repeat_task(bigint, text, timestamptz, text)', 'task_audience(bigint[])',
         'parent_audience(bigint[])', 'move_audience(bigint[], bigint, bigint)', 'statistics_current(bigint, text)',
         'count_shared_tasks(bigint)', 'my_last_changes(integer)', 'withdraw_task(bigint, bigint)',
         'pass_over_change(bigint)', 'find_personal_token(text)', 'purge_expired()',
-        'take_request(text, text, bigint, bigint)'
+        'take_request(text, text, bigint, bigint)', 'invite(text, bigint, bigint, text)',
+        'withdraw_invitation(text, bigint, bigint)', 'my_invitations(bigint)', 'answer_invitation(bigint, text)',
+        'restore_share(bigint, text, text)', 'delete_team(bigint)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
@@ -25,6 +28,7 @@ BEGIN
     -- Called by triggers and by the functions above: nobody calls them directly.
     FOREACH signature IN ARRAY ARRAY[
         'record_created_tasks()', 'record_changed_tasks()', 'record_share()', 'keep_team_owner()',
+        'hold_membership()', 'hand_over_tasks()',
         'count_request(text, text, bigint)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
@@ -32,7 +36,8 @@ BEGIN
     END LOOP;
     -- Called by functions of taskdeck_rls.
     FOREACH signature IN ARRAY ARRAY[
-        'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)', 'direct_audience(bigint[])'
+        'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)', 'direct_audience(bigint[])',
+        'invitations_for(text)', 'may_offer(text, bigint, bigint, text)'
     ]::regprocedure[] LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_rls', signature);

@@ -4,6 +4,9 @@ CREATE OR REPLACE TRIGGER tasks_touch BEFORE UPDATE ON tasks
 CREATE OR REPLACE TRIGGER tasks_place BEFORE INSERT OR UPDATE OF team_id, parent_id ON tasks
     FOR EACH ROW EXECUTE FUNCTION place_task();
 
+CREATE OR REPLACE TRIGGER tasks_hold_membership BEFORE INSERT OR UPDATE OF team_id ON tasks
+    FOR EACH ROW WHEN (NEW.team_id IS NOT NULL) EXECUTE FUNCTION hold_membership();
+
 CREATE OR REPLACE TRIGGER tasks_record_created AFTER INSERT ON tasks
     REFERENCING NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION record_created_tasks();
@@ -12,7 +15,7 @@ CREATE OR REPLACE TRIGGER tasks_record_changed AFTER UPDATE ON tasks
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION record_changed_tasks();
 
-CREATE OR REPLACE TRIGGER task_shares_record AFTER INSERT OR UPDATE OR DELETE ON task_shares
+CREATE OR REPLACE TRIGGER task_shares_record AFTER INSERT OR UPDATE OF permission OR DELETE ON task_shares
     FOR EACH ROW EXECUTE FUNCTION record_share();
 
 -- Days begin at another time: whoever shows the person's numbers reads them again.
@@ -26,6 +29,9 @@ CREATE OR REPLACE TRIGGER team_members_announce AFTER INSERT OR DELETE ON team_m
 
 CREATE OR REPLACE TRIGGER team_members_keep_owner BEFORE UPDATE OR DELETE ON team_members
     FOR EACH ROW EXECUTE FUNCTION keep_team_owner();
+
+CREATE OR REPLACE TRIGGER team_members_hand_over AFTER DELETE ON team_members
+    FOR EACH ROW EXECUTE FUNCTION hand_over_tasks();
 
 CREATE OR REPLACE TRIGGER conversations_announce AFTER INSERT OR UPDATE OR DELETE ON conversations
     FOR EACH ROW EXECUTE FUNCTION announce_conversation();

@@ -41,16 +41,16 @@ BRIEF = (
     col(Task.priority),
     col(Task.due),
     col(Task.tags),
+    col(Task.team_id),
     PARENT,
     ACCESS,
+    case((col(Task.user_id) != ME, col(Task.user_id))).label("owner"),
 )
 WHOLE = (
     *BRIEF,
     col(Task.description),
-    col(Task.team_id),
     col(Task.assignee_id),
     col(Task.recurrence),
-    case((col(Task.user_id) != ME, col(Task.user_id))).label("owner"),
     col(Task.version),
     col(Task.created_at),
     col(Task.updated_at),
@@ -74,7 +74,13 @@ def view(row: Row) -> TaskView:
 
 def brief(row: Row) -> TaskBrief:
     """A row as a list shows it."""
-    return TaskBrief.model_construct(**{name: row[name] for name in TaskBrief.model_fields})
+    return TaskBrief.model_construct(**brief_facts(row))
+
+
+def brief_facts(row: Row) -> dict[str, Any]:
+    """The fields of a TaskBrief: the team only beside another owner, for it says where the task comes from."""
+    facts = {name: row[name] for name in TaskBrief.model_fields}
+    return facts if row["owner"] is not None else facts | {"team_id": None}
 
 
 def payload(row: Row) -> dict[str, Any]:
@@ -124,7 +130,7 @@ async def columns(transaction: Transaction, fields: TaskFields, row: Row | None)
         given["recurrence"] = due_dates.parse_recurrence(given["recurrence"], due_dates.Due.stored(due_text))
     # Policies and triggers refuse the same teams and parents, but only these checks can say what to do instead.
     if "team_id" in given and (row is None or row["team_id"] != given["team_id"]):
-        await users.check_may_write_in(transaction, given["team_id"])
+        await users.check_may_put_into(transaction, given["team_id"], row)
     if "parent_id" in given:
         await _check_parent(transaction, given["parent_id"], row)
     if "assignee" in given:

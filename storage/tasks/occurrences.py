@@ -7,7 +7,7 @@ from sqlmodel import col
 from storage.engine.database import Row, Transaction
 from storage.engine.statements import compiled
 from storage.people import users
-from storage.schema.response_models import NextOccurrence, TaskBrief
+from storage.schema.response_models import NextOccurrence
 from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task
 from storage.tasks import columns, due_dates, subtasks
@@ -77,5 +77,4 @@ async def _describe(transaction: Transaction, found: Row | None) -> NextOccurren
     if found is None:
         return None
     below = await subtasks.count_below(transaction, found["id"])
-    facts = {name: found[name] for name in TaskBrief.model_fields}
-    return NextOccurrence.model_construct(**facts, subtasks=below.total or None)
+    return NextOccurrence.model_construct(**columns.brief_facts(found), subtasks=below.total or None)

@@ -1,16 +1,16 @@
 """Verbs that share a task with one person, to view or to edit."""
 
-from sqlalchemy import BigInteger, Boolean, Text, bindparam, delete, func, select
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, delete, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import compiled
-from storage.people import users
-from storage.schema.errors import InvalidInput, NotAllowed, NotFound
+from storage.people import invitations, users
+from storage.schema.errors import InvalidInput, NeedsConsent, NotAllowed, NotFound
 from storage.schema.request_models import Permission
-from storage.schema.response_models import Share, TaskShares
+from storage.schema.response_models import AllUnshared, Share, TaskShares
 from storage.schema.tables import TaskShare, User
 from storage.tasks.columns import find_one
 
@@ -47,48 +47,88 @@ _UNSHARE = compiled(
     .returning(col(TaskShare.task_id))
 )
 
+_UNSHARE_ALL = compiled(
+    delete(TaskShare)
+    .where(
+        or_(
+            and_(col(TaskShare.owner_id) == func.current_user_id(), col(TaskShare.shared_with_user_id) == _USER),
+            and_(col(TaskShare.owner_id) == _USER, col(TaskShare.shared_with_user_id) == func.current_user_id()),
+        )
+    )
+    .returning(col(TaskShare.task_id))
+)
+
 
 @retry_transient
-async def share(scope: Scope, task_id: int, person: str, permission: Permission = "view") -> TaskShares:
+async def share(
+    scope: Scope, task_id: int, person: str, permission: Permission = "view", *, ask: bool = False
+) -> TaskShares:
     """Share a task with a person (id or e-mail); sharing again changes the permission.
 
+    Somebody new gets an invitation instead, and the answer is the same whether anybody is known by that name or not.
+
     Raises:
-        NotFound: no such task or person; NotAllowed: the caller may not share it; InvalidInput: with oneself, or
-        with the task's owner.
+        NotFound: no such task; NotAllowed: the caller may not share it; InvalidInput: with oneself, or with the task's
+        owner; Conflict: too many invitations; NeedsConsent: with somebody new, and the caller is to `ask`.
     """
     async with scope.transaction() as transaction:
         row = await find_one(transaction, task_id)
         if row["access"] != "owner":
             raise NotAllowed(f"Only the owner of task {task_id} or an admin of its team may share it.")
-        user_id = (await users.resolve(transaction, person))["id"]
+        found = await users.find(transaction, person)
+        user_id = found["id"] if found else None
         if user_id == scope.user_id:
             raise InvalidInput("You cannot share a task with yourself. Name another person.")
-        if user_id == row["owner"]:
+        if found and user_id == row["owner"]:
             raise InvalidInput(f"{person} owns task {task_id} already. Name another person.")
-        await put_share(transaction, row, user_id, permission)
-        return TaskShares(task_id=task_id, shares=await shares_of(transaction, row))
+        if user_id is not None and await invitations.takes_directly(transaction, user_id, task_id=task_id):
+            await put_share(transaction, row, user_id, permission)
+            return TaskShares(task_id=task_id, shares=await shares_of(transaction, row))
+        await invitations.invite(transaction, person, permission, task_id=task_id)
+        if ask:
+            raise NeedsConsent(1, [row["title"]])
+        return TaskShares(task_id=task_id, shares=await shares_of(transaction, row), status="pending")
 
 
 @retry_transient
 async def unshare(scope: Scope, task_id: int, person: str) -> TaskShares:
-    """Remove a share. The recipient may do so as well.
+    """Remove a share, or the invitation to it. The recipient may do so as well.
 
     Raises:
-        NotFound: no such task, person or share; NotAllowed: the share is somebody else's.
+        NotFound: no such task or share; NotAllowed: the share is somebody else's.
     """
     async with scope.transaction() as transaction:
         row = await find_one(transaction, task_id)
-        user_id = (await users.resolve(transaction, person))["id"]
+        found = await users.find(transaction, person)
+        user_id = found["id"] if found else None
         if row["access"] != "owner" and user_id != scope.user_id:
             raise NotAllowed(
                 f"Only the owner of task {task_id} or an admin of its team may unshare it with others. "
                 "You may give back what is shared with you."
             )
-        if not await drop_share(transaction, task_id, user_id):
+        dropped = user_id is not None and await drop_share(transaction, task_id, user_id)
+        withdrawn = await invitations.withdraw(transaction, person, task_id=task_id)
+        if not dropped and not withdrawn:
             raise NotFound(f"Task {task_id} is not shared with {person}. Use get_task to see with whom it is.")
         # A recipient who gives up a share may not see the others, and may no longer see the task.
         shares = await shares_of(transaction, row) if row["access"] == "owner" else []
         return TaskShares(task_id=task_id, shares=shares)
+
+
+@retry_transient
+async def unshare_all(scope: Scope, person: str) -> AllUnshared:
+    """Take back all shares and invitations that the caller gave one person, and give back all that they gave.
+
+    Raises:
+        NotFound: there are none.
+    """
+    async with scope.transaction() as transaction:
+        found = await users.find(transaction, person)
+        ended = await transaction.fetch_all(_UNSHARE_ALL, user_id=found["id"]) if found else []
+        withdrawn = await invitations.withdraw(transaction, person)
+        if not ended and not withdrawn:
+            raise NotFound(f"You share no task with {person}. Use list_tasks with scope=shared to see what you share.")
+        return AllUnshared(unshared=len(ended))
 
 
 async def put_share(transaction: Transaction, row: Row, user_id: str, permission: str) -> None:

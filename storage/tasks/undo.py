@@ -14,7 +14,7 @@ from sqlmodel import col
 from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import compiled
-from storage.people import users
+from storage.people import invitations, users
 from storage.schema import token_budget
 from storage.schema.errors import Conflict, NotAllowed, NotFound, StorageError
 from storage.schema.response_models import Reverted, Undone
@@ -39,6 +39,15 @@ _UNDOING = compiled(select(func.set_config("app.undoes", bindparam("undone", typ
 _STATES = compiled(
     select(col(Task.id), col(Task.title), col(Task.deleted_at).is_not(None).label("deleted")).where(
         col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+    )
+)
+_RESTORE_SHARE = compiled(
+    select(
+        func.restore_share(
+            bindparam("task_id", type_=BigInteger),
+            bindparam("user_id", type_=Text),
+            bindparam("permission", type_=Text),
+        )
     )
 )
 
@@ -191,7 +200,10 @@ async def _revert_share(transaction: Transaction, event: Row) -> None:
     present = await users.permission_of(transaction, task_id, user_id)
     if present != after:
         raise _changed(task_id, f"the share of {user_id} is {present or 'gone'} now, not {after or 'gone'}")
-    if before is None:
+    if present is None and not await invitations.takes_directly(transaction, user_id, task_id=task_id):
+        if not await transaction.fetch_value(_RESTORE_SHARE, task_id=task_id, user_id=user_id, permission=before):
+            raise _changed(task_id, f"{user_id} gave the share back: share it anew, so that they can accept it")
+    elif before is None:
         await sharing.drop_share(transaction, task_id, user_id)
     else:
         await sharing.put_share(transaction, row, user_id, before)
@@ -209,7 +221,7 @@ async def _revert_fields(transaction: Transaction, task_id: int, changes: dict[s
             raise _changed(task_id, f"{name} is {clip(row[column], CLIPPED)!r} now, not {clip(after, CLIPPED)!r}")
         values[column] = before
     if values.get("team_id") is not None:
-        await users.check_may_write_in(transaction, values["team_id"])
+        await users.check_may_put_into(transaction, values["team_id"], row)
     if "due" in values:
         values["due_at"] = None if values["due"] is None else due_dates.Due.stored(values["due"]).at
     if values.get("status") == "completed" and "completed_at" in changes:

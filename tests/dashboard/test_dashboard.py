@@ -14,6 +14,7 @@ from mcp_server.cli.dashboard_process import Dashboard
 from mcp_server.settings import Settings
 from tests.support.browser import PASSWORD, Taskdeck, Visit, agent, until
 from tests.conftest import Cluster, RequestUrl
+from tests.support.consent import agreed
 from tests.support.backdating import backdating
 from tests.support.processes import Server, serving, structured
 
@@ -66,7 +67,7 @@ async def test_people_see_their_own_and_shared_tasks(visit: Visit):
     await bob.call("add_task", title="Write the minutes")
     await bob.sees(total=1, shared=0)
     await expect(bob.page.get_by_text("Book the dentist")).to_have_count(0)
-    await ada.call("share_task", task_id=task["id"], user=bob.email)
+    await agreed(ada, "share_task", bob, task_id=task["id"])
     await bob.sees(total=1, shared=1)
     await expect(bob.page.get_by_text("Book the dentist")).to_be_visible()
     await ada.call("unshare_task", task_id=task["id"], user=bob.email)

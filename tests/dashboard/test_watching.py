@@ -11,6 +11,7 @@ import asyncpg
 from playwright.async_api import Page, expect
 
 from tests.conftest import Cluster
+from tests.support.consent import agreed
 from tests.support.browser import Visit, Visitor
 from tests.support.processes import structured
 
@@ -97,7 +98,7 @@ async def test_leaving_a_team_hides_its_tasks(visit: Visit) -> None:
     team = await bob.call("create_team", name="Garden club")
     await ada.open("/clients")
     await ada.call("whoami")
-    await bob.call("add_team_member", team_id=team["id"], user=ada.user_id)
+    await agreed(bob, "add_team_member", ada, team_id=team["id"])
     await bob.call("add_task", title="Cut the hedge", team_id=team["id"])
     await ada.open(f"/dashboard?team={team['id']}")
     await ada.sees(total=1)

@@ -20,6 +20,7 @@ from storage.schema.request_models import NewTask, TaskFields
 from storage.schema.response_models import TaskView
 from storage.tasks import sharing, tasks
 from tests.conftest import Person, introduce
+from tests.support.consent import add_member, share
 from tests.support.running_server import Listener, RunningServer, running_server
 
 pytestmark = pytest.mark.long
@@ -62,12 +63,12 @@ class Crew:
         self.team_id = (await teams.create(owner.scope, "Crew")).id
         for person in self.people:
             if person is not owner:
-                await teams.add_member(owner.scope, self.team_id, person.user_id)
+                await add_member(owner.scope, self.team_id, person.scope)
             for team_id in (self.team_id, None):
                 new = NewTask.model_validate({"title": "Watched", "team_id": team_id})
                 self.tasks[(await tasks.add(person.scope, new)).id] = person, team_id is not None
             if person is not owner:
-                await teams.remove_member(owner.scope, self.team_id, person.user_id)
+                await self._leave(person)
             self.received[person.user_id], self.expected[person.user_id] = Counter(), Counter()
         self.members = {owner.user_id}
         self.begun = datetime.now(UTC)
@@ -82,18 +83,30 @@ class Crew:
         await self.rng.choice((self._join_or_leave, self._share_or_not, self._move))()
 
     async def _join_or_leave(self) -> None:
-        person = self.rng.choice(self.people[1:]).user_id
-        change = teams.remove_member if person in self.members else teams.add_member
-        await change(self.people[0].scope, self.team_id, person)
-        self.members ^= {person}
+        person, owner = self.rng.choice(self.people[1:]), self.people[0].scope
+        if person.user_id in self.members:
+            await self._leave(person)
+        else:
+            await add_member(owner, self.team_id, person.scope)
+        self.members ^= {person.user_id}
+
+    async def _leave(self, person: Person) -> None:
+        """Their tasks in the team go to its owner, without their shares."""
+        owner = self.people[0]
+        await teams.remove_member(owner.scope, self.team_id, person.user_id)
+        handed_over = {id for id, (lender, together) in self.tasks.items() if together and lender is person}
+        self.tasks |= dict.fromkeys(handed_over, (owner, True))
+        self.shares = {(id, other) for id, other in self.shares if id not in handed_over}
 
     async def _share_or_not(self) -> None:
         task_id = self.rng.choice(sorted(self.tasks))
-        owner_of_task = self.tasks[task_id][0]
-        person = self.rng.choice([one.user_id for one in self.people if one is not owner_of_task])
-        change = sharing.unshare if (task_id, person) in self.shares else sharing.share
-        await change(owner_of_task.scope, task_id, person)
-        self.shares ^= {(task_id, person)}
+        lender = self.tasks[task_id][0]
+        person = self.rng.choice([one for one in self.people if one is not lender])
+        if (task_id, person.user_id) in self.shares:
+            await sharing.unshare(lender.scope, task_id, person.user_id)
+        else:
+            await share(lender.scope, task_id, person.scope)
+        self.shares ^= {(task_id, person.user_id)}
 
     async def _move(self) -> None:
         """Move a task out of the team, or into it if its owner is a member. Only the owner does this."""

@@ -19,8 +19,9 @@ from schemathesis.specs.openapi.checks import ignored_auth, positive_data_accept
 
 from mcp_server.settings import Settings
 from storage.schema.request_models import NewTask
-from storage.tasks import deletion, sharing, tasks
+from storage.tasks import deletion, tasks
 from tests.conftest import Person
+from tests.support.consent import share
 from tests.support.running_server import DatabaseProxy, RunningServer, running_server
 
 CONTRACTS = Path(__file__).parents[2] / "docs/contracts"
@@ -99,7 +100,7 @@ async def test_websocket_messages_match_the_asyncapi_document(
     async with server.socket(alice.user_id) as socket:
         task = await tasks.add(alice.scope, NewTask.model_validate({"title": "Mine"}))
         shared = await tasks.add(bob.scope, NewTask.model_validate({"title": "Lent"}))
-        await sharing.share(bob.scope, shared.id, alice.user_id, "view")
+        await share(bob.scope, shared.id, alice.scope)
         await tasks.complete(alice.scope, task.id)
         await deletion.remove(alice.scope, task.id)
         while messages[-1].get("event_type") != "task_deleted":

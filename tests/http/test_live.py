@@ -25,6 +25,7 @@ from storage.people import teams
 from storage.schema.request_models import NewTask, TaskFields
 from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
+from tests.support.consent import add_member, share
 from tests.support.postgres import pooled
 from tests.support.running_server import DatabaseProxy, Listener, RunningServer, personal_token, running_server
 
@@ -71,9 +72,9 @@ async def test_team_members_and_share_recipients_receive_events(
     server: RunningServer, alice: Person, bob: Person, carol: Person
 ) -> None:
     team = await teams.create(alice.scope, "Crew")
-    await teams.add_member(alice.scope, team.id, bob.user_id)
+    await add_member(alice.scope, team.id, bob.scope)
     task = await tasks.add(alice.scope, new("Together", team_id=team.id))
-    await sharing.share(alice.scope, task.id, carol.user_id, "view")
+    await share(alice.scope, task.id, carol.scope)
     async with server.socket(bob.user_id) as member, server.socket(carol.user_id) as reader:
         await tasks.complete(bob.scope, task.id)
         for somebody in (member, reader):
@@ -85,7 +86,7 @@ async def test_team_members_and_share_recipients_receive_events(
 async def test_gaining_or_losing_a_task_sends_resync(server: RunningServer, alice: Person, bob: Person) -> None:
     task = await tasks.add(alice.scope, new("Lent"))
     async with server.socket(bob.user_id) as socket, server.socket(alice.user_id) as owner:
-        await sharing.share(alice.scope, task.id, bob.user_id, "view")
+        await share(alice.scope, task.id, bob.scope)
         while await socket.receive() != {"type": "resync"}:
             pass
         await sharing.unshare(alice.scope, task.id, bob.user_id)

@@ -11,8 +11,9 @@ import pytest
 from mcp_server.settings import Settings
 from storage.people import teams
 from storage.schema.request_models import NewTask
-from storage.tasks import sharing, tasks
+from storage.tasks import tasks
 from tests.conftest import Cluster, Person
+from tests.support.consent import share
 from tests.support.running_server import RunningServer, running_server
 
 SNAPSHOT = "/api/dashboard/snapshot"
@@ -43,7 +44,7 @@ async def test_snapshot_has_statistics_trend_tasks_and_teams(server: RunningServ
     mine = await tasks.add(alice.scope, new("Mine", priority="high"))
     await tasks.complete(alice.scope, (await tasks.add(alice.scope, new("Done", team_id=team.id))).id)
     shared = await tasks.add(bob.scope, new("Lent"))
-    await sharing.share(bob.scope, shared.id, alice.user_id, "view")
+    await share(bob.scope, shared.id, alice.scope)
     today, yesterday = (str((datetime.now(UTC) - timedelta(days=ago)).date()) for ago in (0, 1))
     snapshot = await read(server, alice, days=2, limit=2)
     newest = snapshot.pop("tasks")

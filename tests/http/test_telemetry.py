@@ -79,7 +79,7 @@ async def write(server: Server) -> None:
         await structured(client, "list_tasks", search=CANARY)
         await structured(client, "search_messages", query=CANARY)
         for tool, arguments in (
-            ("share_task", {"task_id": task, "user": f"{CANARY}@example.com"}),
+            ("share_task", {"task_id": task, "user": f"{CANARY} {CANARY}"}),
             ("add_task", {"title": CANARY * 100}),
             ("add_task", {"title": CANARY, "due": CANARY}),
             ("add_task", {"title": f"{CANARY}\0"}),

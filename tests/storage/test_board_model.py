@@ -61,8 +61,9 @@ class Shown(Work):
         (team,) = self.board.teams
         for other in self.users[1:3]:
             role = data.draw(ROLES)
-            self.succeed(first, "add_team_member", team_id=team, user=other, role=role)
-            self.board.teams[team][other] = role
+            added = self.succeed(first, "add_team_member", team_id=team, user=other, role=role)
+            assert not self.is_direct(added, first, other, team, None, role)
+            self.answer_one(By(other, CLIENTS[0]), "accept")
         for user in self.users:
             self.add_several(By(user, CLIENTS[0]), data.draw)
             self.add(By(user, CLIENTS[1]), data.draw)

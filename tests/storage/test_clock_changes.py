@@ -4,6 +4,7 @@ import pytest
 
 from tests.conftest import Person
 from tests.storage.test_due_dates import recur
+from tests.support.consent import agreed
 
 
 @pytest.mark.parametrize(
@@ -105,6 +106,6 @@ async def test_shared_task_recurs_in_its_owners_time_zone(alice: Person, bob: Pe
     await alice.call("set_timezone", timezone="Europe/Berlin")
     await bob.call("set_timezone", timezone="America/New_York")
     task = await alice.call("add_task", title="x", due="2026-10-19T17:00:00+02:00", recurrence="FREQ=WEEKLY")
-    await alice.call("share_task", task_id=task["id"], user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task["id"], permission="edit")
     done = await bob.call("complete_task", task_id=task["id"])
     assert done["next_occurrence"]["due"] == "2026-10-26T17:00:00+01:00"

@@ -14,6 +14,7 @@ from storage.schema.errors import Unavailable
 from storage.schema.request_models import NewTask
 from storage.tasks.tasks import insert_task
 from tests.conftest import Cluster, Person, Refused
+from tests.support.consent import agreed
 from tests.support.postgres import Connection
 
 Facts = dict[str, object]
@@ -133,7 +134,7 @@ async def test_twenty_deletions_and_restorations_count_once_each(alice: Person) 
 
 async def test_two_owners_leaving_at_once_leave_one_owner(alice: Person, bob: Person) -> None:
     team = (await alice.call("create_team", name="Twins"))["id"]
-    await alice.call("add_team_member", team_id=team, user=bob.user_id, role="owner")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="owner")
     leaving = (who.call("remove_team_member", team_id=team, user=who.user_id) for who in (alice, bob))
     left = await asyncio.gather(*leaving, return_exceptions=True)
     assert sum(isinstance(answer, dict) for answer in left) == 1

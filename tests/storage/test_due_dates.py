@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person, introduce
+from tests.support.consent import agreed
 
 
 @pytest.fixture
@@ -114,7 +115,7 @@ async def test_next_occurrence_copies_every_field(alice: Person, bob: Person) ->
     parent = (await alice.call("add_task", title="Garden"))["id"]
     fields = {"title": "Water", "description": "all", "priority": "high", "tags": ["a"], "parent_id": parent}
     task = await alice.call("add_task", **fields, due="2026-03-01", recurrence="FREQ=DAILY;COUNT=9")
-    await alice.call("share_task", task_id=task["id"], user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task["id"], permission="edit")
     following = (await bob.call("complete_task", task_id=task["id"]))["next_occurrence"]
     found = await alice.call("get_task", task_id=following["id"])
     assert {name: found[name] for name in fields} == fields

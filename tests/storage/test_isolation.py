@@ -39,8 +39,12 @@ NAMING = {
     "undo": (),
     "create_team": (),
     "list_teams": (),
+    "manage_invitations": tuple(
+        f'{{"action": "{action}", "invitation_id": INVITATION}}' for action in ("accept", "decline", "block", "unblock")
+    ),
     "add_team_member": ('{"team_id": TEAM, "user": "ME", "role": "owner"}', '{"team_id": TEAM, "user": "nobody"}'),
     "remove_team_member": ('{"team_id": TEAM, "user": "ALICE"}', '{"team_id": TEAM, "user": "ME"}'),
+    "delete_team": ('{"team_id": TEAM}',),
     "start_conversation": (),
     "append_messages": ('{"conversation_id": CHAT, "messages": [{"role": "user", "content": "x"}]}',),
     "list_conversations": (),
@@ -54,13 +58,15 @@ NAMING = {
 
 
 @pytest.fixture
-async def foreign(alice: Person) -> list[dict[str, int]]:
-    """Alice's objects: each entry has a task, a team and a conversation."""
+async def foreign(alice: Person, carol: Person) -> list[dict[str, int]]:
+    """Alice's objects: each entry has a task, a team, a conversation and an invitation."""
     team = (await alice.call("create_team", name="Home"))["id"]
     chat = (await alice.call("start_conversation", messages=[{"role": "user", "content": "secret"}]))["id"]
     tasks = [(await alice.call("add_task", title="secret", team_id=team))["id"] for _ in range(2)]
     await alice.call("delete_task", task_id=tasks[1])
-    return [{"TASK": task, "TEAM": team, "CHAT": chat} for task in tasks]
+    await carol.call("share_task", task_id=(await carol.call("add_task", title="offer"))["id"], user=alice.user_id)
+    (offered,) = (await alice.call("manage_invitations"))["invitations"]
+    return [{"TASK": task, "TEAM": team, "CHAT": chat, "INVITATION": offered["id"]} for task in tasks]
 
 
 def filled(template: str, ids: dict[str, Any]) -> str:

@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from tests.conftest import Person
 from tests.support.client_group import ClientGroups, client_groups, run_machine
-from tests.support.permission_model import OK, REFUSED, Chat, PermissionModel, Task
+from tests.support.permission_model import OK, REFUSED, Chat, Task
+from tests.support.sharing_model import SharingModel
 
 STEPS = 60
 NEVER_GIVEN = 8_000_000_000_000_000_000
@@ -30,7 +31,8 @@ class Sharing(RuleBasedStateMachine):
         super().__init__()
         self.group = self.groups.make(("pytest",))
         self.users = [person.user_id for person in self.group.people]
-        self.model = PermissionModel()
+        self.emails = {person.user_id: person.email for person in self.group.people}
+        self.model = SharingModel()
         self.turn = 0
 
     def teardown(self) -> None:
@@ -53,6 +55,7 @@ class Sharing(RuleBasedStateMachine):
         self.found_team(who=0)
         for number, role in enumerate(roles, start=1):
             self.add_member(who=0, place=0, whom=number, role=role)
+            self.answer(who=number, place=0, answer="accept")
         for number in range(4):
             self.add(who=number, word="apple", place=0, in_team=number != whom)
         self.add(who=0, word="pear", place=0, in_team=False)
@@ -111,8 +114,55 @@ class Sharing(RuleBasedStateMachine):
     def share(self, who: int, place: int, whom: int, permission: str) -> None:
         user, other, task = self.users[who], self.users[whom], self.pick(self.model.tasks, place)
         arguments = {"task_id": task, "user": other, "permission": permission}
-        if self.attempt(user, "share_task", self.model.may_share(user, task, other), **arguments) is not None:
-            self.model.tasks[task].shares[other] = permission
+        shared = self.attempt(user, "share_task", self.model.may_share(user, task, other), **arguments)
+        if shared is not None and self.offers(shared, user, other, None, task, permission):
+            self.model.share(user, task, other, permission)
+
+    def offers(
+        self, result: dict[str, Any], user: str, other: str, team: int | None, task: int | None, offered: str
+    ) -> bool:
+        """Whether the other person has what was offered at once; else they are invited."""
+        direct = self.model.takes_directly(user, other, team, task)
+        assert result.get("status") == (None if direct else "pending")
+        if not direct:
+            self.model.invite((user, "pytest"), other, team, task, offered)
+        return direct
+
+    @rule(who=USERS, place=PLACES, answer=st.sampled_from(["accept", "accept", "accept", "decline", "block"]))
+    def answer(self, who: int, place: int, answer: str) -> None:
+        user = self.users[who]
+        waiting = self.model.waiting(user)
+        if not waiting:
+            return
+        chosen = waiting[place % len(waiting)]
+        told = self.attempt(user, "manage_invitations", OK)
+        assert told is not None
+        number = told["invitations"][place % len(waiting)]["id"]
+        for other in self.users:
+            if other != user:
+                said = {"action": answer, "invitation_id": number}
+                assert self.group.ask(other, "manage_invitations", said).is_error, "somebody else's"
+        assert self.attempt(user, "manage_invitations", OK, action=answer, invitation_id=number) is not None
+        self.model.end_invitation(chosen, answer)
+        if answer == "accept" and chosen.team is not None:
+            self.model.teams[chosen.team].setdefault(user, chosen.offered)
+        elif answer == "accept" and chosen.task is not None:
+            task = self.model.tasks[chosen.task]
+            if user != task.owner and user not in task.shares:
+                self.model.share(chosen.inviter, chosen.task, user, chosen.offered)
+
+    @rule(who=USERS, place=PLACES)
+    def unblock(self, who: int, place: int) -> None:
+        user = self.users[who]
+        told = self.attempt(user, "manage_invitations", OK)
+        assert told is not None
+        blocks = [row for row in told["invitations"] if row["status"] == "blocked"]
+        if blocks:
+            chosen = blocks[place % len(blocks)]
+            said = {"action": "unblock", "invitation_id": chosen["id"]}
+            self.attempt(user, "manage_invitations", OK, **said)
+            (inviter,) = (other for other in self.users if chosen["inviter"].endswith(self.emails[other]))
+            self.model.blocks.remove((inviter, user))
 
     @rule(who=USERS, place=PLACES, whom=USERS)
     def unshare(self, who: int, place: int, whom: int) -> None:
@@ -122,7 +172,7 @@ class Sharing(RuleBasedStateMachine):
         if may == REFUSED:
             assert self.group.ask(user, "unshare_task", arguments).is_error
         elif self.attempt(user, "unshare_task", may, **arguments) is not None:
-            del self.model.tasks[task].shares[other]
+            self.model.unshare(user, task, other)
 
     @rule(who=USERS)
     def found_team(self, who: int) -> None:
@@ -135,7 +185,8 @@ class Sharing(RuleBasedStateMachine):
     def add_member(self, who: int, place: int, whom: int, role: str) -> None:
         user, other, team = self.users[who], self.users[whom], self.pick(self.model.teams, place)
         may = self.model.may_add_member(user, team, other, role)
-        if self.attempt(user, "add_team_member", may, team_id=team, user=other, role=role) is not None:
+        added = self.attempt(user, "add_team_member", may, team_id=team, user=other, role=role)
+        if added is not None and self.offers(added, user, other, team, None, role):
             self.model.teams[team][other] = role
 
     @rule(who=USERS, place=PLACES, whom=USERS)
@@ -143,7 +194,34 @@ class Sharing(RuleBasedStateMachine):
         user, other, team = self.users[who], self.users[whom], self.pick(self.model.teams, place)
         may = self.model.may_remove_member(user, team, other)
         if self.attempt(user, "remove_team_member", may, team_id=team, user=other) is not None:
-            del self.model.teams[team][other]
+            if other not in self.model.teams[team]:
+                self.model.withdraw(user, other, team, None)
+                return
+            heir, handed_over = self.model.leave(user, team, other)
+            for task in handed_over:
+                for loser in self.model.lost_shares(task, heir):
+                    self.model.unshare(user, task, loser)
+                self.model.tasks[task].owner = heir
+
+    @rule(who=USERS, place=PLACES)
+    def delete_team(self, who: int, place: int) -> None:
+        user, team = self.users[who], self.pick(self.model.teams, place)
+        if self.attempt(user, "delete_team", self.model.may_delete_team(user, team), team_id=team) is not None:
+            self.model.delete_team(team)
+
+    @rule(who=USERS, whom=USERS)
+    def unshare_all(self, who: int, whom: int) -> None:
+        user, other = self.users[who], self.users[whom]
+        between = self.model.shared_between(user, other)
+        offered = [waiting for waiting in self.model.invitations if (waiting.inviter, waiting.invitee) == (user, other)]
+        expected = OK if between or offered else REFUSED
+        result = self.attempt(user, "unshare_task", expected, user=other, all=True)
+        if result is not None:
+            assert result["unshared"] == len(between)
+            for task in between:
+                shared_with = other if self.model.tasks[task].owner == user else user
+                self.model.unshare(user, task, shared_with)
+            self.model.invitations = [waiting for waiting in self.model.invitations if waiting not in offered]
 
     @rule(who=USERS, word=WORDS)
     def start_chat(self, who: int, word: str) -> None:
@@ -207,6 +285,15 @@ class Sharing(RuleBasedStateMachine):
         assert (page["total_count"], numbers["total_tasks"]) == (len(seen), len(mine))
         assert numbers["completed_tasks"] == sum(task.status == "completed" for task in mine.values())
         assert numbers["shared_tasks"] == len(shared)
+        told = self.attempt(user, "manage_invitations", OK)
+        assert told is not None
+        waiting = [row for row in told["invitations"] if row["status"] == "pending"]
+        expected = self.model.waiting(user)
+        assert [(row["inviter"].split()[-1], row["offer"].split()[0]) for row in waiting] == [
+            (self.emails[offer.inviter], offer.offered) for offer in expected
+        ]
+        blocked = {row["inviter"].split()[-1] for row in told["invitations"] if row["status"] == "blocked"}
+        assert blocked == {self.emails[inviter] for inviter, invitee in self.model.blocks if invitee == user}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from mcp_server.identity.callers import Callers
 from storage.people.merge import USER_COLUMNS, Moved, merge_users
 from tests.conftest import Cluster, Person
+from tests.support.consent import agreed
 
 USER_NAMES = """
 SELECT c.table_name || '.' || c.column_name FROM information_schema.columns c
@@ -50,14 +51,14 @@ async def mentions(url: str, user_id: str) -> set[str]:
 async def make_work(one: Person, other: Person) -> None:
     """Use every feature, so that every table names the first user."""
     team = await one.call("create_team", name="Garden")
-    await one.call("add_team_member", team_id=team["id"], user=other.user_id, role="viewer")
+    await agreed(one, "add_team_member", other, team_id=team["id"], role="viewer")
     for assignee in (one, other):
         task = await one.call("add_task", title="Water", team_id=team["id"], idempotency_key=secrets.token_hex(4))
         await one.call("update_task", task_id=task["id"], assignee=assignee.user_id)
     shared = await one.call("add_task", title="Prune")
-    await one.call("share_task", task_id=shared["id"], user=other.user_id)
+    await agreed(one, "share_task", other, task_id=shared["id"])
     given = await other.call("add_task", title="Mow")
-    await other.call("share_task", task_id=given["id"], user=one.user_id, permission="edit")
+    await agreed(other, "share_task", one, task_id=given["id"], permission="edit")
     await other.call("update_task", task_id=given["id"], assignee=one.user_id)
     await one.call("start_conversation", title="Weeds", messages=[{"role": "user", "content": "Which ones?"}])
     await one.call("get_statistics")
@@ -74,11 +75,18 @@ async def test_merge_leaves_no_row_of_the_former_user(alice: Person, bob: Person
         alice.user_id,
         secrets.token_hex(32),
     )
+    await connection.execute(
+        "INSERT INTO invitations (user_id, address, invitee_id, offered, status)"
+        " VALUES ($1, $2, $3, 'view', 'blocked'), ($3, 'nobody@example.com', NULL, 'view', 'pending')",
+        bob.user_id,
+        alice.user_id,
+        alice.user_id,
+    )
     before = await mentions(administrator, alice.user_id)
     named = {row[0] for row in await connection.fetch(USER_NAMES)}
     assert named <= before, "the work above leaves no such column out"
     await connection.close()
-    assert {name.partition(".")[2] for name in named} == USER_COLUMNS
+    assert {name.partition(".")[2] for name in named} | {"address"} == USER_COLUMNS
 
     assert await merge_users(administrator, alice.user_id, bob.user_id) == Moved(tasks=3, conversations=1)
     assert await mentions(administrator, alice.user_id) <= {"users.id", "idempotency_keys.answer"}
@@ -95,8 +103,8 @@ async def test_merge_keeps_the_greater_right(alice: Person, bob: Person, carol: 
     team = await carol.call("create_team", name="House")
     task = await carol.call("add_task", title="Paint")
     for person, role, permission in ((alice, "admin", "edit"), (bob, "viewer", "view")):
-        await carol.call("add_team_member", team_id=team["id"], user=person.user_id, role=role)
-        await carol.call("share_task", task_id=task["id"], user=person.user_id, permission=permission)
+        await agreed(carol, "add_team_member", person, team_id=team["id"], role=role)
+        await agreed(carol, "share_task", person, task_id=task["id"], permission=permission)
     await merge_users(administrator, alice.user_id, bob.user_id)
     await merge_users(administrator, alice.user_id, bob.user_id)
     (found,) = (await bob.call("list_teams"))["teams"]
@@ -110,7 +118,7 @@ async def test_task_shared_between_merged_users_becomes_their_own(
     alice: Person, bob: Person, administrator: str
 ) -> None:
     task = await alice.call("add_task", title="Prune")
-    await alice.call("share_task", task_id=task["id"], user=bob.user_id)
+    await agreed(alice, "share_task", bob, task_id=task["id"])
     await merge_users(administrator, alice.user_id, bob.user_id)
     assert (await bob.call("list_tasks", scope="shared"))["total_count"] == 0
     assert (await bob.call("get_task", task_id=task["id"]))["access"] == "owner"
@@ -120,7 +128,7 @@ async def test_merge_keeps_times_versions_history_and_undo(
     alice: Person, bob: Person, carol: Person, administrator: str
 ) -> None:
     task = await alice.call("add_task", title="Prune")
-    await alice.call("share_task", task_id=task["id"], user=carol.user_id)
+    await agreed(alice, "share_task", carol, task_id=task["id"])
     await alice.call("update_task", task_id=task["id"], assignee=alice.user_id)
     await alice.call("update_task", task_id=task["id"], assignee=carol.user_id)
     before = await alice.call("get_task", task_id=task["id"])

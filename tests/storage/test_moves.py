@@ -14,6 +14,7 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated, Subs
 
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person, introduce
+from tests.support.consent import agreed
 from tests.support.running_server import Listener, RunningServer, running_server
 
 RESYNC = "resync"
@@ -54,9 +55,9 @@ class Setup:
         ):
             self.people[name] = await introduce(person(name))
             for team in teams:
-                await self.alice.call("add_team_member", team_id=team, user=self.people[name].user_id, role="viewer")
+                await agreed(self.alice, "add_team_member", self.people[name], team_id=team, role="viewer")
         self.task = (await self.alice.call("add_task", title="Moving"))["id"]
-        await self.alice.call("share_task", task_id=self.task, user=self.people["dave"].user_id)
+        await agreed(self.alice, "share_task", self.people["dave"], task_id=self.task)
 
     async def move(self, team: int) -> None:
         how: dict[str, Any] = {"team_id": team} if team else {"clear": ["team_id"]}
@@ -155,10 +156,10 @@ async def test_team_is_notified_when_a_member_leaves_with_their_tasks(
     server: RunningServer, setup: Setup, administrator: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     bob = setup.people["bob"]
-    await setup.alice.call("add_team_member", team_id=setup.here, user=bob.user_id, role="member")
+    await agreed(setup.alice, "add_team_member", bob, team_id=setup.here, role="member")
     await bob.call("add_task", title="Left behind", team_id=setup.here)
     lent = (await bob.call("add_task", title="Lent"))["id"]
-    await bob.call("share_task", task_id=lent, user=setup.people["erin"].user_id)
+    await agreed(bob, "share_task", setup.people["erin"], task_id=lent)
     async with setup.listening(server) as receivers:
         await administrator.execute("DELETE FROM users WHERE id = $1", bob.user_id)
         received = await receivers.receive()

@@ -21,8 +21,9 @@ from mcp_server.tools.registry import TOOLS
 from storage.conversations import conversations
 from storage.engine.database import Database
 from storage.schema.request_models import NewMessage, NewTask
-from storage.tasks import deletion, sharing, tasks
+from storage.tasks import deletion, tasks
 from tests.conftest import Person, Refused, introduce
+from tests.support.consent import agreed, share
 
 ROLES = ("owner", "team_owner", "admin", "member", "viewer", "shared_edit", "shared_view", "stranger")
 YES, NO, MISSING = "yes", "not allowed", "not found"
@@ -36,6 +37,7 @@ RESTORE = (YES, YES, YES, MISSING, MISSING, MISSING, MISSING, MISSING)
 PRIVATE = (YES, *[MISSING] * 7)
 IN_TEAM = (YES, YES, YES, YES, YES, MISSING, MISSING, MISSING)
 ADD = (YES, YES, YES, YES, NO, MISSING, MISSING, MISSING)
+LEAD = (NO, YES, NO, NO, NO, MISSING, MISSING, MISSING)
 MANAGE = (NO, YES, YES, NO, NO, MISSING, MISSING, MISSING)
 
 
@@ -100,6 +102,15 @@ async def restore(cast: Cast, person: Person) -> None:
     await person.call("restore_task", task_id=cast.task)
 
 
+async def delete_team(cast: Cast, person: Person) -> None:
+    """A team with the same roles, for the others are needed further."""
+    leader = cast.people["team_owner"]
+    team_id = (await leader.call("create_team", name="Short-lived"))["id"]
+    for name, role in (("owner", "member"), ("admin", "admin"), ("member", "member"), ("viewer", "viewer")):
+        await leader.call("add_team_member", team_id=team_id, user=cast.people[name].email, role=role)
+    await person.call("delete_team", team_id=team_id)
+
+
 async def see_team(cast: Cast, person: Person) -> None:
     if cast.team not in [team["id"] for team in (await person.call("list_teams"))["teams"]]:
         raise Refused("No team in the list")
@@ -150,6 +161,7 @@ TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "add_tasks": (ask("add_tasks", tasks=lambda cast: [{"title": "New", "team_id": cast.team}]), ADD),
     "add_team_member": (ask("add_team_member", team_id=team, user=spare), MANAGE),
     "remove_team_member": (ask("remove_team_member", team_id=team, user=lambda c: c.people["leaver"].email), MANAGE),
+    "delete_team": (delete_team, LEAD),
     "get_conversation": (ask("get_conversation", conversation_id=chat), PRIVATE),
     "append_messages": (ask("append_messages", conversation_id=chat, messages=lambda _: MESSAGES), PRIVATE),
     "fetch conversation": (ask("fetch", id=lambda cast: f"conversation:{cast.chat}"), PRIVATE),
@@ -161,6 +173,7 @@ OWN_ROWS_ONLY = {
     "set_timezone",
     "undo",
     "create_team",
+    "manage_invitations",
     "start_conversation",
     "list_conversations",
     "search_messages",
@@ -177,7 +190,7 @@ async def cast(database: Database) -> Cast:
     teams = [(await people["team_owner"].call("create_team", name=name))["id"] for name in ("Crew", "Other")]
     for name, role in (("owner", "member"), ("admin", "admin"), ("member", "member"), ("viewer", "viewer")):
         for team_id in teams:
-            await people["team_owner"].call("add_team_member", team_id=team_id, user=people[name].email, role=role)
+            await agreed(people["team_owner"], "add_team_member", people[name], team_id=team_id, role=role)
     return Cast(people, *teams)
 
 
@@ -189,10 +202,10 @@ async def test_permission_table(cast: Cast, action: str, role: str):
     new = NewTask.model_validate({"title": "The quarterly report", "team_id": cast.team})
     made = await tasks.add(owner, new)
     for name in ("shared_edit", "shared_view", "spare"):
-        await sharing.share(owner, made.id, cast.people[name].email, "edit" if name == "shared_edit" else "view")
+        await share(owner, made.id, cast.people[name].scope, "edit" if name == "shared_edit" else "view")
     said = await conversations.start(owner, "Private", [NewMessage(role="user", content="Secret")])
     if action == "remove_team_member":
-        await cast.people["team_owner"].call("add_team_member", team_id=cast.team, user=leaver.email)
+        await agreed(cast.people["team_owner"], "add_team_member", leaver, team_id=cast.team)
     now = replace(cast, task=made.id, chat=said.id)
     before = await cast.people["owner"].call("get_task", task_id=made.id)
     try:
@@ -215,14 +228,14 @@ async def test_access_field_matches_the_allowed_operations(cast: Cast, role: str
     owner = cast.people["owner"].scope
     made = await tasks.add(owner, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
     for name in ("shared_edit", "shared_view"):
-        await sharing.share(owner, made.id, cast.people[name].email, "edit" if name == "shared_edit" else "view")
+        await share(owner, made.id, cast.people[name].scope, "edit" if name == "shared_edit" else "view")
     assert (await cast.people[role].call("get_task", task_id=made.id))["access"] == access
 
 
 async def test_read_only_users_are_told_why(cast: Cast):
     owner, viewer, guest = (cast.people[role] for role in ("owner", "viewer", "shared_view"))
     made = await tasks.add(owner.scope, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
-    await sharing.share(owner.scope, made.id, guest.email)
+    await share(owner.scope, made.id, guest.scope)
     for arguments in ({"title": "x"}, {"status": "completed"}):
         assert f"viewer of team {cast.team}" in await viewer.refusal("update_task", task_id=made.id, **arguments)
         assert "shared with you for viewing only" in await guest.refusal("update_task", task_id=made.id, **arguments)

@@ -15,7 +15,7 @@ from tests.conftest import Cluster, Person
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import Connection
 from tests.support.schema_faults import FAULTS, Fault
-from tests.support.sql_attacks import ATTACKS, RIGHTS, ROWS, TABLES, Attack, breaches, succeeds
+from tests.support.sql_attacks import ATTACKS, INVITATIONS, RIGHTS, ROWS, TABLES, Attack, breaches, succeeds
 
 ROOT = Path(__file__).parents[2]
 
@@ -25,7 +25,7 @@ async def connection(cluster: Cluster) -> AsyncGenerator[Connection]:
     """A superuser's connection to a database with the rows of the attacks."""
     await cluster.create("attacks", "blank")
     connection = await asyncpg.connect(cluster.address("attacks"))
-    await connection.execute(ROWS)
+    await connection.execute(ROWS + INVITATIONS)
     yield connection
     await connection.close()
     await cluster.drop("attacks")

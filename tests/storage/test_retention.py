@@ -9,6 +9,7 @@ import pytest
 from storage.engine import retention
 from storage.engine.database import Database
 from tests.conftest import Cluster, Person
+from tests.support.consent import agreed
 from tests.support.running_server import DatabaseProxy
 
 
@@ -18,7 +19,7 @@ async def test_deleted_tasks_are_purged_after_thirty_days_and_keys_after_one(
     kept = await alice.call("add_task", title="kept", idempotency_key="fresh")
     restorable = await alice.call("add_task", title="restorable", idempotency_key="stale")
     gone = await alice.call("add_task", title="gone")
-    await alice.call("share_task", task_id=gone["id"], user=bob.user_id)
+    await agreed(alice, "share_task", bob, task_id=gone["id"])
     for task in (restorable, gone):
         await alice.call("delete_task", task_id=task["id"])
     administrator = await asyncpg.connect(cluster.address("tests"))

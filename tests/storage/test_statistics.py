@@ -11,6 +11,7 @@ from mcp.types import TextContent, TextResourceContents
 from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person
 from tests.support.backdating import Backdating, backdating, live_three_days, on_one_day, trend_of
+from tests.support.consent import agreed
 from tests.support.running_server import RunningServer, running_server
 
 
@@ -72,7 +73,7 @@ async def test_trend_counts_tasks_created_and_completed_on_each_day(
 
 async def test_team_has_its_own_trend(server: RunningServer, alice: Person, bob: Person, past: Backdating) -> None:
     team = (await alice.call("create_team", name="Garden"))["id"]
-    await alice.call("add_team_member", team_id=team, user=bob.user_id, role="viewer")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="viewer")
     days = await live_three_days(alice, past, team)
     await bob.call("complete_task", task_id=(await bob.call("add_task", title="Bob's own"))["id"])
     await alice.call("complete_task", task_id=(await alice.call("add_task", title="Alice's own"))["id"])

@@ -40,10 +40,12 @@ async def used(request: pytest.FixtureRequest, cluster: Cluster) -> AsyncGenerat
 
 async def test_upgrade_keeps_every_row_and_gives_the_current_schema(cluster: Cluster, used: str) -> None:
     administrator = await asyncpg.connect(cluster.address("used"))
-    counted = {table: await administrator.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
+    there = {row[0] for row in await administrator.fetch("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")}
+    old = there & {*TABLES}
+    counted = {table: await administrator.fetchval(f"SELECT count(*) FROM {table}") for table in old}
     assert all(counted.values())
     await migrations.migrate(used)
-    kept = {table: await administrator.fetchval(f"SELECT count(*) FROM {table}") for table in TABLES}
+    kept = {table: await administrator.fetchval(f"SELECT count(*) FROM {table}") for table in old}
     # Request counts of the last minute may be lost.
     assert kept | {"rate_limits": 0} == counted | {"rate_limits": 0}
     assert await misconfigurations(administrator) == []

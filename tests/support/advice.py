@@ -153,9 +153,11 @@ def _write_offset(caller: RetryingCaller, found: re.Match[str]) -> None:
 
 
 @on_sentence(AT + r"No (?:task|team|conversation) (?P<wrong>\d+)\. Use \w+ to find its id\.")
-@on_sentence(
-    AT + r"Nobody here is known as (?P<wrong>.+?)\. Check the user id or e-mail; the person must have signed in once\."
-)
+@on_sentence(AT + r"(?P<wrong>\S+) cannot see this task: .+")
+@on_sentence(r"(?P<wrong>\S+) is not a member of team \d+\. Use list_teams to see who is\.")
+@on_sentence(r"Task \d+ is not shared with (?P<wrong>\S+)\. Use get_task to see with whom it is\.")
+@on_sentence(r"You share no task with (?P<wrong>\S+)\. Use list_tasks with scope=shared to see what you share\.")
+@on_sentence(r"No invitation (?P<wrong>\d+)\. Use manage_invitations to see what waits for an answer\.")
 @on_sentence(r"There is nothing with the id (?P<wrong>.+?)\. Use search to find ids, such as task:42\.")
 @on_sentence(
     r"Task \d+ is at version \d+, not (?P<wrong>\d+): it changed meanwhile\. Read it with get_task and decide again\."
@@ -251,6 +253,14 @@ def _clear_less(caller: RetryingCaller, found: re.Match[str]) -> None:
 @on_sentence(r"(?P<name>\w+) is both given and in clear: leave one of them out\.")
 def _clear_or_give(caller: RetryingCaller, found: re.Match[str]) -> None:
     caller.get(("clear",)).remove(found["name"])
+
+
+@on_sentence(r"Give either task_id, or all=true for every task\.")
+def _give_a_task(caller: RetryingCaller, found: re.Match[str]) -> None:
+    """Send the task only."""
+    caller.send_intended(("task_id",))
+    if "all" in caller.arguments:
+        caller.leave_out(("all",))
 
 
 @on_sentence(r"Give either task_id, or task_ids for several\.")

@@ -15,6 +15,7 @@ from tests.support.board_views import brief, now
 from tests.support.client_group import ClientGroups
 from tests.support.permission_model import OK, REFUSED, Task
 
+ANSWERS = ("accept", "accept", "accept", "decline", "block")
 NEVER_GIVEN = 8_000_000_000_000_000_000
 
 Drawn = TypeVar("Drawn")
@@ -37,7 +38,7 @@ EDITS = (
         "undo",
         "undo",
     ),
-    *("share", "share", "unshare", "join", "found_team", "talk", "talk", "forget"),
+    *("share", "share", "answer", "answer", "unshare", "join", "found_team", "talk", "talk", "forget"),
 )
 """The edits; frequent ones are repeated to be drawn more often."""
 
@@ -204,9 +205,38 @@ class Work(RuleBasedStateMachine):
             draw(PERMISSIONS),
         )
         expected = self.board.may_share(by.user, task_id, other)
-        fields = {"task_id": task_id, "user": other, "permission": permission}
-        if self.attempt(by, "share_task", expected, **fields) is not None:
-            self.board.share(by, task_id, other, permission)
+        said = {"task_id": task_id, "user": other, "permission": permission}
+        shared = self.attempt(by, "share_task", expected, **said)
+        if shared is not None and self.is_direct(shared, by, other, None, task_id, permission):
+            self.board.put_share(by, task_id, other, permission)
+
+    def is_direct(
+        self, result: dict[str, Any], by: By, other: str, team: int | None, task: int | None, offered: str
+    ) -> bool:
+        """Whether the other person has what was offered at once; else they are invited."""
+        direct = self.board.takes_directly(by.user, other, team, task)
+        assert result.get("status") == (None if direct else "pending")
+        if not direct:
+            self.board.invite(by, other, team, task, offered)
+        return direct
+
+    def answer(self, by: By, draw: Draw) -> None:
+        """Mostly accept what somebody offers."""
+        invited = [user for user in self.users if self.board.waiting(user)]
+        if invited:
+            self.answer_one(By(draw(st.sampled_from(invited)), by.client), draw(st.sampled_from(ANSWERS)))
+
+    def answer_one(self, by: By, answer: str) -> None:
+        chosen = self.board.waiting(by.user)[0]
+        number = self.succeed(by, "manage_invitations")["invitations"][0]["id"]
+        self.succeed(by, "manage_invitations", action=answer, invitation_id=number)
+        self.board.end_invitation(chosen, answer)
+        if answer == "accept" and chosen.team is not None:
+            self.board.teams[chosen.team].setdefault(by.user, chosen.offered)
+        elif answer == "accept" and chosen.task is not None:
+            task = self.board.tasks[chosen.task]
+            if by.user != task.owner and by.user not in task.shares:
+                self.board.put_share(By(chosen.inviter, chosen.client), chosen.task, by.user, chosen.offered)
 
     def unshare(self, by: By, draw: Draw) -> None:
         shared = [n for n, task in self.board.tasks.items() if task.shares]
@@ -215,7 +245,9 @@ class Work(RuleBasedStateMachine):
         other = draw(st.sampled_from(others))
         if self.board.may_unshare(by.user, task_id, other) == OK:
             self.succeed(by, "unshare_task", task_id=task_id, user=other)
-            self.board.share(by, task_id, other, None)
+            if other in self.board.tasks[task_id].shares:
+                self.board.put_share(by, task_id, other, None)
+            self.board.withdraw(by.user, other, None, task_id)
 
     def found_team(self, by: By, draw: Draw) -> None:
         if len(self.board.teams) < 3:
@@ -226,11 +258,15 @@ class Work(RuleBasedStateMachine):
         team, other, role = self.pick(draw, list(self.board.teams)), draw(st.sampled_from(self.users)), draw(ROLES)
         if draw(st.integers(0, 3)):
             if self.board.may_add_member(by.user, team, other, role) == OK:
-                self.succeed(by, "add_team_member", team_id=team, user=other, role=role)
-                self.board.teams[team][other] = role
+                added = self.succeed(by, "add_team_member", team_id=team, user=other, role=role)
+                if self.is_direct(added, by, other, team, None, role):
+                    self.board.teams[team][other] = role
         elif self.board.may_remove_member(by.user, team, other) == OK:
             self.succeed(by, "remove_team_member", team_id=team, user=other)
-            del self.board.teams[team][other]
+            if other in self.board.teams[team]:
+                self.board.dismiss(by, team, other)
+            else:
+                self.board.withdraw(by.user, other, team, None)
 
     def talk(self, by: By, draw: Draw) -> None:
         texts = draw(st.lists(TITLES, max_size=3))

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from tests.support.permission_model import Chat, PermissionModel, Task
+from tests.support.permission_model import Chat, Task
+from tests.support.sharing_model import SharingModel
 
 RECURRENCE = "FREQ=DAILY"
 ATTRIBUTES = {"team_id": "team", "parent_id": "parent"}
@@ -33,6 +34,7 @@ class Event:
     kind: str
     changes: dict[str, Any]
     team: int | None
+    owner: str
     target: str | None = None
     completed_before: datetime | None = None
     """The completion time of the task before this event."""
@@ -50,7 +52,7 @@ class Call:
 
 
 @dataclass
-class Board(PermissionModel):
+class Board(SharingModel):
     """The current state and all calls that led to it."""
 
     zones: dict[str, str] = field(default_factory=dict[str, str])
@@ -121,21 +123,28 @@ class Board(PermissionModel):
         if before == permission:
             return
         if permission is None:
-            del task.shares[user], self.shared[task_id, user]
+            del task.shares[user], task.givers[user], self.shared[task_id, user]
+            (task.taken_back.discard if user == call.by.user else task.taken_back.add)(user)
         else:
-            task.shares[user] = permission
+            task.shares[user], task.givers[user] = permission, call.by.user
             self.shared.setdefault((task_id, user), call.number)
         kind = "task_unshared" if permission is None else "task_shared"
         changes = {"user": user, "permission": [before, permission]}
-        call.events.append(Event(task_id, kind, changes, task.team, user))
+        call.events.append(Event(task_id, kind, changes, task.team, task.owner, user))
 
     def _note(
-        self, call: Call, task_id: int, kind: str, changes: dict[str, Any], completed_before: datetime | None = None
+        self,
+        call: Call,
+        task_id: int,
+        kind: str,
+        changes: dict[str, Any],
+        completed_before: datetime | None = None,
+        target: str | None = None,
     ) -> None:
-        team = self.tasks[task_id].team
+        team, owner = self.tasks[task_id].team, self.tasks[task_id].owner
         self.changed[task_id] = call.number
         self.versions[task_id] = self.versions.get(task_id, 0) + 1
-        call.events.append(Event(task_id, kind, deepcopy(changes), team, completed_before=completed_before))
+        call.events.append(Event(task_id, kind, deepcopy(changes), team, owner, target, completed_before))
 
     # Effects of tool calls.
 
@@ -190,9 +199,19 @@ class Board(PermissionModel):
             with self.call(by) as call:
                 self.set_deleted(call, self._deleted_together(by.user, task_id), False)
 
-    def share(self, by: By, task_id: int, user: str, permission: str | None) -> None:
+    def put_share(self, by: By, task_id: int, user: str, permission: str | None) -> None:
         with self.call(by) as call:
             self.set_share(call, task_id, user, permission)
+
+    def dismiss(self, by: By, team: int, member: str) -> None:
+        """Take a member out of a team, whose tasks in it go to an owner. No undo takes that back."""
+        heir, handed_over = self.leave(by.user, team, member)
+        with self.call(by, [0]) as call:
+            for task_id in handed_over:
+                for other in self.lost_shares(task_id, heir):
+                    self.set_share(call, task_id, other, None)
+                self.tasks[task_id].owner = heir
+                self._note(call, task_id, "task_updated", {"owner": [member, heir]}, target=member)
 
     def keep(self, user: str, chat_id: int, messages: list[str], title: str | None = None) -> None:
         """Add messages to a conversation, creating it if it is new."""

@@ -78,6 +78,8 @@ def _revert(board: Board, undoing: Call, call: Call, event: Event) -> bool:
         before, after = event.changes["permission"]
         if access != "owner" or board.tasks[event.task].shares.get(event.target) != after:
             return False
+        if after is None and not board.may_restore_share(undoing.by.user, event.target, event.task):
+            return False
         board.set_share(undoing, event.task, event.target, before)
         return True
     return _revert_fields(board, undoing, event, access)
@@ -106,7 +108,7 @@ def _revert_fields(board: Board, undoing: Call, event: Event, access: str) -> bo
         if shown != after:
             return False
     before = {name: change[0] for name, change in changes.items()}
-    if board.may_put_into(user, before.get("team_id")) != OK:
+    if board.may_place(user, task.owner, before.get("team_id")) != OK:
         return False
     above = before.get("parent_id")
     if above is not None and (not board.sees_row(user, above) or board.is_below(user, above, event.task)):

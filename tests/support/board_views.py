@@ -74,6 +74,8 @@ def brief(board: Board, user: str, task_id: int) -> dict[str, Any]:
     task = board.tasks[task_id]
     known = {"id": task_id, "title": task.title, "status": task.status, "priority": task.priority, "due": task.due}
     known["parent_id"] = board.parent(user, task_id)
+    if task.owner != user:
+        known |= {"team_id": task.team, "owner": task.owner}
     shown = {name: value for name, value in known.items() if value is not None}
     return shown | {"tags": task.tags, "access": board.access(user, task_id)}
 
@@ -186,7 +188,7 @@ def _sees_event(board: Board, user: str, number: int, event: Event) -> bool:
         return False
     in_time = board.role(user, event.team) is not None and "team_id" not in event.changes
     since = board.shared.get((event.task, user))
-    return user == board.tasks[event.task].owner or in_time or (since is not None and since <= number)
+    return user == event.owner or in_time or (since is not None and since <= number)
 
 
 # Conversations.

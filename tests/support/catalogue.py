@@ -14,6 +14,7 @@ FOR_POLICIES = {
     "my_editable_task_ids()",
     "my_task_access(bigint)",
     "my_contact_ids()",
+    "takes_directly(text,bigint,bigint)",
 }
 FOR_VERBS = {
     "matching_task_ids(text)",
@@ -32,13 +33,26 @@ FOR_VERBS = {
     "find_personal_token(text)",
     "purge_expired()",
     "take_request(text,text,bigint,bigint)",
+    "invite(text,bigint,bigint,text)",
+    "withdraw_invitation(text,bigint,bigint)",
+    "my_invitations(bigint)",
+    "answer_invitation(bigint,text)",
+    "restore_share(bigint,text,text)",
+    "delete_team(bigint)",
 }
 FOR_DASHBOARD = {
     "taskdeck_pat_create(text,text,text,text,text,text,text,timestamp with time zone)",
     "taskdeck_pat_list(text)",
     "taskdeck_pat_revoke(text,bigint)",
 }
-FOR_TRIGGERS = {"record_created_tasks()", "record_changed_tasks()", "record_share()", "keep_team_owner()"}
+FOR_TRIGGERS = {
+    "record_created_tasks()",
+    "record_changed_tasks()",
+    "record_share()",
+    "keep_team_owner()",
+    "hold_membership()",
+    "hand_over_tasks()",
+}
 DEFINERS = (FOR_POLICIES - {"current_user_id()"}) | FOR_VERBS | FOR_DASHBOARD | FOR_TRIGGERS
 
 TRIGGERS = {
@@ -52,6 +66,8 @@ TRIGGERS = {
     "users_announce_timezone",
     "team_members_announce",
     "team_members_keep_owner",
+    "team_members_hand_over",
+    "tasks_hold_membership",
     "conversations_announce",
 }
 
@@ -63,6 +79,7 @@ SPANNING = {
     "tasks_pkey": "given out by the database, never chosen",
     "conversations_pkey": "given out by the database, never chosen",
     "task_events_pkey": "given out by the database, never chosen",
+    "invitations_pkey": "given out by the database, never chosen",
     "personal_access_tokens_pkey": "given out by the database, never chosen",
     "personal_access_tokens_hash": "a hash of 256 random bits",
     "messages_pkey": "the conversation belongs to its user by messages_conversation_fkey",
@@ -71,6 +88,9 @@ SPANNING = {
 OWNERLESS = {
     "team_members_team_id_fkey": "who may add to a team is a policy",
     "tasks_team_id_fkey": "which teams are writable is a policy, moves are checked by tasks_place",
+    "task_events_task_fkey": "only triggers write history, which stays with the owner of its time",
+    "invitations_team_id_fkey": "only invite() writes it, which asks who may offer the role",
+    "invitations_task_id_fkey": "only invite() writes it, which asks who may offer the share",
     "tasks_parent_id_fkey": "tasks_place looks the parent up under the caller's policies",
 }
 

@@ -21,6 +21,10 @@ class Task:
     status: str = "pending"
     deleted: int | None = None  # the number of the call that deleted it
     shares: dict[str, str] = field(default_factory=dict[str, str])
+    givers: dict[str, str] = field(default_factory=dict[str, str])
+    """Who gave each share, or changed it last."""
+    taken_back: set[str] = field(default_factory=set[str])
+    """Who had a share until somebody else took it back."""
     priority: str = "medium"
     due: str | None = None
     tags: list[str] = field(default_factory=list[str])
@@ -162,7 +166,12 @@ class PermissionModel:
             return self.may_change(user, task_id)
         if access != "owner" or (team is None and task.owner != user):
             return REFUSED
-        return self.may_put_into(user, team)
+        return self.may_place(user, task.owner, team)
+
+    def may_place(self, user: str, owner: str, team: int | None) -> str:
+        """Whether somebody may put a task of this owner's into a team, whose member the owner must be."""
+        outsider = team is not None and self.role(owner, team) is None
+        return self.may_put_into(user, team) or (REFUSED if outsider else OK)
 
     def may_put_below(self, user: str, parent: int | None) -> str:
         return OK if parent is None or self.access(user, parent) else no_task(parent)
@@ -183,12 +192,6 @@ class PermissionModel:
             return no_task(task_id)
         return REFUSED if access != "owner" or other in (user, self.tasks[task_id].owner) else OK
 
-    def may_unshare(self, user: str, task_id: int, other: str) -> str:
-        access = self.access(user, task_id)
-        if access is None:
-            return no_task(task_id)
-        return OK if (access == "owner" or user == other) and other in self.tasks[task_id].shares else REFUSED
-
     def may_add_member(self, user: str, team: int, other: str, role: str) -> str:
         mine, present = self.role(user, team), self.role(other, team)
         if mine is None:
@@ -196,14 +199,6 @@ class PermissionModel:
         if mine not in MANAGERS or (mine != "owner" and "owner" in (role, present)):
             return REFUSED
         return REFUSED if self._is_last_owner(team, other) and role != "owner" else OK
-
-    def may_remove_member(self, user: str, team: int, other: str) -> str:
-        mine, present = self.role(user, team), self.role(other, team)
-        if mine is None:
-            return no_team(team)
-        if present is None or self._is_last_owner(team, other):
-            return REFUSED
-        return OK if user == other or mine == "owner" or (mine == "admin" and present != "owner") else REFUSED
 
     def _is_last_owner(self, team: int, user: str) -> bool:
         return [member for member, role in self.teams[team].items() if role == "owner"] == [user]

@@ -125,7 +125,7 @@ FAULTS = {
         "a viewer changes a team task",
     ),
     "deleted tasks stay visible": Fault(_ACCESS, "a member restores a task"),
-    "access to one task ignores the user": Fault(_MY_ACCESS, "another user shares a task"),
+    "access to one task ignores the user": Fault(_MY_ACCESS, "a reader becomes an editor"),
     "a new table has no policies": Fault(
         "CREATE TABLE notes (user_id text); GRANT SELECT ON notes TO taskdeck_app",
         "notes has no forced row-level security",

@@ -13,9 +13,11 @@ from tests.support.postgres import Connection
 ROWS = """
 INSERT INTO users (id, email) SELECT n, n || '@example.com'
 FROM unnest(ARRAY['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'gina']) AS n;
-INSERT INTO teams (owner_id, name) VALUES ('alice', 'Home'), ('bob', 'Den'), ('erin', 'Attic'), ('gina', 'Shed');
+INSERT INTO teams (owner_id, name) VALUES ('alice', 'Home'), ('bob', 'Den'), ('erin', 'Attic'), ('gina', 'Shed'),
+    ('gina', 'Barn');
 INSERT INTO team_members VALUES (1, 'alice', 'owner'), (1, 'gina', 'admin'), (1, 'carol', 'member'),
-    (1, 'dave', 'viewer'), (2, 'bob', 'owner'), (3, 'erin', 'owner'), (4, 'gina', 'owner');
+    (1, 'dave', 'viewer'), (2, 'bob', 'owner'), (3, 'erin', 'owner'), (4, 'gina', 'owner'),
+    (5, 'gina', 'owner'), (5, 'alice', 'viewer');
 INSERT INTO tasks (user_id, team_id, title, deleted_at) VALUES ('alice', NULL, 'secret', NULL),
     ('alice', 1, 'secret of the team', NULL), ('alice', 1, 'secret and deleted', now()), ('bob', NULL, 'own', NULL);
 INSERT INTO task_shares VALUES (1, 'erin', 'alice', 'edit'), (1, 'frank', 'alice', 'view');
@@ -28,10 +30,18 @@ INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scope
 VALUES ('alice', 'laptop', repeat('0', 64), 'tdp_', 'mcp:read', now() + interval '1 day');
 INSERT INTO rate_limits VALUES ('alice', now(), 1);
 """
+INVITATIONS = """
+INSERT INTO invitations (user_id, address, invitee_id, offered, status)
+VALUES ('bob', 'alice', 'alice', 'view', 'blocked');
+INSERT INTO invitations (user_id, address, task_id, offered) VALUES ('alice', 'carol@example.com', 1, 'view'),
+    ('gina', 'frank', 2, 'view');
+"""
+"""What is in a table that the first releases do not have."""
 
 TABLES = (
     *("users", "teams", "team_members", "tasks", "task_shares", "conversations", "messages", "task_events"),
     *("idempotency_keys", "cached_statistics", "personal_access_tokens", "rate_limits"),
+    "invitations",
 )
 
 
@@ -87,8 +97,10 @@ TEAMS = {
     "an admin promotes themselves": Attack(
         "gina", "UPDATE team_members SET role = 'owner' WHERE user_id = 'gina' AND team_id = 1"
     ),
-    "an admin demotes the owner": Attack("gina", "UPDATE team_members SET role = 'viewer' WHERE user_id = 'alice'"),
-    "an admin removes the owner": Attack("gina", "DELETE FROM team_members WHERE user_id = 'alice'"),
+    "an admin demotes the owner": Attack(
+        "gina", "UPDATE team_members SET role = 'viewer' WHERE user_id = 'alice' AND team_id = 1"
+    ),
+    "an admin removes the owner": Attack("gina", "DELETE FROM team_members WHERE user_id = 'alice' AND team_id = 1"),
     "a member removes another": Attack("carol", "DELETE FROM team_members WHERE user_id = 'dave'"),
     "the last owner leaves": Attack("alice", "DELETE FROM team_members WHERE user_id = 'alice'"),
     "a task is moved into a foreign team": Attack("bob", "UPDATE tasks SET team_id = 1 WHERE user_id = 'bob'"),
@@ -99,6 +111,11 @@ TEAMS = {
         "dave", "INSERT INTO tasks (user_id, team_id, title) VALUES ('dave', 1, 'mine')"
     ),
     "a team gets another owner": Attack("gina", "UPDATE teams SET owner_id = 'gina' WHERE id = 1"),
+    "an owner puts a stranger into a team": Attack("alice", "INSERT INTO team_members VALUES (1, 'bob', 'owner')"),
+    "a member offers a role": Attack("carol", "SELECT invite('bob', 1, NULL, 'member')"),
+    "an admin offers ownership": Attack("gina", "SELECT invite('bob', 1, NULL, 'owner')"),
+    "an admin ends a team": Attack("gina", "SELECT 1 WHERE delete_team(1)"),
+    "a stranger ends a team": Attack("bob", "SELECT 1 WHERE delete_team(1)"),
 }
 TAKING = {
     "another user changes a task": Attack("bob", "UPDATE tasks SET title = 'x' WHERE user_id = 'alice'"),
@@ -106,7 +123,10 @@ TAKING = {
     "a reader changes a shared task": Attack("frank", "UPDATE tasks SET title = 'x' WHERE id = 1"),
     "a member steals a task": Attack("carol", "UPDATE tasks SET user_id = 'carol' WHERE id = 2"),
     "an editor steals a task": Attack("erin", "UPDATE tasks SET user_id = 'erin' WHERE id = 1"),
-    "an editor moves a task away": Attack("erin", "UPDATE tasks SET team_id = 3 WHERE id = 1"),
+    "an admin moves a member's task to where the member is not": Attack(
+        "gina", "UPDATE tasks SET team_id = 4 WHERE id = 2"
+    ),
+    "an editor moves a task away": Attack("erin", "UPDATE tasks SET team_id = 5 WHERE id = 1"),
     "a member takes a task out of the team": Attack("carol", "UPDATE tasks SET team_id = NULL WHERE id = 2"),
     "an editor deletes a task": Attack("erin", "UPDATE tasks SET deleted_at = now() WHERE id = 1"),
     "a member deletes a task": Attack("carol", "UPDATE tasks SET deleted_at = now() WHERE id = 2"),
@@ -129,6 +149,21 @@ SHARING = {
     "a share is forged": Attack("bob", "INSERT INTO task_shares VALUES (1, 'carol', 'bob', 'edit')"),
     "an editor shares a shared task": Attack("erin", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'view')"),
     "a member shares a team task": Attack("carol", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
+    "an owner shares with a stranger": Attack("alice", "INSERT INTO task_shares VALUES (1, 'bob', 'alice', 'view')"),
+    "a stranger offers a share": Attack("bob", "SELECT invite('carol', NULL, 1, 'view')"),
+    "an editor offers a share": Attack("erin", "SELECT invite('bob', NULL, 1, 'view')"),
+    "an invitation is forged": Attack(
+        "bob", "INSERT INTO invitations (user_id, address, task_id, offered) VALUES ('alice', 'bob', 1, 'edit')"
+    ),
+    "another's invitation is accepted": Attack(
+        "bob", "SELECT i.id, a FROM generate_series(1, 9) i (id), answer_invitation(i.id, 'accept') a"
+    ),
+    "an offer is taken back by a stranger": Attack(
+        "bob", "SELECT 1 WHERE withdraw_invitation('carol@example.com', NULL, 1)"
+    ),
+    "an inviter looks up whom an address belongs to": Attack("alice", "SELECT invitee_id FROM invitations"),
+    "a share is made as if it were restored": Attack("alice", "SELECT 1 WHERE restore_share(1, 'bob', 'edit')"),
+    "a stranger asks with whom a task is shared": Attack("bob", "SELECT 1 WHERE takes_directly('erin', NULL, 1)"),
     "a reader becomes an editor": Attack("frank", "UPDATE task_shares SET permission = 'edit'"),
     "a reader removes another's share": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'erin'"),
 }
@@ -147,6 +182,9 @@ ASKING = {
     "another user learns who sees a task": Attack("bob", "SELECT direct_audience(ARRAY[1::bigint])"),
     "another user has contacts": Attack("bob", "SELECT 1 WHERE my_contact_ids() && ARRAY['alice']"),
     "another user sees the last changes": Attack("bob", "SELECT 1 FROM my_last_changes(9) c WHERE c.user_id <> 'bob'"),
+    "a stranger finds a person": Attack("bob", "SELECT 1 FROM find_users('alice@example.com')"),
+    "a stranger sees another's invitations": Attack("bob", "SELECT 1 FROM my_invitations(9)"),
+    "a request reads what waits for another": Attack("bob", "SELECT 1 FROM invitations_for('carol')"),
     "a request lists tokens": Attack("bob", "SELECT taskdeck_pat_list('alice')"),
     "a request creates a token": Attack(
         "bob", "SELECT taskdeck_pat_create('alice', NULL, NULL, 'x', repeat('1', 64), 't', 'mcp:read', now())"
@@ -164,9 +202,11 @@ RIGHTS = {
     "an editor changes a shared task": Attack("erin", "UPDATE tasks SET title = 'x' WHERE id = 1"),
     "an admin deletes a team task": Attack("gina", "UPDATE tasks SET deleted_at = now() WHERE id = 2"),
     "an admin restores a team task": Attack("gina", "UPDATE tasks SET deleted_at = NULL WHERE id = 3"),
-    "an admin moves a team task": Attack("gina", "UPDATE tasks SET team_id = 4 WHERE id = 2"),
-    "an admin invites": Attack("gina", "INSERT INTO team_members VALUES (1, 'bob', 'member')"),
-    "an admin shares a team task": Attack("gina", "INSERT INTO task_shares VALUES (2, 'bob', 'alice', 'view')"),
+    "an admin moves a team task": Attack("gina", "UPDATE tasks SET team_id = 5 WHERE id = 2"),
+    "an admin invites": Attack("gina", "SELECT invite('bob', 1, NULL, 'member')"),
+    "an owner adds somebody they share with": Attack("alice", "INSERT INTO team_members VALUES (1, 'erin', 'viewer')"),
+    "an invited person accepts": Attack("carol", "SELECT answer_invitation(2, 'accept')"),
+    "an admin shares a team task": Attack("gina", "INSERT INTO task_shares VALUES (2, 'carol', 'alice', 'view')"),
     "a member leaves": Attack("carol", "DELETE FROM team_members WHERE user_id = 'carol'"),
     "a reader gives a share back": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'frank'"),
     "the owner adds a message": Attack("alice", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'own')"),

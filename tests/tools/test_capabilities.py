@@ -9,8 +9,8 @@ READS = {
 REPEATABLE = {
     *("set_timezone", "update_task", "complete_task", "delete_task", "restore_task", "add_team_member", "share_task"),
 }
-DESTRUCTIVE = {"delete_conversation", "delete_task", "undo", "remove_team_member", "unshare_task"}
-OTHERS = {"start_conversation", "append_messages", "add_task", "add_tasks", "create_team"}
+DESTRUCTIVE = {"delete_conversation", "delete_task", "delete_team", "undo", "remove_team_member", "unshare_task"}
+OTHERS = {"start_conversation", "append_messages", "add_task", "add_tasks", "create_team", "manage_invitations"}
 
 
 async def test_server_declares_its_capabilities_and_the_hints_of_every_tool(alice: Person) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from storage.engine.database import Database
 from tests.conftest import Cluster, Person, RequestUrl, introduce
+from tests.support.consent import agreed
 from tests.support.postgres import Connection
 
 CLOCK = """
@@ -196,7 +197,7 @@ async def test_long_overdue_counts_and_far_future_does_not(clock: Clock, in_zone
 async def test_shared_date_is_the_same_for_everybody(clock: Clock, in_zone: InZone) -> None:
     tokyo, los_angeles = await in_zone("Asia/Tokyo"), await in_zone("America/Los_Angeles")
     team = (await tokyo.call("create_team", name="Ocean"))["id"]
-    await tokyo.call("add_team_member", team_id=team, user=los_angeles.email)
+    await agreed(tokyo, "add_team_member", los_angeles, team_id=team)
     await tokyo.call("add_task", title="x", due="2026-03-01", team_id=team)
     await clock.set("2026-03-01T16:00:00Z")  # the 2nd in Tokyo
     numbers = [await p.call("get_statistics", team_id=team, days=1) for p in (tokyo, los_angeles)]

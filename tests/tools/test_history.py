@@ -14,6 +14,7 @@ from mcp.types import (
 from mcp_server.identity.callers import Callers
 from mcp_server.protocol.server import build_mcp_server
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 
 async def add(person: Person, *titles: str) -> list[int]:
@@ -31,7 +32,7 @@ def text(result: CallToolResult) -> str:
 
 async def test_history_names_the_change_the_user_and_the_client(alice: Person, bob: Person):
     (task_id,) = await add(alice, "Write the report")
-    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task_id, permission="edit")
     await bob.call("update_task", task_id=task_id, title="Write the long report")
     changed, shared, created = (await alice.call("get_task", task_id=task_id))["history"]
     assert (changed["event_type"], changed["user_id"], changed["client"]) == ("task_updated", bob.user_id, "pytest")
@@ -43,14 +44,14 @@ async def test_share_shows_no_history_from_before_it(alice: Person, bob: Person)
     (task_id,) = await add(alice, "Plan")
     await alice.call("update_task", task_id=task_id, description="the secret")
     await alice.call("update_task", task_id=task_id, description="all is public")
-    await alice.call("share_task", task_id=task_id, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task_id)
     await alice.call("update_task", task_id=task_id, description="and more")
     seen = (await bob.call("get_task", task_id=task_id))["history"]
     assert [event["event_type"] for event in seen] == ["task_updated", "task_shared"]
     assert "secret" not in json.dumps(seen)
     assert len((await alice.call("get_task", task_id=task_id))["history"]) == 5
     await alice.call("unshare_task", task_id=task_id, user=bob.email)
-    await alice.call("share_task", task_id=task_id, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task_id)
     (again,) = (await bob.call("get_task", task_id=task_id))["history"]
     assert again["event_type"] == "task_shared"
 
@@ -62,7 +63,7 @@ async def test_team_sees_history_from_its_time_only(alice: Person, bob: Person):
     await alice.call("update_task", task_id=task_id, description="the secret")
     await alice.call("update_task", task_id=task_id, description="public", team_id=team)
     await alice.call("update_task", task_id=task_id, title="Our plan")
-    await alice.call("add_team_member", team_id=team, user=bob.email, role="admin")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="admin")
     (seen,) = (await bob.call("get_task", task_id=task_id))["history"]
     assert seen["changes"] == {"title": ["Plan", "Our plan"]}
     await alice.call("update_task", task_id=task_id, team_id=other, title="Their plan")
@@ -73,7 +74,7 @@ async def test_team_sees_history_from_its_time_only(alice: Person, bob: Person):
 async def test_invisible_parent_is_never_named(alice: Person, bob: Person):
     hidden, shown, task_id = await add(alice, "Hidden", "Shown", "Plan")
     for below in (shown, task_id):
-        await alice.call("share_task", task_id=below, user=bob.email, permission="edit")
+        await agreed(alice, "share_task", bob, task_id=below, permission="edit")
     await alice.call("update_task", task_id=task_id, parent_id=shown)
     await alice.call("update_task", task_id=task_id, parent_id=hidden, title="The plan")
     seen = await bob.call("get_task", task_id=task_id)
@@ -154,7 +155,7 @@ async def test_undo_reverts_the_last_changes_newest_first(alice: Person):
 
 async def test_undo_does_not_touch_changes_of_other_users(alice: Person, bob: Person):
     (task_id,) = await add(alice, "Shared")
-    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task_id, permission="edit")
     await bob.call("update_task", task_id=task_id, title="Bob's words")
     (undone,) = (await alice.call("undo"))["reverted"]
     assert (undone["event_type"], undone["task_id"]) == ("task_shared", task_id)
@@ -165,7 +166,7 @@ async def test_undo_does_not_touch_changes_of_other_users(alice: Person, bob: Pe
 
 async def test_undo_does_not_overwrite_later_changes_of_other_users(alice: Person, bob: Person):
     (task_id,) = await add(alice, "First")
-    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task_id, permission="edit")
     await alice.call("update_task", task_id=task_id, title="Second", priority="urgent")
     await bob.call("update_task", task_id=task_id, title="Bob's words")
     assert "title is \"Bob's words\" now, not 'Second'" in await alice.refusal("undo")
@@ -176,15 +177,15 @@ async def test_undo_does_not_overwrite_later_changes_of_other_users(alice: Perso
 async def test_undo_requires_the_rights_of_the_change(alice: Person, bob: Person, carol: Person):
     """A right that was lost since the change cannot be used by undoing."""
     team = (await alice.call("create_team", name="Crew"))["id"]
-    await alice.call("add_team_member", team_id=team, user=bob.email, role="admin")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="admin")
     task = (await alice.call("add_task", title="Ours", team_id=team))["id"]
-    await bob.call("share_task", task_id=task, user=carol.email)
-    await alice.call("add_team_member", team_id=team, user=bob.email, role="member")
+    await agreed(bob, "share_task", carol, task_id=task)
+    await agreed(alice, "add_team_member", bob, team_id=team, role="member")
     assert "may share it" in await bob.refusal("undo")
     assert len((await alice.call("get_task", task_id=task))["shares"]) == 1
     own = (await bob.call("add_task", title="Mine", team_id=team))["id"]
     await bob.call("update_task", task_id=own, clear=["team_id"])
-    await alice.call("add_team_member", team_id=team, user=bob.email, role="viewer")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="viewer")
     assert f"You are a viewer of team {team}" in await bob.refusal("undo")
 
 

@@ -160,7 +160,7 @@ async def test_dates_stay_dates_and_moments_keep_their_offset(alice: Person, sen
     assert (await alice.call("add_task", title="x", due=sent))["due"] == kept
 
 
-@pytest.mark.parametrize("letter", ["x", "ß", "\U0001f600", "\u0301", "\u202e"])
+@pytest.mark.parametrize("letter", ["x", "ß", "\U0001f600", "\u0301"])
 @pytest.mark.parametrize(("field", "limit"), [("title", 500), ("tags", 50)])
 async def test_length_counts_code_points(alice: Person, field: str, limit: int, letter: str) -> None:
     def task(length: int) -> dict[str, Any]:
@@ -194,11 +194,22 @@ async def test_long_texts_count_bytes(alice: Person, letter: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", [EMOJI, COMBINING, "\u202eabc\u2066", "\ufeffx", "<b>&amp;</b>", "'; DROP TABLE", "\x7f\x1b[0m"]
+    ("text", "name"),
+    [
+        (EMOJI, EMOJI),
+        (COMBINING, COMBINING),
+        ("<b>&amp;</b>", "<b>&amp;</b>"),
+        ("'; DROP TABLE", "'; DROP TABLE"),
+        ("\u202eabc\u2066", "abc"),
+        ("\ufeffx", "x"),
+        ("\x7f\x1b[0m", "[0m"),
+    ],
 )
-async def test_unusual_text_round_trips_unchanged(alice: Person, text: str) -> None:
+async def test_unusual_text_stays_unchanged_and_names_lose_what_nobody_sees(
+    alice: Person, text: str, name: str
+) -> None:
     task = await alice.call("add_task", title=text, description=text, tags=[text])
-    assert (task["title"], task["description"], task["tags"]) == (text, text, [text])
+    assert (task["title"], task["description"], task["tags"]) == (name, text, [name])
     calls = [{"name": text, "arguments": {text: [text, 1.5, None, True]}}]
     chat = await alice.call(
         "start_conversation", title=text, messages=[{"role": "tool", "content": text, "tool_calls": calls}]

@@ -1,14 +1,15 @@
 """What a team says about its members."""
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 
 async def test_members_have_a_name_an_address_and_a_role_in_the_order_of_joining(
     alice: Person, bob: Person, carol: Person
 ) -> None:
     team = await alice.call("create_team", name="Garden")
-    await alice.call("add_team_member", team_id=team["id"], user=carol.email, role="viewer")
-    added = await alice.call("add_team_member", team_id=team["id"], user=bob.user_id)
+    await agreed(alice, "add_team_member", carol, team_id=team["id"], role="viewer")
+    added = await agreed(alice, "add_team_member", bob, team_id=team["id"])
     expected = [
         {"user_id": person.user_id, "name": person.user_id.title(), "email": person.email, "role": role}
         for person, role in ((alice, "owner"), (carol, "viewer"), (bob, "member"))
@@ -25,8 +26,8 @@ async def test_teams_are_listed_with_the_oldest_first(alice: Person) -> None:
 
 async def test_a_share_names_the_address_and_the_permission(alice: Person, bob: Person, carol: Person) -> None:
     task_id = (await alice.call("add_task", title="Paint"))["id"]
-    await alice.call("share_task", task_id=task_id, user=bob.email, permission="edit")
-    shared = await alice.call("share_task", task_id=task_id, user=carol.user_id, permission="view")
+    await agreed(alice, "share_task", bob, task_id=task_id, permission="edit")
+    shared = await agreed(alice, "share_task", carol, task_id=task_id, permission="view")
     bobs = {"user_id": bob.user_id, "email": bob.email, "permission": "edit"}
     carols = {"user_id": carol.user_id, "email": carol.email, "permission": "view"}
     assert sorted(shared["shares"], key=str) == sorted([bobs, carols], key=str)

@@ -3,13 +3,14 @@
 from dataclasses import replace
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 
 async def test_recurrence_follows_the_owners_time_zone_whoever_completes_the_task(alice: Person, bob: Person) -> None:
     berlin = replace(alice, timezone="Europe/Berlin")
     due = "2026-03-28T09:00:00+01:00"
     task = (await berlin.call("add_task", title="Water", due=due, recurrence="FREQ=DAILY"))["id"]
-    await berlin.call("share_task", task_id=task, user=bob.user_id, permission="edit")
+    await agreed(berlin, "share_task", bob, task_id=task, permission="edit")
     following = (await bob.call("complete_task", task_id=task))["next_occurrence"]
     assert following["due"] == "2026-03-29T09:00:00+02:00", "summer time begins on that day"
 

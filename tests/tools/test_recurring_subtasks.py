@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person, introduce
+from tests.support.consent import agreed
 
 
 @pytest.fixture
@@ -36,13 +37,13 @@ async def below(person: Person, task_id: int) -> dict[str, dict[str, Any]]:
 
 
 async def share(owner: Person, task_id: int, other: Person, permission: str = "edit") -> None:
-    await owner.call("share_task", task_id=task_id, user=other.user_id, permission=permission)
+    await agreed(owner, "share_task", other, task_id=task_id, permission=permission)
 
 
 async def team_of(owner: Person, *others: Person) -> int:
     team_id = (await owner.call("create_team", name="Crew"))["id"]
     for other in others:
-        await owner.call("add_team_member", team_id=team_id, user=other.user_id)
+        await agreed(owner, "add_team_member", other, team_id=team_id)
     return team_id
 
 

@@ -5,6 +5,7 @@ import json
 import os
 import secrets
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ from mcp import Client
 from mcp.types import TextContent
 
 from mcp_server.tools.registry import TOOLS
-from tests.conftest import Person
+from tests.conftest import Person, introduce
 from tests.support.advice import follow
 from tests.support.argument_faults import break_arguments
+from tests.support.consent import agreed
 from tests.support.retrying_caller import RetryingCaller
 
 EXAMPLES = int(os.environ.get("TASKDECK_TEST_EXAMPLES", "25"))
@@ -44,7 +46,7 @@ class World:
     @classmethod
     async def made(cls, person: Person, other: Person) -> "World":
         team = (await person.call("create_team", name="Team"))["id"]
-        await person.call("add_team_member", team_id=team, user=other.user_id)
+        await agreed(person, "add_team_member", other, team_id=team)
         task = (await person.call("add_task", title="Task", team_id=team))["id"]
         chat = (await person.call("start_conversation", messages=MESSAGES))["id"]
         return cls(person, other, team, task, chat)
@@ -80,13 +82,17 @@ async def _restore(world: World) -> dict[str, Any]:
 
 
 async def _remove_member(world: World) -> dict[str, Any]:
-    await world.person.call("add_team_member", team_id=world.team, user=world.other.user_id)
+    await agreed(world.person, "add_team_member", world.other, team_id=world.team)
     return {"team_id": world.team, "user": world.other.user_id}
 
 
 async def _unshare(world: World) -> dict[str, Any]:
-    await world.person.call("share_task", task_id=world.task, user=world.other.user_id)
+    await agreed(world.person, "share_task", world.other, task_id=world.task)
     return {"task_id": world.task, "user": world.other.user_id}
+
+
+async def _delete_team(world: World) -> dict[str, Any]:
+    return {"team_id": (await world.person.call("create_team", name="Short-lived"))["id"]}
 
 
 async def _undo(world: World) -> dict[str, Any]:
@@ -152,11 +158,24 @@ SIMPLE: dict[str, Callable[[World], dict[str, Any]]] = {
     "get_statistics": lambda world: {"team_id": world.team, "days": 7},
     "whoami": lambda world: {},
 }
+
+
+async def _answer(world: World) -> dict[str, Any]:
+    name = f"stranger-{secrets.token_hex(4)}"
+    stranger = await introduce(replace(world.person, user_id=name, email=f"{name}@example.com"))
+    task = (await stranger.call("add_task", title="Offered"))["id"]
+    await stranger.call("share_task", task_id=task, user=world.person.email)
+    (offered,) = (await world.person.call("manage_invitations"))["invitations"][:1]
+    return {"action": "accept", "invitation_id": offered["id"]}
+
+
 PREPARED: dict[str, Callable[[World], Awaitable[dict[str, Any]]]] = {
     "update_task": _update,
     "delete_task": _delete,
     "restore_task": _restore,
     "undo": _undo,
+    "delete_team": _delete_team,
+    "manage_invitations": _answer,
     "remove_team_member": _remove_member,
     "unshare_task": _unshare,
     "delete_conversation": _delete_conversation,
@@ -285,11 +304,11 @@ async def test_assignee_who_cannot_see_the_task_can_be_assigned_as_advised(alice
         "assign it (update_task) when it is shared with them (share_task)."
     )
     team = (await alice.call("create_team", name="Team"))["id"]
-    await alice.call("add_team_member", team_id=team, user=bob.email)
+    await agreed(alice, "add_team_member", bob, team_id=team)
     await alice.call("add_task", title="x", assignee=bob.email, team_id=team)
     task = (await alice.call("add_task", title="x"))["id"]
     assert await alice.refusal("update_task", task_id=task, assignee=bob.email) == (
         f"{bob.email} cannot see this task: share it with them (share_task), or add them to its team first."
     )
-    await alice.call("share_task", task_id=task, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task)
     assert (await alice.call("update_task", task_id=task, assignee=bob.email))["assignee"] == bob.user_id

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 
 async def ids(person: Person, query: str) -> list[str]:
@@ -58,7 +59,7 @@ async def test_tasks_of_other_users_are_not_found(alice: Person, bob: Person):
     task = await bob.call("add_task", title="Renew the passport")
     await bob.call("start_conversation", title="Passport")
     assert await ids(alice, "passport") == []
-    await bob.call("share_task", task_id=task["id"], user=alice.email)
+    await agreed(bob, "share_task", alice, task_id=task["id"])
     assert await ids(alice, "passport") == [f"task:{task['id']}"]
 
 

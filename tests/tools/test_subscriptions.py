@@ -37,6 +37,7 @@ from mcp_server.protocol import subscriptions as module
 from mcp_server.settings import Settings
 from storage.engine.database import Database
 from tests.conftest import Person
+from tests.support.consent import agreed
 from tests.support.running_server import personal_token, running_server
 
 pytestmark = pytest.mark.long
@@ -137,7 +138,7 @@ async def test_change_on_one_server_notifies_subscribers_on_another_who_may_see_
 ):
     first, second = replicas
     task, chat = await add(alice), (await carol.call("start_conversation"))["id"]
-    await alice.call("share_task", task_id=task, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task)
     uris = [f"task://{task}", "statistics://me"]
     async with AsyncExitStack() as stack:
         owner, reader, other_client, writer = [
@@ -179,7 +180,7 @@ async def test_missing_and_foreign_resources_are_rejected_alike(
 
 async def test_unshared_task_sends_no_more_updates(replicas: tuple[Replica, Replica], alice: Person, bob: Person):
     task, chat = await add(alice), (await bob.call("start_conversation"))["id"]
-    await alice.call("share_task", task_id=task, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task)
     uris = [f"task://{task}", f"conversation://{chat}"]
     async with replicas[1].client(bob) as client, client.listen(resource_subscriptions=uris) as stream:
         await alice.call("unshare_task", task_id=task, user=bob.email)
@@ -196,7 +197,7 @@ async def test_unshared_task_sends_no_more_updates(replicas: tuple[Replica, Repl
 async def test_visible_subtask_changes_update_the_parent(replicas: tuple[Replica, Replica], alice: Person, bob: Person):
     top, other = await add(alice, "Top"), await add(alice, "Other")
     for task in (top, other):
-        await alice.call("share_task", task_id=task, user=bob.email)
+        await agreed(alice, "share_task", bob, task_id=task)
     uris = [f"task://{top}", f"task://{other}"]
     async with (
         replicas[1].client(alice) as client,

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 
 async def add(person: Person, title: str, parent_id: int | None = None, **fields: Any) -> int:
@@ -27,12 +28,12 @@ async def titles(person: Person, **arguments: Any) -> list[str]:
 
 
 async def share(owner: Person, task_id: int, other: Person, permission: str = "edit") -> None:
-    await owner.call("share_task", task_id=task_id, user=other.user_id, permission=permission)
+    await agreed(owner, "share_task", other, task_id=task_id, permission=permission)
 
 
 async def team_of(owner: Person, other: Person, role: str = "member") -> int:
     team_id = (await owner.call("create_team", name="Crew"))["id"]
-    await owner.call("add_team_member", team_id=team_id, user=other.user_id, role=role)
+    await agreed(owner, "add_team_member", other, team_id=team_id, role=role)
     return team_id
 
 
@@ -236,7 +237,7 @@ async def test_subtasks_that_the_caller_may_not_delete_stay(alice: Person, bob: 
 
 async def test_admin_deletes_the_subtasks_of_the_team(alice: Person, bob: Person, carol: Person) -> None:
     team = await team_of(alice, bob)
-    await alice.call("add_team_member", team_id=team, user=carol.user_id, role="admin")
+    await agreed(alice, "add_team_member", carol, team_id=team, role="admin")
     top = await add(alice, "Top", team_id=team)
     await add(bob, "Bob's", top, team_id=team)
     private = await add(bob, "Private", top)
@@ -246,7 +247,7 @@ async def test_admin_deletes_the_subtasks_of_the_team(alice: Person, bob: Person
     assert await titles(carol) == ["Top", "Bob's"]
     assert (await bob.call("get_task", task_id=private))["parent_id"] == top
     await alice.call("delete_task", task_id=top)
-    await alice.call("add_team_member", team_id=team, user=carol.user_id, role="member")
+    await agreed(alice, "add_team_member", carol, team_id=team, role="member")
     assert f"No task {top}" in await carol.refusal("restore_task", task_id=top)
     assert (await alice.call("restore_task", task_id=top))["restored_subtasks"] == 1
 
@@ -256,7 +257,7 @@ async def test_subtasks_that_may_no_longer_be_restored_stay_deleted(alice: Perso
     top = await add(bob, "Top", team_id=team)
     below = await add(alice, "Alice's", top, team_id=team)
     assert (await bob.call("delete_task", task_id=top))["deleted_subtasks"] == 1
-    await alice.call("add_team_member", team_id=team, user=bob.user_id, role="member")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="member")
     assert "restored_subtasks" not in await bob.call("restore_task", task_id=top)
     assert await titles(bob) == ["Top"]
     await alice.call("restore_task", task_id=below)

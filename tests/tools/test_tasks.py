@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 ORDER = ("low", "medium", "high", "urgent")
 
@@ -205,7 +206,7 @@ async def test_status_changes_back_and_forth(alice: Person) -> None:
 
 async def test_repeated_complete_delete_and_restore_change_nothing(alice: Person, bob: Person) -> None:
     task = (await alice.call("add_task", title="x"))["id"]
-    await alice.call("share_task", task_id=task, user=bob.user_id)
+    await agreed(alice, "share_task", bob, task_id=task)
     for tool in ("complete_task", "delete_task"):
         assert await alice.call(tool, task_id=task) == await alice.call(tool, task_id=task)
     for who in (alice, bob):
@@ -241,9 +242,10 @@ async def test_task_can_be_assigned_to_anybody_who_sees_it(alice: Person, bob: P
     sentence = await alice.refusal("add_task", title="x", assignee=bob.email)
     assert "share_task" in sentence
     task = (await alice.call("add_task", title="x"))["id"]
-    await alice.call("share_task", task_id=task, user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task, permission="edit")
     assert (await alice.call("update_task", task_id=task, assignee=bob.email))["assignee"] == bob.user_id
-    assert "known as" in await alice.refusal("update_task", task_id=task, assignee="nobody@example.com")
+    sentence = await alice.refusal("update_task", task_id=task, assignee="nobody@example.com")
+    assert sentence.startswith("nobody@example.com cannot see this task: share it with them")
 
 
 async def test_history_names_user_and_change(alice: Person) -> None:

@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from tests.conftest import Cluster, Person
+from tests.support.consent import accept_all, agreed
 
 
 async def found(team: Person, number: int) -> dict[str, str]:
@@ -15,7 +16,7 @@ async def found(team: Person, number: int) -> dict[str, str]:
 async def crew(owner: Person, *others: Person, role: str = "member") -> int:
     made = await owner.call("create_team", name="Crew")
     for other in others:
-        await owner.call("add_team_member", team_id=made["id"], user=other.email, role=role)
+        await agreed(owner, "add_team_member", other, team_id=made["id"], role=role)
     return made["id"]
 
 
@@ -36,8 +37,9 @@ async def test_creator_of_a_team_owns_it(alice: Person):
 async def test_members_are_named_by_id_or_email_and_adding_again_changes_the_role(alice: Person, bob: Person):
     team = await crew(alice)
     await alice.call("add_team_member", team_id=team, user=bob.email.upper())
+    await accept_all(bob.scope)
     assert await found(bob, team) == {alice.user_id: "owner", bob.user_id: "member"}
-    await alice.call("add_team_member", team_id=team, user=bob.user_id, role="admin")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="admin")
     assert (await found(alice, team))[bob.user_id] == "admin"
 
 
@@ -48,12 +50,15 @@ async def test_removal_takes_effect_on_the_next_request(alice: Person, bob: Pers
     await alice.call("remove_team_member", team_id=team, user=bob.email)
     assert "No task" in await bob.refusal("get_task", task_id=task)
     assert "No team" in await bob.refusal("list_tasks", team_id=team)
-    assert (await bob.call("get_task", task_id=own))["access"] == "owner", "what bob made stays his"
+    assert "No task" in await bob.refusal("get_task", task_id=own)
+    handed_over = await alice.call("get_task", task_id=own)
+    assert (handed_over["access"], handed_over["title"], handed_over.get("owner")) == ("owner", "Bob's", None)
+    assert handed_over["history"][0]["changes"] == {"owner": [bob.user_id, alice.user_id]}
 
 
 async def test_unsharing_takes_effect_on_the_next_request(alice: Person, bob: Person):
     task = await add(alice)
-    shared = await alice.call("share_task", task_id=task, user=bob.email)
+    shared = await agreed(alice, "share_task", bob, task_id=task)
     assert shared == {"task_id": task, "shares": [{"user_id": bob.user_id, "email": bob.email, "permission": "view"}]}
     assert await listed(bob, scope="shared") == ["A task"]
     assert (await alice.call("unshare_task", task_id=task, user=bob.user_id))["shares"] == []
@@ -63,15 +68,15 @@ async def test_unsharing_takes_effect_on_the_next_request(alice: Person, bob: Pe
 
 async def test_sharing_again_changes_the_permission(alice: Person, bob: Person):
     task = await add(alice)
-    await alice.call("share_task", task_id=task, user=bob.email, permission="edit")
+    await agreed(alice, "share_task", bob, task_id=task, permission="edit")
     assert (await bob.call("update_task", task_id=task, title="Bob's words"))["version"] == 2
-    await alice.call("share_task", task_id=task, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task)
     assert "viewing only" in await bob.refusal("update_task", task_id=task, title="Again")
 
 
 async def test_recipient_can_drop_a_share_and_member_can_leave_a_team(alice: Person, bob: Person):
     task, team = await add(alice), await crew(alice, bob)
-    await alice.call("share_task", task_id=task, user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=task)
     assert await bob.call("unshare_task", task_id=task, user=bob.user_id) == {"task_id": task, "shares": []}
     assert "No task" in await bob.refusal("get_task", task_id=task)
     left = await bob.call("remove_team_member", team_id=team, user=bob.email)
@@ -91,7 +96,7 @@ async def test_list_scope_separates_own_team_and_shared_tasks(alice: Person, bob
     await add(bob, "Mine")
     await add(bob, "Mine in the team", team_id=team)
     await add(alice, "Hers in the team", team_id=team)
-    await alice.call("share_task", task_id=await add(alice, "Shared"), user=bob.email)
+    await agreed(alice, "share_task", bob, task_id=await add(alice, "Shared"))
     assert set(await listed(bob, scope="mine")) == {"Mine", "Mine in the team"}
     assert set(await listed(bob, scope="team")) == {"Mine in the team", "Hers in the team"}
     assert await listed(bob, scope="shared") == ["Shared"]
@@ -103,7 +108,7 @@ async def test_team_numbers_cover_its_tasks(alice: Person, bob: Person, carol: P
     task = await add(alice, team_id=team, due="2020-01-01")
     await bob.call("complete_task", task_id=await add(bob, team_id=team))
     await add(alice, "Elsewhere")
-    await alice.call("share_task", task_id=task, user=carol.email)
+    await agreed(alice, "share_task", carol, task_id=task)
     numbers = await bob.call("get_statistics", team_id=team, days=1)
     assert [numbers[name] for name in ("total_tasks", "completed_tasks", "pending_tasks", "shared_tasks")] == [
         2,
@@ -116,9 +121,10 @@ async def test_team_numbers_cover_its_tasks(alice: Person, bob: Person, carol: P
 
 async def test_unknown_person_is_a_clear_error(alice: Person):
     task, team = await add(alice), await crew(alice)
-    for tool, of in (("share_task", {"task_id": task}), ("add_team_member", {"team_id": team})):
-        refusal = await alice.refusal(tool, user="nobody@example.com", **of)
-        assert refusal.startswith("Nobody here is known as nobody@example.com. Check the user id or e-mail")
+    refusal = await alice.refusal("unshare_task", task_id=task, user="nobody@example.com")
+    assert refusal == f"Task {task} is not shared with nobody@example.com. Use get_task to see with whom it is."
+    refusal = await alice.refusal("remove_team_member", team_id=team, user="nobody@example.com")
+    assert refusal == f"nobody@example.com is not a member of team {team}. Use list_teams to see who is."
 
 
 async def test_last_owner_cannot_leave(alice: Person, bob: Person):
@@ -126,7 +132,7 @@ async def test_last_owner_cannot_leave(alice: Person, bob: Person):
     for tool, arguments in (("remove_team_member", {}), ("add_team_member", {"role": "member"})):
         refusal = await alice.refusal(tool, team_id=team, user=alice.user_id, **arguments)
         assert refusal == f"Team {team} needs an owner: make somebody else one first (add_team_member with role owner)."
-    await alice.call("add_team_member", team_id=team, user=bob.email, role="owner")
+    await agreed(alice, "add_team_member", bob, team_id=team, role="owner")
     await alice.call("remove_team_member", team_id=team, user=alice.user_id)
     assert await found(bob, team) == {bob.user_id: "owner"}
 

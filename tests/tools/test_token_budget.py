@@ -8,6 +8,7 @@ import pytest
 from mcp.types import TextContent
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 from tests.tools.test_surface import tokens
 
 MOST = 4000
@@ -104,7 +105,7 @@ async def test_omitted_teams_are_counted(alice: Person, bob: Person) -> None:
     async def make(count: int, name: str) -> dict[str, Any]:
         for number in range(count):
             team = await alice.call("create_team", name=f"{number} {name}")
-            await alice.call("add_team_member", team_id=team["id"], user=bob.email)
+            await agreed(alice, "add_team_member", bob, team_id=team["id"])
         cost, page = await ask(alice, "list_teams")
         assert cost <= MOST
         return page

@@ -6,18 +6,19 @@ from typing import Any
 import pytest
 
 from tests.conftest import Person
+from tests.support.consent import agreed
 
 PASS = "Nothing was undone. Undo again to go on before this change."
 
 
 async def share(owner: Person, task_id: int, other: Person, permission: str = "edit") -> None:
-    await owner.call("share_task", task_id=task_id, user=other.user_id, permission=permission)
+    await agreed(owner, "share_task", other, task_id=task_id, permission=permission)
 
 
 async def team_of(owner: Person, *others: Person) -> int:
     team_id = (await owner.call("create_team", name="Crew"))["id"]
     for other in others:
-        await owner.call("add_team_member", team_id=team_id, user=other.user_id)
+        await agreed(owner, "add_team_member", other, team_id=team_id)
     return team_id
 
 
@@ -104,7 +105,7 @@ async def test_change_that_was_reverted_does_not_block_undo(alice: Person, bob: 
     await bob.call("update_task", task_id=task_id, title="Bob's plan", tags=["x"])
     await bob.call("undo")
     await alice.call("update_task", task_id=task_id, title="Better plan")
-    await alice.call("share_task", task_id=task_id, user=bob.user_id)
+    await agreed(alice, "share_task", bob, task_id=task_id)
     assert await undone(alice, 3) == [
         ("task_shared", task_id),
         ("task_updated", task_id),

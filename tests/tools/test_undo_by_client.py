@@ -14,6 +14,7 @@ from storage.schema.request_models import NewTask
 from storage.tasks import tasks
 from storage.tasks.undo import undo
 from tests.conftest import Person
+from tests.support.consent import agreed
 from tests.tools.test_surface import tokens
 
 
@@ -172,7 +173,7 @@ async def test_undo_names_no_invisible_parent(alice: Person, bob: Person) -> Non
     hidden = (await alice.call("add_task", title="Hidden", parent_id=top))["id"]
     shown = (await alice.call("add_task", title="Shown", parent_id=hidden, **weekly))["id"]
     for task in (top, shown):
-        await alice.call("share_task", task_id=task, user=bob.user_id, permission="edit")
+        await agreed(alice, "share_task", bob, task_id=task, permission="edit")
     following = (await bob.call("complete_task", task_id=top))["next_occurrence"]["id"]
     assert (await alice.call("get_task", task_id=shown))["parent_id"] not in (hidden, following)
     moved, *others = (await bob.call("undo"))["reverted"]

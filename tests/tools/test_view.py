@@ -15,6 +15,7 @@ from playwright.async_api import Browser, FrameLocator, Page, async_playwright, 
 from mcp_server.cli.dashboard_process import find_node
 from tests.conftest import Cluster, Person
 from tests.support.backdating import backdating, live_three_days, trend_of, zone_of
+from tests.support.consent import agreed
 
 pytestmark = pytest.mark.long
 
@@ -184,7 +185,7 @@ async def test_refresh_repeats_the_call_through_the_host(page: Page, alice: Pers
 
 async def test_failed_refresh_says_so_and_keeps_the_numbers(page: Page, alice: Person, bob: Person):
     team = await alice.call("create_team", name="Crew")
-    await alice.call("add_team_member", team_id=team["id"], user=bob.email)
+    await agreed(alice, "add_team_member", bob, team_id=team["id"])
     view = await show(page, bob, team_id=team["id"])
     await alice.call("remove_team_member", team_id=team["id"], user=bob.email)
     await view.get_by_role("button", name="Refresh").click()

@@ -23,9 +23,10 @@ BEGIN
     FOR event IN
         WITH recorded AS (
             INSERT INTO public.task_events
-                (task_id, owner_id, user_id, team_id, from_team_id, event_type, client, changes, undoes)
+                (task_id, owner_id, user_id, team_id, from_team_id, target_user_id, event_type, client, changes, undoes)
             SELECT n.id, n.user_id, coalesce(actor, n.user_id), n.team_id,
                 CASE WHEN o.team_id IS DISTINCT FROM n.team_id THEN o.team_id END,
+                CASE WHEN o.user_id <> n.user_id THEN o.user_id END,
                 CASE WHEN o.deleted_at IS NULL AND n.deleted_at IS NOT NULL THEN 'task_deleted'
                      WHEN o.deleted_at IS NOT NULL AND n.deleted_at IS NULL THEN 'task_restored'
                      WHEN o.status <> 'completed' AND n.status = 'completed' THEN 'task_completed'
@@ -44,7 +45,8 @@ BEGIN
                         ('team_id', to_jsonb(o.team_id), to_jsonb(n.team_id)),
                         ('parent_id', to_jsonb(o.parent_id), to_jsonb(n.parent_id)),
                         ('assignee', to_jsonb(o.assignee_id), to_jsonb(n.assignee_id)),
-                        ('recurrence', to_jsonb(o.recurrence), to_jsonb(n.recurrence))
+                        ('recurrence', to_jsonb(o.recurrence), to_jsonb(n.recurrence)),
+                        ('owner', to_jsonb(o.user_id), to_jsonb(n.user_id))
                     ) AS f (name, before, after) WHERE f.before IS DISTINCT FROM f.after
                 ), '{}'),
                 nullif(current_setting('app.undoes', true), '')::bigint

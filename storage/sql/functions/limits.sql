@@ -38,7 +38,7 @@ BEGIN
     END IF;
 END $$;
 
--- Idempotency keys are kept for a day, deleted tasks for thirty; small batches, so that no lock is held for long.
+-- Idempotency keys are kept for a day, deleted tasks and invitations for thirty, blocks until they are lifted; small batches, so that no lock is held for long.
 CREATE OR REPLACE FUNCTION purge_expired() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     purged integer;
@@ -50,6 +50,10 @@ BEGIN
     GET DIAGNOSTICS purged = ROW_COUNT; total := total + purged;
     DELETE FROM public.tasks t WHERE t.id IN (
         SELECT o.id FROM public.tasks o WHERE o.deleted_at < now() - interval '30 days' LIMIT 1000);
+    GET DIAGNOSTICS purged = ROW_COUNT; total := total + purged;
+    DELETE FROM public.invitations i WHERE i.id IN (
+        SELECT o.id FROM public.invitations o
+        WHERE o.status <> 'blocked' AND o.created_at < now() - interval '30 days' LIMIT 1000);
     GET DIAGNOSTICS purged = ROW_COUNT; total := total + purged;
     DELETE FROM public.cached_statistics c WHERE c.counted_at < now() - interval '1 hour';
     DELETE FROM public.rate_limits r WHERE r.started < now() - interval '1 hour';

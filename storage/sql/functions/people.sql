@@ -1,10 +1,21 @@
--- Anybody may be named by id or e-mail, also somebody whose row the caller cannot see.
+-- Whom the caller may name: by id or e-mail, and only people they share something with, for the answer tells who has an
+-- account. The server itself, which acts for nobody, may name everybody.
 CREATE OR REPLACE FUNCTION find_users(id_or_email text)
 RETURNS TABLE (id text, email text, name text) LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
-    SELECT u.id, u.email, u.name FROM public.users u WHERE u.id = id_or_email
-    UNION
-    SELECT u.id, u.email, u.name FROM public.users u WHERE lower(u.email) = lower(id_or_email);
+    SELECT u.id, u.email, u.name FROM (
+        SELECT a.id FROM public.users a WHERE a.id = id_or_email
+        UNION SELECT a.id FROM public.users a WHERE lower(a.email) = lower(id_or_email)
+    ) named JOIN public.users u ON u.id = named.id
+    WHERE coalesce(u.id = public.current_user_id(), true)
+        OR EXISTS (SELECT 1 FROM public.team_members m WHERE m.user_id = u.id AND m.team_id = ANY (public.my_team_ids()))
+        OR EXISTS (SELECT 1 FROM public.tasks t WHERE t.user_id = u.id AND t.team_id = ANY (public.my_team_ids()))
+        OR EXISTS (SELECT 1 FROM public.task_shares s WHERE s.shared_with_user_id = u.id
+            AND s.owner_id = public.current_user_id())
+        OR EXISTS (SELECT 1 FROM public.task_shares s WHERE s.owner_id = u.id
+            AND s.shared_with_user_id = public.current_user_id())
+        OR EXISTS (SELECT 1 FROM public.task_shares s JOIN public.tasks t ON t.id = s.task_id
+            WHERE s.shared_with_user_id = u.id AND t.team_id = ANY (public.my_managed_team_ids()));
 END;
 
 -- The first of these time zones that this PostgreSQL knows. It may know fewer than Python (an older tz database, or one

@@ -198,7 +198,7 @@ export interface components {
         };
         /**
          * TaskBrief
-         * @description A task in a list.
+         * @description A task in a list; `owner` and `team_id` are named when it is somebody else's.
          */
         TaskBrief: {
             /** Id */
@@ -219,6 +219,8 @@ export interface components {
             due?: string | null;
             /** Tags */
             tags: string[];
+            /** Team Id */
+            team_id?: number | null;
             /** Parent Id */
             parent_id?: number | null;
             /**
@@ -226,6 +228,8 @@ export interface components {
              * @enum {string}
              */
             access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
         };
         /**
          * Tasks
