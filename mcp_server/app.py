@@ -99,18 +99,8 @@ async def open_app(
         draining = draining or asyncio.Event()
         for work in (_close_on_drain(services.subscriptions, draining), purge_for_ever(services.database)):
             stack.callback(asyncio.create_task(work).cancel)
-        manager = StreamableHTTPSessionManager(
-            app=services.server,
-            # A client that disconnects does not cancel a write, as it would with streams (docs/research.md).
-            json_response=True,
-            # Without sessions, any replica can answer any request.
-            stateless=True,
-            max_request_body_size=MAX_BODY_BYTES,
-            # HostGuard checks Host and Origin on every route; the SDK would check only /mcp.
-            security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
-        )
+        manager = _build_session_manager(services)
         await stack.enter_async_context(manager.run())
-
         bridge = build_bridge(services.callers)
         live = LiveSocket(services.feed, services.verifier)
         metrics = Metrics(services.database, services.feed, lambda: live.count, lambda: services.subscriptions.count)
@@ -124,20 +114,30 @@ async def open_app(
             Route("/api/{path:path}", endpoint=HeadAsGet(bridge)),
         ]
         paths = {route.path for route in routes if isinstance(route, Route)} | bridge.openapi()["paths"].keys()
+        public = frozenset(route.path for route in (*probes, *metadata))
         yield _application(
             routes,
-            # A request passes these from top to bottom. Metrics are outermost, so that rejected requests count too.
-            # CORS comes before the limits and authentication: a preflight carries no token, and a page can read a 401
-            # or 429 only with CORS headers. Addresses are limited before tokens are verified, which costs a signature
-            # check; bodies are read last, so that only a caller within the limits can make this process hold one.
             Middleware(RequestMetrics, metrics, paths | {OPENAPI}, TOOLS),
             Middleware(HostGuard, settings, dashboard_url),
             Middleware(AllowOrigins, settings),
-            Middleware(AddressRateLimit, frozenset(route.path for route in (*probes, *metadata))),
+            Middleware(AddressRateLimit, public),
             Middleware(Authentication, services.verifier),
             Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
             Middleware(McpRequests, settings, required_oauth_scope),
         )
+
+
+def _build_session_manager(services: Services) -> StreamableHTTPSessionManager:
+    return StreamableHTTPSessionManager(
+        app=services.server,
+        # A client that disconnects does not cancel a write, as it would with streams (docs/research.md).
+        json_response=True,
+        # Without sessions, any replica can answer any request.
+        stateless=True,
+        max_request_body_size=MAX_BODY_BYTES,
+        # HostGuard checks Host and Origin on every route; the SDK would check only /mcp.
+        security_settings=TransportSecuritySettings(enable_dns_rebinding_protection=False),
+    )
 
 
 async def _close_on_drain(subscriptions: Subscriptions, draining: asyncio.Event) -> None:
@@ -147,7 +147,13 @@ async def _close_on_drain(subscriptions: Subscriptions, draining: asyncio.Event)
 
 
 def _application(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starlette:
-    """One router behind one list of middleware. Every error has the form that the API documents."""
+    """One router behind one list of middleware. Every error has the form that the API documents.
+
+    A request passes the middleware from top to bottom. Metrics are outermost, so that rejected requests count too. CORS
+    comes before the limits and authentication: a preflight carries no token, and a page can read a 401 or 429 only with
+    CORS headers. Addresses are limited before tokens are verified, which costs a signature check. Bodies are read last,
+    so that only a caller within the limits can make this process hold one.
+    """
     # Starlette runs the handler of Exception outside of all middleware and the other two inside of it.
     application = Starlette(
         routes=routes,

@@ -133,12 +133,14 @@ class RequestMetrics:
             status = 500
             raise
         finally:
-            seconds = time.perf_counter() - started
-            # Set by McpRequests. All middleware before it passes this same dict on, so the key is visible here.
-            tool = asgi_scope.get("tool") or ""
-            tool = tool if not tool or tool in self._tools else "other"
-            # The method needs no list of its own: httptools parses only those that it knows.
-            self._metrics.requests.labels(route, asgi_scope["method"], status).inc()
-            self._metrics.seconds.labels(route, tool).observe(seconds)
-            fields = {"route": route, "method": asgi_scope["method"], "status": status, "ms": round(seconds * 1000, 1)}
-            logger.info("request", extra={"fields": fields | ({"tool": tool} if tool else {})})
+            self._record(asgi_scope, route, status, time.perf_counter() - started)
+
+    def _record(self, asgi_scope: Scope, route: str, status: int, seconds: float) -> None:
+        # Set by McpRequests. All middleware before it passes this same dict on, so the key is visible here.
+        tool = asgi_scope.get("tool") or ""
+        tool = tool if not tool or tool in self._tools else "other"
+        # The method needs no list of its own: httptools parses only those that it knows.
+        self._metrics.requests.labels(route, asgi_scope["method"], status).inc()
+        self._metrics.seconds.labels(route, tool).observe(seconds)
+        fields = {"route": route, "method": asgi_scope["method"], "status": status, "ms": round(seconds * 1000, 1)}
+        logger.info("request", extra={"fields": fields | ({"tool": tool} if tool else {})})

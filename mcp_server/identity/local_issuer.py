@@ -72,15 +72,7 @@ class LocalIssuer:
             ValueError: the verifier would refuse this argument; the text names it. InvalidInput: no such time zone.
         """
         granted = tuple(oauth_scopes)
-        if not re.fullmatch(USER_ID, user):
-            raise ValueError("user: 1 to 128 letters, digits and _ . : @ | - are allowed")
-        if not 0 < ttl <= MAX_LIFETIME_SECONDS:
-            raise ValueError("ttl: a token lives between one second and 24 hours")
-        if not set(granted) <= set(OAUTH_SCOPES):
-            raise ValueError(f"scope: choose from {' '.join(OAUTH_SCOPES)}")
-        for what, value, (least, most) in (("email", email, EMAIL_LENGTH), ("name", name, NAME_LENGTH)):
-            if value is not None and displayable(value, least, most) is None:
-                raise ValueError(f"{what}: {least} to {most} characters without control characters are allowed")
+        _check(user, email, name, granted, ttl)
         now = int(time.time())
         claims = {
             "iss": self.name,
@@ -138,3 +130,15 @@ def _create_pem() -> bytes:
     return Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _check(user: str, email: str | None, name: str | None, oauth_scopes: tuple[str, ...], ttl: int) -> None:
+    if not re.fullmatch(USER_ID, user):
+        raise ValueError("user: 1 to 128 letters, digits and _ . : @ | - are allowed")
+    if not 0 < ttl <= MAX_LIFETIME_SECONDS:
+        raise ValueError("ttl: a token lives between one second and 24 hours")
+    if not set(oauth_scopes) <= set(OAUTH_SCOPES):
+        raise ValueError(f"scope: choose from {' '.join(OAUTH_SCOPES)}")
+    for what, value, (least, most) in (("email", email, EMAIL_LENGTH), ("name", name, NAME_LENGTH)):
+        if value is not None and displayable(value, least, most) is None:
+            raise ValueError(f"{what}: {least} to {most} characters without control characters are allowed")

@@ -31,6 +31,7 @@ class NoArguments(StrictModel):
 
 
 Run = Callable[[Call, Any], Awaitable[ResponseModel]]
+ToolFunction = Callable[[Call, Arguments], Awaitable[ResponseModel]]
 
 
 @dataclass(frozen=True)
@@ -89,18 +90,14 @@ def tool(
     repeatable: bool = False,
     shares: bool = False,
     ui: str | None = None,
-) -> Callable[
-    [Callable[[Call, Arguments], Awaitable[ResponseModel]]], Callable[[Call, Arguments], Awaitable[ResponseModel]]
-]:
+) -> Callable[[ToolFunction[Arguments]], ToolFunction[Arguments]]:
     """Make a function a tool. Its name, docstring and annotations supply the rest.
 
     reads: changes nothing. destroys: removes something. repeatable: repeating the call changes nothing more.
     shares: lets other people see something.
     """
 
-    def register(
-        function: Callable[[Call, Arguments], Awaitable[ResponseModel]],
-    ) -> Callable[[Call, Arguments], Awaitable[ResponseModel]]:
+    def register(function: ToolFunction[Arguments]) -> ToolFunction[Arguments]:
         hints = get_type_hints(function)
         name = function.__name__
         TOOLS[name] = Tool(
