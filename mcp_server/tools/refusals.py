@@ -46,10 +46,16 @@ class Null:
     needed_by: str | None
 
 
+_CHOICES = {"task_id", "task_ids", "invitation_id"}
+
+
 def mark_nulls(given: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
-    """Replace each null by `Null`, so that it is refused; a null for a required argument counts as missing."""
-    # A required argument that is null is left out of the result, so that pydantic reports it as missing.
-    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    """Replace each null by `Null`, so that it is refused; a null for a required argument counts as missing.
+
+    So does a null for an id that is one way to say which: it can only mean "not this one".
+    """
+    # Arguments that count as missing are left out of the result, so that the model says what is required.
+    required = {name for name, field in model.model_fields.items() if field.is_required()} | _CHOICES
     present = {name for name, value in given.items() if value is not None}
     nulls = {name: Null(_NEEDED_BY.get(name)) for name in given.keys() - present - required}
     marked = {name: null if null.needed_by in present else Null(None) for name, null in nulls.items()}

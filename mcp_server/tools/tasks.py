@@ -1,10 +1,10 @@
 """Tools on tasks."""
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, TypeAdapter, ValidationError, WithJsonSchema, model_validator
 
-from mcp_server.tools.refusals import MOST, Null, explain, no_nulls
+from mcp_server.tools.refusals import MOST, explain, no_nulls
 from mcp_server.tools.registry import TOOLS, Call, tool
 from storage.schema import token_budget
 from storage.schema.errors import InvalidInput, NeedsConsent, StorageError
@@ -90,9 +90,6 @@ class OneTask(StrictModel):
     task_id: Id
 
 
-_IDS = ("task_id", "task_ids")
-
-
 class DeleteTask(StrictModel):
     """Arguments of delete_task."""
 
@@ -101,12 +98,6 @@ class DeleteTask(StrictModel):
         None, description="Instead of task_id, to delete several in one go"
     )
     confirm: bool = Field(False, description="The user agreed to delete that many")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _ignore_nulls(cls, data: dict[str, Any]) -> dict[str, Any]:
-        """Drop null ids. Elsewhere null could mean "clear", and is refused; here it only means "not this one"."""
-        return {name: value for name, value in data.items() if name not in _IDS or not isinstance(value, Null)}
 
     @model_validator(mode="after")
     def _check_one(self) -> Self:

@@ -1,4 +1,4 @@
-"""delete_task takes one id or several; a null for the other one means that it is not given."""
+"""Ids of which one is required: a null for the other one means that it is not given."""
 
 from tests.conftest import Person
 
@@ -18,3 +18,15 @@ async def test_one_refusal_names_the_only_fault_beside_a_null(alice: Person) -> 
 async def test_two_nulls_ask_for_one_of_the_two(alice: Person) -> None:
     refusal = await alice.refusal("delete_task", task_id=None, task_ids=None)
     assert refusal == "Give either task_id, or task_ids for several."
+
+
+async def test_a_null_invitation_counts_as_missing(alice: Person) -> None:
+    sentence = await alice.refusal("manage_invitations", action="accept", invitation_id=None)
+    assert sentence == "invitation_id is required."
+
+
+async def test_a_null_task_beside_all_is_ignored(alice: Person) -> None:
+    sentence = await alice.refusal("unshare_task", task_id=None, all=True, user="nobody@example.com")
+    assert sentence.startswith("You share no task with nobody@example.com.")
+    sentence = await alice.refusal("unshare_task", task_id=None, user="nobody@example.com")
+    assert sentence == "Give either task_id, or all=true for every task."
