@@ -35,8 +35,8 @@ class Server:
             "io.modelcontextprotocol/clientInfo": {"name": "benchmark", "version": "1"},
             "io.modelcontextprotocol/clientCapabilities": {},
         }
-        said = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
-        body = json.dumps(said, separators=(",", ":")).encode()
+        request = {"jsonrpc": "2.0", "id": 1, "method": method, "params": {**params, "_meta": meta}}
+        body = json.dumps(request, separators=(",", ":")).encode()
         headers = {
             "Host": f"{self.host}:{self.port}",
             "Content-Type": "application/json",

@@ -223,8 +223,8 @@ async def _count_tokens(plan: Plan) -> int:
     # As compact JSON: what a client puts into the model's context at the start of a session.
     tools = await load.ask(plan.deck, plan.deck.request("tools/list", {}, token=token))
     server = await load.ask(plan.deck, plan.deck.request("server/discover", {}, token=token))
-    said = json.dumps(tools["tools"], ensure_ascii=False, separators=(",", ":")) + server["instructions"]
-    return len(bpe_openai.get_encoding("o200k_base").encode(said))
+    surface = json.dumps(tools["tools"], ensure_ascii=False, separators=(",", ":")) + server["instructions"]
+    return len(bpe_openai.get_encoding("o200k_base").encode(surface))
 
 
 def _print(results: Results) -> None:

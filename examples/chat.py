@@ -46,12 +46,12 @@ class Chat:
         # Chat APIs refuse a history in which a tool call has no result, or a result no call. Both happen here: a crash
         # may have come between them, and the page may begin between them.
         for kept in page["messages"]:
-            said = {n: kept[n] for n in ("role", "content", "tool_calls", "tool_call_id") if n in kept}
-            if said["role"] != "tool":
+            message = {n: kept[n] for n in ("role", "content", "tool_calls", "tool_call_id") if n in kept}
+            if message["role"] != "tool":
                 self._answer_all("(No answer was kept: the chat was interrupted.)")
-                self.messages.append(said)
+                self.messages.append(message)
             elif unanswered := self._unanswered():
-                self.messages.append({"tool_call_id": unanswered[0]} | said)
+                self.messages.append({"tool_call_id": unanswered[0]} | message)
         self._answer_all("(No answer was kept: the chat was interrupted.)")
 
     async def say(self, words: str) -> str:
@@ -83,8 +83,8 @@ class Chat:
         }
         response = (await self.endpoint.post("chat/completions", json=request)).raise_for_status()
         answer = response.json()["choices"][0]["message"]
-        said: Message = {"role": "assistant", "content": answer.get("content") or ""}
-        return said | ({"tool_calls": answer["tool_calls"]} if answer.get("tool_calls") else {})
+        message: Message = {"role": "assistant", "content": answer.get("content") or ""}
+        return message | ({"tool_calls": answer["tool_calls"]} if answer.get("tool_calls") else {})
 
     async def _keep(self, message: Message) -> None:
         await self._ask("append_messages", conversation_id=self.conversation_id, messages=[message])

@@ -46,9 +46,9 @@ def _folder(settings: Settings) -> list[Finding]:
     there = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(there, os.W_OK | os.X_OK):
         return [Finding("data folder", f"{there} may not be written", "Choose another one with TASKDECK_DATA_DIR")]
-    said = str(folder) if folder.exists() else f"{folder}, made when it is needed"
+    found = str(folder) if folder.exists() else f"{folder}, made when it is needed"
     secrets = [path for name in ("issuer.key", "dashboard.secret") if (path := folder / name).exists()]
-    return [Finding("data folder", said), *map(_secret, secrets)]
+    return [Finding("data folder", found), *map(_secret, secrets)]
 
 
 def _secret(path: Path) -> Finding:

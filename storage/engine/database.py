@@ -267,9 +267,9 @@ async def _connect(*args: Any, **kwargs: Any) -> "asyncpg.Connection[Row]":  # n
     """
     connection = await asyncpg.connect(*args, statement_cache_size=STATEMENTS_KEPT, **kwargs)
     try:
-        told = connection.get_server_pid()
+        reported_pid = connection.get_server_pid()
         # The status of a simple query has the number of rows, so the check itself needs no prepared statement.
-        if await connection.execute(f"SELECT WHERE pg_backend_pid() = {told:d}") == "SELECT 1":
+        if await connection.execute(f"SELECT WHERE pg_backend_pid() = {reported_pid:d}") == "SELECT 1":
             return connection
     except BaseException:
         connection.terminate()

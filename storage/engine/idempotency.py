@@ -60,8 +60,8 @@ async def recall(transaction: Transaction, key: str | None, verb: str, arguments
     if key is None:
         return None
     # A hash of fixed size is enough to tell arguments apart. Sorted keys make it independent of their order.
-    said = json.dumps([verb, arguments], sort_keys=True, default=str, ensure_ascii=True)
-    fingerprint = hashlib.sha256(said.encode()).hexdigest()
+    encoded = json.dumps([verb, arguments], sort_keys=True, default=str, ensure_ascii=True)
+    fingerprint = hashlib.sha256(encoded.encode()).hexdigest()
     if await transaction.fetch_value(_CLAIM, key=key, print=fingerprint) is not None:
         return None
     kept = await transaction.fetch_one(_KEPT, key=key)

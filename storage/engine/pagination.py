@@ -13,8 +13,8 @@ from storage.schema.request_models import NO_CURSOR
 
 def write(listing: str, *position: datetime | str | int) -> str:
     """An opaque cursor for what follows this position. `listing` identifies the list: its name and its filters."""
-    said = [_print(listing), *(value.isoformat() if isinstance(value, datetime) else value for value in position)]
-    return base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("=")
+    parts = [_print(listing), *(value.isoformat() if isinstance(value, datetime) else value for value in position)]
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
 def following(listing: str, rows: list[Row], given: int, *keys: str) -> str | None:

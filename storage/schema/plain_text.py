@@ -55,6 +55,6 @@ def _joins(neighbour: str) -> bool:
 
 
 def quoted(words: str) -> str:
-    """The beginning of a text on one line, that cannot step out of its quotes: it may be a stranger's."""
+    """The beginning of a text on one line, that cannot step out of its quotes: somebody unknown may have written it."""
     line = " ".join(without_hidden(words).split()).translate(_QUOTES)
     return f'"{line if len(line) <= MOST_QUOTED else line[:MOST_QUOTED] + "…"}"'

@@ -70,12 +70,12 @@ def _bytes_at_most(limit: int) -> AfterValidator:
 
 def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     try:
-        said = json.dumps(value, allow_nan=False, ensure_ascii=False)
+        encoded = json.dumps(value, allow_nan=False, ensure_ascii=False)
     except (ValueError, RecursionError) as error:
         raise ValueError("has a number that is not finite, or is nested too deeply; leave that out") from error
-    if _UNSTORABLE.search(said) or _ESCAPED_NUL.search(said):
+    if _UNSTORABLE.search(encoded) or _ESCAPED_NUL.search(encoded):
         raise ValueError("contains a NUL or half of a surrogate pair, which cannot be stored; remove it")
-    if len(said.encode()) > 65536:
+    if len(encoded.encode()) > 65536:
         raise ValueError("is longer than 65536 bytes; shorten it")
     return value
 

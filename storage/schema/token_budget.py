@@ -47,10 +47,10 @@ def cost(view: ResponseModel) -> int:
 
 def fitting(views: Sequence[Viewed], most: int) -> list[Viewed]:
     """As many of the first views as fit into `most` tokens."""
-    said = [view.model_dump_json(exclude_none=True) for view in views]
-    if sum(len(text.encode()) for text in said) <= most:
+    texts = [view.model_dump_json(exclude_none=True) for view in views]
+    if sum(len(text.encode()) for text in texts) <= most:
         return list(views)  # a token has at least one byte, so short views need not be counted
-    sizes = accumulate(map(tokens, said))
+    sizes = accumulate(map(tokens, texts))
     return [view for view, _ in zip(views, takewhile(lambda size: size <= most, sizes), strict=False)]
 
 

@@ -182,8 +182,8 @@ def insertion(names: frozenset[str]) -> Statement:
     """The statement that inserts a task of the caller with these columns."""
     values = {name: bindparam(name, type_=TYPES.get(name, Text)) for name in sorted(names)}
     # SQLAlchemy does not correlate a subquery with the table of an INSERT. It need not: an accepted parent is visible.
-    told = (col(Task.parent_id) if column is PARENT else column for column in WHOLE)
-    return compiled(insert(Task).values(user_id=ME, **values).returning(*told))
+    returned = (col(Task.parent_id) if column is PARENT else column for column in WHOLE)
+    return compiled(insert(Task).values(user_id=ME, **values).returning(*returned))
 
 
 @lru_cache(maxsize=256)

@@ -49,16 +49,17 @@ def parse_due(text: str, field: str = "due") -> Due:
     Raises:
         InvalidInput: it is neither; the text says what is expected.
     """
-    said = text.strip()
+    written = text.strip()
     try:
-        if _DATE.fullmatch(said):
-            return Due.on(date.fromisoformat(said))
-        if not _MOMENT.fullmatch(said):
+        if _DATE.fullmatch(written):
+            return Due.on(date.fromisoformat(written))
+        if not _MOMENT.fullmatch(written):
             raise ValueError("neither a date nor a moment")
-        moment = datetime.fromisoformat(said)
+        moment = datetime.fromisoformat(written)
         offset = moment.utcoffset()
         if offset is None:
-            raise InvalidInput(f"{field} needs an offset from UTC: write {said}Z or {said}+01:00, or only the date.")
+            example = f"{written}Z or {written}+01:00"
+            raise InvalidInput(f"{field} needs an offset from UTC: write {example}, or only the date.")
         if offset % _MINUTE:
             raise InvalidInput(f"{field} has an offset with seconds: write it in hours and minutes, such as +01:00.")
         return Due(moment.isoformat(), moment.astimezone(UTC))
@@ -72,11 +73,11 @@ def parse_recurrence(text: str, due: Due) -> str:
     Raises:
         InvalidInput: RFC 5545 does not allow it, or it is finer than a day.
     """
-    said = text.strip().upper().removeprefix("RRULE:")
-    rule = recurrence.parse(said)
+    written = text.strip().upper().removeprefix("RRULE:")
+    rule = recurrence.parse(written)
     if due.is_date and (rule.hour, rule.minute) != (None, None):
         raise InvalidInput("recurrence: BYHOUR and BYMINUTE need a due with a time, such as 2026-03-01T17:00:00+01:00.")
-    return said
+    return written
 
 
 def next_occurrence(due: str, rule_text: str, timezone: str | None) -> tuple[Due, str] | None:

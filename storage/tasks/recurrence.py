@@ -81,12 +81,12 @@ def parse(text: str) -> Rule:
     """
     parts: dict[str, str] = {}
     for part in text.split(";"):
-        name, equals, said = part.partition("=")
+        name, equals, value = part.partition("=")
         if not equals or name not in {"FREQ", "UNTIL", "WKST", "BYDAY", *_RANGES}:
             raise InvalidInput(f"recurrence has a part that is not known: {part[:40]!r}. Write FREQ=MONTHLY;BYDAY=1MO.")
         if name in parts:
             raise InvalidInput(f"recurrence says {name} twice: leave one out.")
-        parts[name] = said
+        parts[name] = value
     frequency = parts.get("FREQ", "")
     if frequency not in ("DAILY", "WEEKLY", "MONTHLY", "YEARLY"):
         raise InvalidInput("recurrence needs FREQ=DAILY, WEEKLY, MONTHLY or YEARLY, such as FREQ=WEEKLY;BYDAY=MO.")
@@ -143,10 +143,10 @@ def advance(text: str, displaced: time | None) -> str:
     return ";".join(parts)
 
 
-def _numbers(name: str, said: str) -> tuple[int, ...]:
+def _numbers(name: str, value: str) -> tuple[int, ...]:
     low, high = _RANGES[name]
     either_end = name in _FROM_THE_END
-    found = tuple(int(number) for number in said.split(",")) if _NUMBERS.fullmatch(said) else ()
+    found = tuple(int(number) for number in value.split(",")) if _NUMBERS.fullmatch(value) else ()
     right = all(low <= (abs(n) if either_end else n) <= high for n in found)
     if not found or not right or (name in _SINGLE and len(found) > 1):
         what = "one number" if name in _SINGLE else "numbers"
@@ -155,18 +155,18 @@ def _numbers(name: str, said: str) -> tuple[int, ...]:
     return found
 
 
-def _weekdays(said: str) -> tuple[tuple[int, int], ...]:
-    found = [_WEEKDAY.fullmatch(day) for day in said.split(",")]
+def _weekdays(value: str) -> tuple[tuple[int, int], ...]:
+    found = [_WEEKDAY.fullmatch(day) for day in value.split(",")]
     days = tuple((int(day[1] or 0), _DAYS.index(day[2])) for day in found if day)
     if len(days) < len(found) or not all(-53 <= number <= 53 for number, _ in days):
         raise InvalidInput("recurrence: BYDAY takes days such as MO, 1MO (the first) or -1FR (the last), -53 to 53.")
     return days
 
 
-def _until(said: str) -> date | datetime:
+def _until(value: str) -> date | datetime:
     try:
-        if _UNTIL.fullmatch(said):
-            return datetime.fromisoformat(said) if "T" in said else date.fromisoformat(said)
+        if _UNTIL.fullmatch(value):
+            return datetime.fromisoformat(value) if "T" in value else date.fromisoformat(value)
     except ValueError:
         pass
     raise InvalidInput("recurrence: UNTIL takes a day or a moment, such as UNTIL=20261231 or UNTIL=20261231T170000Z.")

@@ -67,8 +67,8 @@ async def add_many(
         StorageError: atomic, and one was refused; the text says which. Conflict: as in `add`.
     """
     async with scope.transaction() as transaction:
-        said = [str(task) if isinstance(task, InvalidInput) else task.model_dump(exclude_unset=True) for task in new]
-        kept = await idempotency.recall(transaction, key, "add_many", [said, atomic])
+        sent = [str(task) if isinstance(task, InvalidInput) else task.model_dump(exclude_unset=True) for task in new]
+        kept = await idempotency.recall(transaction, key, "add_many", [sent, atomic])
         if kept is not None:
             return [_recalled(outcome) for outcome in kept["outcomes"]]
         outcomes: list[TaskView | StorageError] = []
@@ -82,8 +82,8 @@ async def add_many(
                 if atomic:
                     raise type(error)(f"tasks.{index}: {error} Nothing was added.") from error
                 outcomes.append(error)
-        told = [str(o) if isinstance(o, StorageError) else o.payload() for o in outcomes]
-        await idempotency.keep(transaction, key, {"outcomes": told})
+        results = [str(o) if isinstance(o, StorageError) else o.payload() for o in outcomes]
+        await idempotency.keep(transaction, key, {"outcomes": results})
         return outcomes
 
 

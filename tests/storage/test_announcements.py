@@ -1,4 +1,4 @@
-"""Announcements between replicas: which ones are handed out, whatever else is said on the channel."""
+"""Announcements between replicas: which ones are handed out, whatever else is sent on the channel."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -50,7 +50,7 @@ async def test_the_largest_id_is_handed_out(
 
 
 @pytest.mark.parametrize(
-    "said",
+    "payload",
     [
         "no JSON",
         {"type": "task_created", "by": "x", "at": "x", "ids": [2**63]},
@@ -59,9 +59,9 @@ async def test_the_largest_id_is_handed_out(
     ],
 )
 async def test_what_is_no_announcement_of_ours_is_passed_over(
-    said: object, watch: Watch, alice: Person, administrator: "asyncpg.Connection[Row]"
+    payload: object, watch: Watch, alice: Person, administrator: "asyncpg.Connection[Row]"
 ) -> None:
-    text = said if isinstance(said, str) else json.dumps(said)
+    text = payload if isinstance(payload, str) else json.dumps(payload)
     await administrator.execute("SELECT pg_notify('taskdeck', $1)", text)
     conversation = await alice.call("start_conversation", title="Next")
     assert await anext(watch) == ConversationChange(conversation["id"])

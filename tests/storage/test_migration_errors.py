@@ -1,4 +1,4 @@
-"""Why a database cannot be migrated is said in PostgreSQL's own words, on one line."""
+"""A database that cannot be migrated: the error is PostgreSQL's own, on one line."""
 
 import pytest
 

@@ -25,7 +25,7 @@ from storage.tasks import deletion, tasks
 from tests.conftest import Person, Refused, introduce
 from tests.support.consent import agreed, share
 
-ROLES = ("owner", "team_owner", "admin", "member", "viewer", "shared_edit", "shared_view", "stranger")
+ROLES = ("owner", "team_owner", "admin", "member", "viewer", "shared_edit", "shared_view", "other_user")
 YES, NO, MISSING = "yes", "not allowed", "not found"
 NOT_FOUND = re.compile(r"(tasks\.0: )?(No (task|team|conversation)|There is nothing)\b")
 
@@ -42,7 +42,7 @@ MANAGE = (NO, YES, YES, NO, NO, MISSING, MISSING, MISSING)
 
 
 @dataclass(frozen=True)
-class Cast:
+class Setup:
     """Everybody, and what they have in common. The task's owner is a plain member of its team."""
 
     people: dict[str, Person]
@@ -56,14 +56,14 @@ class Cast:
         return f"task://{self.task}"
 
 
-Act = Callable[[Cast, Person], Awaitable[Any]]
+Act = Callable[[Setup, Person], Awaitable[Any]]
 
 
-def ask(tool: str, **arguments: Callable[[Cast], Any]) -> Act:
+def ask(tool: str, **arguments: Callable[[Setup], Any]) -> Act:
     """Call a tool; arguments are made for each try."""
 
-    async def act(cast: Cast, person: Person) -> None:
-        await person.call(tool, **{name: make(cast) for name, make in arguments.items()})
+    async def act(setup: Setup, person: Person) -> None:
+        await person.call(tool, **{name: make(setup) for name, make in arguments.items()})
 
     return act
 
@@ -71,22 +71,22 @@ def ask(tool: str, **arguments: Callable[[Cast], Any]) -> Act:
 def found(tool: str, inside: str, **arguments: Any) -> Act:
     """Call a tool that lists; what is not in its list is not found."""
 
-    async def act(cast: Cast, person: Person) -> None:
+    async def act(setup: Setup, person: Person) -> None:
         listed = (await person.call(tool, **arguments))[inside]
-        if not {row["id"] for row in listed} & {cast.task, f"task:{cast.task}"}:
+        if not {row["id"] for row in listed} & {setup.task, f"task:{setup.task}"}:
             raise Refused("No task in the list")
 
     return act
 
 
-def read(uri: Callable[[Cast], str]) -> Act:
+def read(uri: Callable[[Setup], str]) -> Act:
     """Read a resource."""
 
-    async def act(cast: Cast, person: Person) -> None:
+    async def act(setup: Setup, person: Person) -> None:
         refusal = ""
         async with person.client() as client:
             try:
-                (content,) = (await client.read_resource(uri(cast))).contents
+                (content,) = (await client.read_resource(uri(setup))).contents
                 assert isinstance(content, TextResourceContents)
                 assert json.loads(content.text)
             except MCPError as error:
@@ -97,42 +97,42 @@ def read(uri: Callable[[Cast], str]) -> Act:
     return act
 
 
-async def restore(cast: Cast, person: Person) -> None:
-    await deletion.remove(cast.people["owner"].scope, cast.task)
-    await person.call("restore_task", task_id=cast.task)
+async def restore(setup: Setup, person: Person) -> None:
+    await deletion.remove(setup.people["owner"].scope, setup.task)
+    await person.call("restore_task", task_id=setup.task)
 
 
-async def delete_team(cast: Cast, person: Person) -> None:
+async def delete_team(setup: Setup, person: Person) -> None:
     """A team with the same roles, for the others are needed further."""
-    leader = cast.people["team_owner"]
+    leader = setup.people["team_owner"]
     team_id = (await leader.call("create_team", name="Short-lived"))["id"]
     for name, role in (("owner", "member"), ("admin", "admin"), ("member", "member"), ("viewer", "viewer")):
-        await leader.call("add_team_member", team_id=team_id, user=cast.people[name].email, role=role)
+        await leader.call("add_team_member", team_id=team_id, user=setup.people[name].email, role=role)
     await person.call("delete_team", team_id=team_id)
 
 
-async def see_team(cast: Cast, person: Person) -> None:
-    if cast.team not in [team["id"] for team in (await person.call("list_teams"))["teams"]]:
+async def see_team(setup: Setup, person: Person) -> None:
+    if setup.team not in [team["id"] for team in (await person.call("list_teams"))["teams"]]:
         raise Refused("No team in the list")
 
 
-def task(cast: Cast) -> int:
-    return cast.task
+def task(setup: Setup) -> int:
+    return setup.task
 
 
-def team(cast: Cast) -> int:
-    return cast.team
+def team(setup: Setup) -> int:
+    return setup.team
 
 
-def chat(cast: Cast) -> int:
-    return cast.chat
+def chat(setup: Setup) -> int:
+    return setup.chat
 
 
-def spare(cast: Cast) -> str:
-    return cast.people["spare"].email
+def spare(setup: Setup) -> str:
+    return setup.people["spare"].email
 
 
-def words(_: Cast) -> str:
+def words(_: Setup) -> str:
     return "Changed"
 
 
@@ -142,15 +142,15 @@ TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "list_tasks": (found("list_tasks", "tasks", limit=100), READ),
     "list_tasks with search": (found("list_tasks", "tasks", search="quarterly", limit=100), READ),
     "search": (found("search", "results", query="quarterly"), READ),
-    "fetch": (ask("fetch", id=lambda cast: f"task:{cast.task}"), READ),
-    "task://": (read(lambda cast: cast.uri), READ),
+    "fetch": (ask("fetch", id=lambda setup: f"task:{setup.task}"), READ),
+    "task://": (read(lambda setup: setup.uri), READ),
     "update_task": (ask("update_task", task_id=task, title=words), CHANGE),
     "update_task status": (ask("update_task", task_id=task, status=lambda _: "in_progress"), CHANGE),
     "complete_task": (ask("complete_task", task_id=task), CHANGE),
-    "update_task to another team": (ask("update_task", task_id=task, team_id=lambda cast: cast.other), OWN),
+    "update_task to another team": (ask("update_task", task_id=task, team_id=lambda setup: setup.other), OWN),
     "update_task out of its team": (ask("update_task", task_id=task, clear=lambda _: ["team_id"]), OWNER),
     "delete_task": (ask("delete_task", task_id=task), OWN),
-    "delete_task several": (ask("delete_task", task_ids=lambda cast: [cast.task]), OWN),
+    "delete_task several": (ask("delete_task", task_ids=lambda setup: [setup.task]), OWN),
     "restore_task": (restore, RESTORE),
     "share_task": (ask("share_task", task_id=task, user=spare, permission=lambda _: "edit"), OWN),
     "unshare_task": (ask("unshare_task", task_id=task, user=spare), OWN),
@@ -158,14 +158,14 @@ TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "get_statistics": (ask("get_statistics", team_id=team), IN_TEAM),
     "list_tasks of the team": (ask("list_tasks", team_id=team), IN_TEAM),
     "add_task": (ask("add_task", title=words, team_id=team), ADD),
-    "add_tasks": (ask("add_tasks", tasks=lambda cast: [{"title": "New", "team_id": cast.team}]), ADD),
+    "add_tasks": (ask("add_tasks", tasks=lambda setup: [{"title": "New", "team_id": setup.team}]), ADD),
     "add_team_member": (ask("add_team_member", team_id=team, user=spare), MANAGE),
     "remove_team_member": (ask("remove_team_member", team_id=team, user=lambda c: c.people["leaver"].email), MANAGE),
     "delete_team": (delete_team, LEAD),
     "get_conversation": (ask("get_conversation", conversation_id=chat), PRIVATE),
     "append_messages": (ask("append_messages", conversation_id=chat, messages=lambda _: MESSAGES), PRIVATE),
-    "fetch conversation": (ask("fetch", id=lambda cast: f"conversation:{cast.chat}"), PRIVATE),
-    "conversation://": (read(lambda cast: f"conversation://{cast.chat}"), PRIVATE),
+    "fetch conversation": (ask("fetch", id=lambda setup: f"conversation:{setup.chat}"), PRIVATE),
+    "conversation://": (read(lambda setup: f"conversation://{setup.chat}"), PRIVATE),
     "delete_conversation": (ask("delete_conversation", conversation_id=chat), PRIVATE),
 }
 OWN_ROWS_ONLY = {
@@ -182,7 +182,7 @@ OWN_ROWS_ONLY = {
 
 
 @pytest.fixture(scope="module")
-async def cast(database: Database) -> Cast:
+async def setup(database: Database) -> Setup:
     people: dict[str, Person] = {}
     for role in (*ROLES, "spare", "leaver"):
         user_id = f"{role}-{secrets.token_hex(4)}"
@@ -191,32 +191,32 @@ async def cast(database: Database) -> Cast:
     for name, role in (("owner", "member"), ("admin", "admin"), ("member", "member"), ("viewer", "viewer")):
         for team_id in teams:
             await agreed(people["team_owner"], "add_team_member", people[name], team_id=team_id, role=role)
-    return Cast(people, *teams)
+    return Setup(people, *teams)
 
 
 @pytest.mark.parametrize("role", ROLES)
 @pytest.mark.parametrize("action", TABLE)
-async def test_permission_table(cast: Cast, action: str, role: str):
+async def test_permission_table(setup: Setup, action: str, role: str):
     act, outcomes = TABLE[action]
-    owner, leaver = cast.people["owner"].scope, cast.people["leaver"]
-    new = NewTask.model_validate({"title": "The quarterly report", "team_id": cast.team})
+    owner, leaver = setup.people["owner"].scope, setup.people["leaver"]
+    new = NewTask.model_validate({"title": "The quarterly report", "team_id": setup.team})
     made = await tasks.add(owner, new)
     for name in ("shared_edit", "shared_view", "spare"):
-        await share(owner, made.id, cast.people[name].scope, "edit" if name == "shared_edit" else "view")
-    said = await conversations.start(owner, "Private", [NewMessage(role="user", content="Secret")])
+        await share(owner, made.id, setup.people[name].scope, "edit" if name == "shared_edit" else "view")
+    chat_started = await conversations.start(owner, "Private", [NewMessage(role="user", content="Secret")])
     if action == "remove_team_member":
-        await agreed(cast.people["team_owner"], "add_team_member", leaver, team_id=cast.team)
-    now = replace(cast, task=made.id, chat=said.id)
-    before = await cast.people["owner"].call("get_task", task_id=made.id)
+        await agreed(setup.people["team_owner"], "add_team_member", leaver, team_id=setup.team)
+    now = replace(setup, task=made.id, chat=chat_started.id)
+    before = await setup.people["owner"].call("get_task", task_id=made.id)
     try:
-        await act(now, cast.people[role])
+        await act(now, setup.people[role])
         outcome = YES
     except Refused as refused:
         outcome = MISSING if NOT_FOUND.match(str(refused)) else NO
     assert outcome == outcomes[ROLES.index(role)]
     if outcome != YES and action != "restore_task":
-        assert await cast.people["owner"].call("get_task", task_id=made.id) == before
-        page = await cast.people["owner"].call("get_conversation", conversation_id=said.id)
+        assert await setup.people["owner"].call("get_task", task_id=made.id) == before
+        page = await setup.people["owner"].call("get_conversation", conversation_id=chat_started.id)
         assert page["conversation"]["message_count"] == 1
 
 
@@ -224,22 +224,22 @@ ACCESS = ("owner", "owner", "owner", "edit", "view", "edit", "view")
 
 
 @pytest.mark.parametrize(("role", "access"), list(zip(ROLES[:-1], ACCESS, strict=True)))
-async def test_access_field_matches_the_allowed_operations(cast: Cast, role: str, access: str):
-    owner = cast.people["owner"].scope
-    made = await tasks.add(owner, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
+async def test_access_field_matches_the_allowed_operations(setup: Setup, role: str, access: str):
+    owner = setup.people["owner"].scope
+    made = await tasks.add(owner, NewTask.model_validate({"title": "Ours", "team_id": setup.team}))
     for name in ("shared_edit", "shared_view"):
-        await share(owner, made.id, cast.people[name].scope, "edit" if name == "shared_edit" else "view")
-    assert (await cast.people[role].call("get_task", task_id=made.id))["access"] == access
+        await share(owner, made.id, setup.people[name].scope, "edit" if name == "shared_edit" else "view")
+    assert (await setup.people[role].call("get_task", task_id=made.id))["access"] == access
 
 
-async def test_read_only_users_are_told_why(cast: Cast):
-    owner, viewer, guest = (cast.people[role] for role in ("owner", "viewer", "shared_view"))
-    made = await tasks.add(owner.scope, NewTask.model_validate({"title": "Ours", "team_id": cast.team}))
+async def test_read_only_users_are_told_why(setup: Setup):
+    owner, viewer, guest = (setup.people[role] for role in ("owner", "viewer", "shared_view"))
+    made = await tasks.add(owner.scope, NewTask.model_validate({"title": "Ours", "team_id": setup.team}))
     await share(owner.scope, made.id, guest.scope)
     for arguments in ({"title": "x"}, {"status": "completed"}):
-        assert f"viewer of team {cast.team}" in await viewer.refusal("update_task", task_id=made.id, **arguments)
+        assert f"viewer of team {setup.team}" in await viewer.refusal("update_task", task_id=made.id, **arguments)
         assert "shared with you for viewing only" in await guest.refusal("update_task", task_id=made.id, **arguments)
-    assert f"viewer of team {cast.team}" in await viewer.refusal("complete_task", task_id=made.id)
+    assert f"viewer of team {setup.team}" in await viewer.refusal("complete_task", task_id=made.id)
     assert "shared with you for viewing only" in await guest.refusal("complete_task", task_id=made.id)
 
 

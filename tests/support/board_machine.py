@@ -205,8 +205,8 @@ class Work(RuleBasedStateMachine):
             draw(PERMISSIONS),
         )
         expected = self.board.may_share(by.user, task_id, other)
-        said = {"task_id": task_id, "user": other, "permission": permission}
-        shared = self.attempt(by, "share_task", expected, **said)
+        arguments = {"task_id": task_id, "user": other, "permission": permission}
+        shared = self.attempt(by, "share_task", expected, **arguments)
         if shared is not None and self.is_direct(shared, by, other, None, task_id, permission):
             self.board.put_share(by, task_id, other, permission)
 

@@ -118,8 +118,8 @@ async def test_rows_of_a_list_name_owner_and_team_of_what_is_somebody_elses(alic
     await add(alice, "Ours", team_id=team)
     await agreed(alice, "share_task", bob, task_id=await add(alice, "Lent"))
     rows = (await bob.call("list_tasks"))["tasks"]
-    told = {row["title"]: (row.get("owner"), row.get("team_id")) for row in rows}
-    assert told == {"Mine": (None, None), "Ours": (alice.user_id, team), "Lent": (alice.user_id, None)}
+    rows_by_title = {row["title"]: (row.get("owner"), row.get("team_id")) for row in rows}
+    assert rows_by_title == {"Mine": (None, None), "Ours": (alice.user_id, team), "Lent": (alice.user_id, None)}
     async with bob.client() as client:
         (message,) = (await client.get_prompt("plan_my_day")).messages
     assert f'"team_id":{team},"access":"edit","owner":"{alice.user_id}"' in getattr(message.content, "text", "")
