@@ -1,12 +1,10 @@
 """The live WebSocket: who receives which messages, and when a socket is closed."""
 
-import asyncio
 import random
 import socket
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
-from pathlib import Path
 from types import SimpleNamespace
 
 import asyncpg
@@ -15,19 +13,15 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mcp_server.api import live_socket
-from mcp_server.identity import local_issuer, tokens
-from mcp_server.protocol import subscriptions
+from mcp_server.identity import local_issuer
 from mcp_server.settings import Settings
-from storage.engine.database import Database
-from storage.events import feed, listener
-from storage.events.feed import listen
+from storage.events import feed
 from storage.people import teams
 from storage.schema.request_models import NewTask, TaskFields
 from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
 from tests.support.consent import add_member, share
-from tests.support.postgres import pooled
-from tests.support.running_server import DatabaseProxy, Listener, RunningServer, personal_token, running_server
+from tests.support.running_server import Listener, RunningServer, personal_token, running_server
 
 
 def new(title: str, team_id: int | None = None) -> NewTask:
@@ -193,29 +187,6 @@ async def test_expired_token_within_the_leeway_gets_no_socket(
             assert await one.wait_closed() == (4401, "The token has expired")
 
 
-def test_revoked_tokens_are_noticed_within_thirty_seconds() -> None:
-    """As docs/security.md promises: cache lifetime plus the time between two checks."""
-    for module in (live_socket, subscriptions):
-        assert module.RECHECK_SECONDS + tokens.PERSONAL_CACHE_SECONDS < 30
-
-
-async def test_revoked_personal_token_closes_its_socket(
-    settings: Settings, database_url: str, direct_url: str, alice: Person, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(live_socket, "RECHECK_SECONDS", 0.05)
-    monkeypatch.setattr(tokens, "PERSONAL_CACHE_SECONDS", 0.05)
-    async with (
-        running_server(settings, database_url, direct_url) as server,
-        personal_token(direct_url, alice.user_id) as (token, revoke),
-        server.open_socket() as connection,
-    ):
-        listener = Listener(connection)
-        await listener.send(type="authenticate", token=token)
-        assert await listener.receive() == {"type": "ready"}
-        await revoke()
-        assert (await listener.wait_closed())[0] == 4401
-
-
 async def test_socket_rejects_a_token_of_another_issuer(server: RunningServer, alice: Person, direct_url: str) -> None:
     async with personal_token(direct_url, alice.user_id) as (token, _), server.socket(alice.user_id) as listener:
         await listener.send(type="authenticate", token=token)
@@ -306,70 +277,3 @@ async def test_rapid_changes_send_resync(server: RunningServer, alice: Person, m
         await publisher.close()
         while await socket.receive() != {"type": "resync"}:
             pass
-
-
-async def test_changes_with_an_unknown_audience_send_resync(alice: Person, direct_url: str, tmp_path: Path) -> None:
-    settings = Settings.model_validate({"data_dir": tmp_path})
-    async with (
-        DatabaseProxy(direct_url, tmp_path) as proxy,
-        running_server(settings, proxy.url, direct_url) as server,
-        server.socket(alice.user_id) as socket,
-    ):
-        await proxy.cut()
-        await tasks.add(alice.scope, new("Nobody can tell whose"))
-        assert await socket.receive() == {"type": "resync"}
-
-
-async def test_listener_gap_sends_paused_then_resync(
-    alice: Person, bob: Person, database_url: str, direct_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(listener, "PROBE_SECONDS", 0.3)
-    settings = Settings.model_validate({"data_dir": tmp_path})
-    async with (
-        DatabaseProxy(direct_url, tmp_path) as proxy,
-        running_server(settings, database_url, proxy.url) as server,
-        server.socket(alice.user_id) as first,
-        server.socket(bob.user_id) as second,
-    ):
-        for fail in (proxy.cut, proxy.stall):
-            if gone := fail():
-                await gone
-            # The server notices both aborted and stalled connections.
-            async with server.client() as balancer:
-                while (await balancer.get("/readyz")).status_code != 503:  # noqa: ASYNC110
-                    await asyncio.sleep(0.1)
-            lost = await tasks.add(alice.scope, new("Nobody hears"))
-            for socket in (first, second):
-                assert await socket.receive() == {"type": "paused"}
-            async with server.socket(alice.user_id) as late:
-                assert await late.receive() == {"type": "paused"}
-                await proxy.restore()
-                for socket in (first, second, late):
-                    assert await socket.receive() == {"type": "resync"}
-            await tasks.complete(alice.scope, lost.id)
-            assert (await first.next_event())["event_type"] == "task_completed"
-
-
-@pytest.mark.long
-async def test_listener_behind_a_pooler_is_detected(direct_url: str) -> None:
-    async with (
-        pooled(direct_url) as through,
-        Database.open(through) as database,
-        listen(database, through) as feed,
-    ):
-        while feed.listener.state == "connecting":  # noqa: ASYNC110 - a state raises no event
-            await asyncio.sleep(0.05)
-        assert feed.listener.state == "deaf"
-
-
-async def test_stopping_server_staggers_reconnects(
-    alice: Person, database_url: str, direct_url: str, tmp_path: Path
-) -> None:
-    settings = Settings.model_validate({"data_dir": tmp_path})
-    async with AsyncExitStack() as sockets:
-        async with running_server(settings, database_url, direct_url) as server:
-            both = [await sockets.enter_async_context(server.socket(alice.user_id)) for _ in range(2)]
-        endings = [await socket.wait_closed() for socket in both]
-    assert [code for code, _ in endings] == [1012, 1012]
-    waits = [float((reason or "").partition("retry-after=")[2]) for _, reason in endings]
-    assert all(0.5 <= wait <= 10 for wait in waits)
