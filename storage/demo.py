@@ -231,21 +231,21 @@ async def _add_conversations(person: Person, chance: Random) -> None:
         for _ in range(chance.randint(3, 6)):
             thing = chance.choice(WORDS["things"])
             started = datetime.now(UTC) - timedelta(days=WEEKS * 7 * chance.random(), hours=1)
-            said = _exchange(thing, started, chance.randint(1, 4))
+            messages = _exchange(thing, started, chance.randint(1, 4))
             conversation_id = await transaction.fetch_value(
                 _START,
                 title_=f"About {thing}",
-                size=len(said),
+                size=len(messages),
                 started=started,
-                ended=said[-1]["created_at"],
+                ended=messages[-1]["created_at"],
             )
-            await transaction.run(_ADD_MESSAGES, conversation_id=conversation_id, model=MODEL, **_turned(said))
+            await transaction.run(_ADD_MESSAGES, conversation_id=conversation_id, model=MODEL, **_turned(messages))
 
 
 def _exchange(thing: str, started: datetime, turns: int) -> list[dict[str, Any]]:
     """Questions, each with an answer half a minute later."""
     call = json.dumps([{"name": "list_tasks", "arguments": {"search": thing, "status": "pending"}}])
-    said = [("user", WORDS["questions"]), ("assistant", WORDS["answers"])] * turns
+    messages = [("user", WORDS["questions"]), ("assistant", WORDS["answers"])] * turns
     return [
         {
             "sequence": number + 1,
@@ -254,7 +254,7 @@ def _exchange(thing: str, started: datetime, turns: int) -> list[dict[str, Any]]
             "tool_calls": call if number == 1 else None,
             "created_at": started + timedelta(seconds=30 * number),
         }
-        for number, (role, texts) in enumerate(said)
+        for number, (role, texts) in enumerate(messages)
     ]
 
 

@@ -95,8 +95,8 @@ async def migrate(url: str) -> None:
         await asyncio.to_thread(command.upgrade, _config(url), "head")
     except (OSError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError, DBAPIError) as error:
         reason = error.orig if isinstance(error, DBAPIError) else error
-        told = " ".join(str(reason).split()) or type(reason).__name__
-        raise SchemaError(f"The database cannot be migrated: {told}") from error
+        why = " ".join(str(reason).split()) or type(reason).__name__
+        raise SchemaError(f"The database cannot be migrated: {why}") from error
 
 
 def script() -> None:

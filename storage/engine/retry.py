@@ -56,8 +56,8 @@ def explained(error: Exception) -> Exception:
     """What a database error means for the caller; unexpected ones stay as they are. Outages go into the log."""
     meaning = _meaning(error)
     if isinstance(meaning, Unavailable) and not isinstance(meaning, Collision):
-        told = meaning.fix if isinstance(meaning, Unprepared) else str(meaning)
-        logger.warning("%s (%s)", told, type(error).__name__)
+        text = meaning.fix if isinstance(meaning, Unprepared) else str(meaning)
+        logger.warning("%s (%s)", text, type(error).__name__)
     return meaning
 
 
