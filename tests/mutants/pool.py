@@ -7,9 +7,10 @@ import os
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from time import monotonic
 from typing import TypeVar
 
 import asyncpg
@@ -38,23 +39,53 @@ class Worker:
 
     number: int
     sandbox: Sandbox
-    _process: Process
     _cluster: AsyncExitStack
+    _process: Process | None = None
     _url: str = ""
     _roles: str = ""
 
     async def run(self, job: Job) -> Ended:
         """Run a job, and clean up behind it."""
-        assert self._process.stdin
-        assert self._process.stdout
         job = replace(job, temporary=str(self.sandbox.temporary), database=self._url)
-        self._process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
-        answer = await self._process.stdout.readline()
-        assert answer, f"worker {self.number} is gone"
-        ended = Ended(**json.loads(answer))
+        ended = await self._ask(job)
         self.sandbox.sweep()
         await self._tidy(ended)
         return ended
+
+    async def start(self) -> None:
+        """Start the process, or start it again."""
+        await self.stop()
+        environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "PG"))}
+        environment |= {"PYTHONPATH": str(self.sandbox.folder), "TASKDECK_TEST_EXAMPLES": "5"}
+        command = (sys.executable, "-m", "tests.mutants.worker")
+        self._process = await asyncio.create_subprocess_exec(
+            *command, cwd=self.sandbox.folder, env=environment, stdin=PIPE, stdout=PIPE, limit=LONGEST_ANSWER
+        )
+        assert self._process.stdout
+        assert await self._process.stdout.readline() == b"ready\n", f"worker {self.number} does not start"
+
+    async def stop(self) -> None:
+        """End the process."""
+        if self._process:
+            with suppress(ProcessLookupError):
+                self._process.kill()
+            await self._process.wait()
+
+    async def _ask(self, job: Job) -> Ended:
+        """Send a job. A worker that a test killed (a test may signal more than it means to) is started again."""
+        assert self._process
+        assert self._process.stdin
+        assert self._process.stdout
+        began = monotonic()
+        try:
+            self._process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
+            if answer := await self._process.stdout.readline():
+                return Ended(**json.loads(answer))
+        except ConnectionError:
+            pass
+        print(f"worker {self.number} is gone: starting it again", file=sys.stderr, flush=True)
+        await self.start()
+        return Ended(-1, monotonic() - began, timeout=True)
 
     def log(self) -> str:
         """The end of what pytest printed."""
@@ -93,26 +124,15 @@ async def _digest_roles(connection: "asyncpg.Connection[asyncpg.Record]") -> str
 
 @asynccontextmanager
 async def _worker(number: int) -> AsyncGenerator[Worker]:
-    sandbox = Sandbox(ROOT, CACHE / f"sandbox-{number}")
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "PG"))}
-    environment |= {"PYTHONPATH": str(sandbox.folder), "TASKDECK_TEST_EXAMPLES": "5"}
-    command = (sys.executable, "-m", "tests.mutants.worker")
-    process = await asyncio.create_subprocess_exec(
-        *command, cwd=sandbox.folder, env=environment, stdin=PIPE, stdout=PIPE, limit=LONGEST_ANSWER
-    )
-    assert process.stdin
-    assert process.stdout
-    try:
-        async with AsyncExitStack() as cluster:
-            worker = Worker(number, sandbox, process, cluster)
+    async with AsyncExitStack() as cluster:
+        worker = Worker(number, Sandbox(ROOT, CACHE / f"sandbox-{number}"), cluster)
+        try:
             await worker.open_cluster()
-            assert await process.stdout.readline() == b"ready\n", f"worker {number} does not start"
+            await worker.start()
             yield worker
-    finally:
-        process.stdin.close()
-        process.kill()
-        await process.wait()
-        sandbox.close()
+        finally:
+            await worker.stop()
+            worker.sandbox.close()
 
 
 @asynccontextmanager
