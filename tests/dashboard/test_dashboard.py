@@ -9,13 +9,13 @@ from datetime import UTC, datetime, time, timedelta
 import pytest
 from playwright.async_api import expect
 
-from mcp_server.http import uvicorn_server
 from mcp_server.cli.dashboard_process import Dashboard
+from mcp_server.http import uvicorn_server
 from mcp_server.settings import Settings
-from tests.support.browser import PASSWORD, Taskdeck, Visit, agent, until
 from tests.conftest import Cluster, RequestUrl
-from tests.support.consent import agreed
 from tests.support.backdating import backdating
+from tests.support.browser import PASSWORD, Taskdeck, Visit, agent, until
+from tests.support.consent import agreed
 from tests.support.processes import Server, serving, structured
 
 pytestmark = pytest.mark.long
@@ -37,7 +37,9 @@ async def test_sign_up_leads_to_a_page_that_explains_how_to_connect(visit: Visit
     await ada.page.goto(await ada.taskdeck.link(ada.email))
     await ada.sees(total=0, pending=0, completed=0, shared=0)
     await expect(ada.page.get_by_role("heading", name="Connect an AI client")).to_be_visible()
-    await expect(ada.page.get_by_text(f"claude mcp add --transport http taskdeck {ada.taskdeck.mcp}/mcp")).to_be_visible()
+    await expect(
+        ada.page.get_by_text(f"claude mcp add --transport http taskdeck {ada.taskdeck.mcp}/mcp")
+    ).to_be_visible()
 
 
 async def test_cards_update_while_an_agent_works(visit: Visit):
@@ -141,7 +143,9 @@ async def test_signing_out_ends_page_route_and_socket(visit: Visit):
 
 
 @asynccontextmanager
-async def dashboard_and_server(url: str, request_url: RequestUrl, settings: Settings) -> AsyncGenerator[tuple[str, Serve]]:
+async def dashboard_and_server(
+    url: str, request_url: RequestUrl, settings: Settings
+) -> AsyncGenerator[tuple[str, Serve]]:
     """Run the dashboard, and yield a function that starts its server: two processes that can fail independently."""
     with uvicorn_server.listen("127.0.0.1", 0) as one, uvicorn_server.listen("127.0.0.1", 0) as other:
         port, dashboard = one.getsockname()[1], f"http://127.0.0.1:{other.getsockname()[1]}"

@@ -21,9 +21,13 @@ from mcp_server.cli import dashboard_process
 from storage.embedded_postgres.cluster import Cluster
 from tests.dashboard.test_oauth import Memory, connecting
 from tests.support.browser import PASSWORD, Callback, Taskdeck, Visit, agent, token_of
-from tests.support.processes import CommandResult, environment, run, serving, structured, run_in_process
+from tests.support.processes import CommandResult, environment, run, run_in_process, serving, structured
 
-pytestmark = [pytest.mark.embedded, pytest.mark.skipif(not dashboard_process.SERVER.exists(), reason='the dashboard is not built: make run'), pytest.mark.long]
+pytestmark = [
+    pytest.mark.embedded,
+    pytest.mark.skipif(not dashboard_process.SERVER.exists(), reason="the dashboard is not built: make run"),
+    pytest.mark.long,
+]
 pytest_plugins = ("tests.support.browser",)
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become another user")
 
@@ -192,7 +196,8 @@ print(to.makefile("rb").read())
 def raw_sign_up(taskdeck: Taskdeck, email: str) -> str:
     content, host = json.dumps(body(email)), taskdeck.dashboard.removeprefix("http://")
     return (
-        f"POST /api/auth/sign-up/email HTTP/1.1\r\nHost: {host}\r\nOrigin: {taskdeck.dashboard}\r\nConnection: close\r\n"
+        f"POST /api/auth/sign-up/email HTTP/1.1\r\nHost: {host}\r\nOrigin: {taskdeck.dashboard}\r\n"
+        "Connection: close\r\n"
         f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n{content}"
     )
 
@@ -276,10 +281,10 @@ async def test_without_a_dashboard_only_other_names_can_be_claimed(tmp_path: Pat
         (("token",), "--user: name the user"),
     ],
 )
-def test_remote_database_has_no_local_owner(
-    arguments: tuple[str, ...], sentence: str, tmp_path: Path
-) -> None:
-    ended = run_in_process(*arguments, data_dir=tmp_path, DATABASE_URL="postgresql://u:p@127.0.0.1:1/db", TASKDECK_PORT="8000")
+def test_remote_database_has_no_local_owner(arguments: tuple[str, ...], sentence: str, tmp_path: Path) -> None:
+    ended = run_in_process(
+        *arguments, data_dir=tmp_path, DATABASE_URL="postgresql://u:p@127.0.0.1:1/db", TASKDECK_PORT="8000"
+    )
     assert (ended.status, ended.stdout) == (2, "")
     assert ended.stderr.startswith(f"taskdeck: {sentence}")
 

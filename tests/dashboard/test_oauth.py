@@ -125,9 +125,7 @@ async def test_client_cannot_use_scopes_that_the_user_declined(
     assert "insufficient_scope" in answer.headers["www-authenticate"]
 
 
-async def test_denied_client_gets_no_code(
-    visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
-):
+async def test_denied_client_gets_no_code(visit: Visit, callback: Callback, known_client: OAuthClientInformationFull):
     ada = await visit()
     answer = await ask(ada, callback, known_client, "Don\u2019t allow")
     assert answer["error"] == "access_denied"
@@ -136,9 +134,7 @@ async def test_denied_client_gets_no_code(
     await expect(ada.page.get_by_text("No client is connected yet.")).to_be_visible()
 
 
-async def test_consent_page_is_accessible(
-    visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
-):
+async def test_consent_page_is_accessible(visit: Visit, callback: Callback, known_client: OAuthClientInformationFull):
     proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
     for scheme in ("light", "dark"):
         ada = await visit(color_scheme=scheme, reduced_motion="reduce")
@@ -223,7 +219,9 @@ async def test_authorization_requires_pkce(visit: Visit, callback: Callback, kno
 
 async def test_unknown_client_gets_an_explanatory_page(visit: Visit, callback: Callback):
     ada = await visit()
-    await ada.page.goto(request_to(ada.taskdeck, callback, "nobody", code_challenge="c" * 43, code_challenge_method="S256"))
+    await ada.page.goto(
+        request_to(ada.taskdeck, callback, "nobody", code_challenge="c" * 43, code_challenge_method="S256")
+    )
     await expect(ada.page.get_by_role("heading", name="Taskdeck does not know this client")).to_be_visible()
     await expect(ada.page.get_by_text("connect it again")).to_be_visible()
     assert callback.answers.empty()

@@ -1,9 +1,9 @@
 """Personal access tokens: created on a page, shown once, limited to their scopes, and invalid after revocation."""
 
-import pytest
 import secrets
 
 import httpx2
+import pytest
 from playwright.async_api import Request, expect
 
 from mcp_server.app import open_app

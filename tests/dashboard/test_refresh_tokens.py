@@ -77,7 +77,9 @@ async def test_narrower_refresh_narrows_only_that_access_token(ada: OAuthAccount
     fourth = (await ada.refresh(client, third["refresh_token"], scope="mcp:read mcp:write offline_access")).json()
     assert scopes(third) == scopes(fourth) == FULL
     assert len({tokens["refresh_token"] for tokens in (first, second, third, fourth)}) == 4
-    assert (await ada.taskdeck.call_raw(fourth["access_token"], "add_task", title="Water the plants")).status_code == 200
+    assert (
+        await ada.taskdeck.call_raw(fourth["access_token"], "add_task", title="Water the plants")
+    ).status_code == 200
 
 
 async def test_narrowed_access_token_cannot_write(ada: OAuthAccount):

@@ -1,4 +1,4 @@
-"""Clients may register with unsupported metadata; it is dropped, and registration fails only if nothing usable is left."""
+"""Registration drops metadata that is not supported, and fails only if the rest is unusable."""
 
 import json
 from collections.abc import AsyncGenerator
@@ -62,7 +62,10 @@ SURPLUS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "grants in upper case": ({"grant_types": ["AUTHORIZATION_CODE", "Refresh_Token"]}, {"grant_types": BOTH_GRANTS}),
     "grants as one text": ({"grant_types": "refresh_token authorization_code"}, {"grant_types": BOTH_GRANTS[::-1]}),
     "grants that are left open": ({"grant_types": []}, {"grant_types": BOTH_GRANTS}),
-    "response types of the implicit flow": ({"response_types": ["code", "token", "id_token"]}, {"response_types": ["code"]}),
+    "response types of the implicit flow": (
+        {"response_types": ["code", "token", "id_token"]},
+        {"response_types": ["code"]},
+    ),
     "no response types": ({"response_types": None}, {"response_types": ["code"]}),
     "scopes of OpenID": (
         {"scope": "openid profile email mcp:read mcp:write"},
@@ -79,9 +82,27 @@ SURPLUS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "nothing but null": (
         dict.fromkeys(
-            ["client_name", "client_uri", "logo_uri", "scope", "contacts", "tos_uri", "policy_uri", "jwks", "jwks_uri"]
-            + ["software_id", "software_version", "software_statement", "application_type", "grant_types", "resources"]
-            + ["subject_type", "post_logout_redirect_uris", "dpop_bound_access_tokens", "skip_consent"]
+            (
+                "client_name",
+                "client_uri",
+                "logo_uri",
+                "scope",
+                "contacts",
+                "tos_uri",
+                "policy_uri",
+                "jwks",
+                "jwks_uri",
+                "software_id",
+                "software_version",
+                "software_statement",
+                "application_type",
+                "grant_types",
+                "resources",
+                "subject_type",
+                "post_logout_redirect_uris",
+                "dpop_bound_access_tokens",
+                "skip_consent",
+            ),
         ),
         {"client_name": None, "grant_types": BOTH_GRANTS, "application_type": "native"},
     ),
@@ -161,7 +182,11 @@ async def test_unsupported_metadata_is_dropped(dashboard: httpx2.AsyncClient, ca
 
 UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     "grants": ({"grant_types": ["implicit"]}, "invalid_client_metadata", "must contain authorization_code"),
-    "only the refresh": ({"grant_types": ["refresh_token"]}, "invalid_client_metadata", "must contain authorization_code"),
+    "only the refresh": (
+        {"grant_types": ["refresh_token"]},
+        "invalid_client_metadata",
+        "must contain authorization_code",
+    ),
     "response types": ({"response_types": ["token"]}, "invalid_client_metadata", "must contain code"),
     "authentication": (
         {"token_endpoint_auth_method": "tls_client_auth"},
@@ -170,7 +195,11 @@ UNUSABLE: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "no addresses": ({"redirect_uris": []}, "invalid_redirect_uri", "at least one address"),
     "null for addresses": ({"redirect_uris": None}, "invalid_redirect_uri", "at least one address"),
-    "addresses": ({"redirect_uris": ["evil://x/y", "http://client.example/"]}, "invalid_redirect_uri", "at least one address"),
+    "addresses": (
+        {"redirect_uris": ["evil://x/y", "http://client.example/"]},
+        "invalid_redirect_uri",
+        "at least one address",
+    ),
 }
 
 

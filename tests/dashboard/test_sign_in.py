@@ -12,11 +12,11 @@ import httpx2
 import pytest
 from playwright.async_api import expect
 
-from mcp_server.http import uvicorn_server
 from mcp_server.cli.dashboard_process import SERVER, Dashboard
+from mcp_server.http import uvicorn_server
 from mcp_server.settings import Settings
-from tests.support.browser import Taskdeck, Visit
 from tests.conftest import Cluster, RequestUrl
+from tests.support.browser import Taskdeck, Visit
 from tests.support.mailbox import Mailbox
 from tests.support.running_server import DatabaseProxy
 
@@ -63,14 +63,20 @@ async def test_form_cannot_be_submitted_before_hydration(visit: Visit, page: str
 
 
 @pytest.fixture(scope="module")
-async def proxy(cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[DatabaseProxy]:
+async def proxy(
+    cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[DatabaseProxy]:
     """A proxy to a separate database."""
-    async with DatabaseProxy(request_url(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("proxy")) as proxy:
+    async with DatabaseProxy(
+        request_url(await cluster.create("cut", "blank")), tmp_path_factory.mktemp("proxy")
+    ) as proxy:
         yield proxy
 
 
 @pytest.fixture(scope="module")
-async def alone(proxy: DatabaseProxy, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Taskdeck]:
+async def alone(
+    proxy: DatabaseProxy, taskdeck: Taskdeck, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncGenerator[Taskdeck]:
     """A dashboard on that database, with the default limits and without a server."""
     async with Mailbox.listening() as mailbox:
         with pytest.MonkeyPatch.context() as patch:
@@ -260,6 +266,8 @@ def test_cookie_secret_is_readable_by_its_owner_only(taskdeck: Taskdeck):
 
 
 async def test_auth_plugins_expose_no_key_creation(taskdeck: Taskdeck):
-    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, trust_env=False, headers={"origin": taskdeck.dashboard}) as http:
+    async with httpx2.AsyncClient(
+        base_url=taskdeck.dashboard, trust_env=False, headers={"origin": taskdeck.dashboard}
+    ) as http:
         for path in ("/api/auth/api-key/create", "/api/auth/sign-jwt", "/api/auth/admin/oauth2/create-client"):
             assert (await http.post(path, json={"userId": "somebody"})).status_code in (401, 404), path

@@ -1,9 +1,9 @@
 """Time zones in the browser: the default at sign-up, the settings page, and due dates on the dashboard."""
 
-import pytest
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
+import pytest
 from playwright.async_api import expect
 
 from tests.support.browser import PASSWORD, Visit, Visitor, agent

@@ -16,7 +16,17 @@ from playwright.async_api import expect
 from mcp_server.cli.dashboard_process import SERVER, find_node
 from mcp_server.http import uvicorn_server
 from tests.conftest import Cluster, RequestUrl
-from tests.support.browser import PASSWORD, Callback, Taskdeck, Visit, Visitor, register, request_to, running_taskdeck, token_of
+from tests.support.browser import (
+    PASSWORD,
+    Callback,
+    Taskdeck,
+    Visit,
+    Visitor,
+    register,
+    request_to,
+    running_taskdeck,
+    token_of,
+)
 from tests.support.mailbox import Mailbox
 from tests.support.processes import environment
 
@@ -175,7 +185,9 @@ async def test_invalid_sign_up_says_what_is_wrong(mailing: Taskdeck, wish: dict[
 
 async def test_page_of_another_site_cannot_sign_up(mailing: Taskdeck):
     async with httpx2.AsyncClient(base_url=mailing.dashboard, trust_env=False) as http:
-        answer = await http.post(SIGN_UP, json=account("victim@example.com"), headers={"origin": "https://evil.example"})
+        answer = await http.post(
+            SIGN_UP, json=account("victim@example.com"), headers={"origin": "https://evil.example"}
+        )
     assert answer.status_code == 403
     assert mailing.mail.to("victim@example.com") == []
 
@@ -299,7 +311,9 @@ async def test_authorization_request_continues_after_the_link(visit: Visit, mail
         assert "code" in await callback.answers.get()
 
 
-async def test_links_expire(visit: Visit, cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory):
+async def test_links_expire(
+    visit: Visit, cluster: Cluster, request_url: RequestUrl, tmp_path_factory: pytest.TempPathFactory
+):
     url = await cluster.create("short_links", "blank")
     folder = tmp_path_factory.mktemp("short")
     async with (

@@ -1,6 +1,5 @@
 """The requests of an open dashboard, and its status when the server refuses."""
 
-import pytest
 import base64
 import hashlib
 import json
@@ -8,11 +7,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import asyncpg
+import pytest
 from playwright.async_api import Page, expect
 
 from tests.conftest import Cluster
-from tests.support.consent import agreed
 from tests.support.browser import Visit, Visitor
+from tests.support.consent import agreed
 from tests.support.processes import structured
 
 pytestmark = pytest.mark.long
