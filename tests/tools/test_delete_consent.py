@@ -3,20 +3,15 @@
 from typing import Any
 
 import pytest
-from mcp import Client
-from mcp.client import ClientRequestContext
 from mcp.types import (
     CallToolResult,
-    ElicitRequestFormParams,
-    ElicitRequestParams,
     ElicitResult,
     InputRequiredResult,
     InputResponses,
 )
 
-from mcp_server.identity.callers import Callers
-from mcp_server.protocol.server import build_mcp_server
 from tests.conftest import Person
+from tests.support.asking import client_of
 
 
 async def add(person: Person, *titles: str) -> list[int]:
@@ -26,20 +21,6 @@ async def add(person: Person, *titles: str) -> list[int]:
 
 async def titles(person: Person) -> set[str]:
     return {task["title"] for task in (await person.call("list_tasks", limit=100))["tasks"]}
-
-
-def client_of(person: Person, answer: ElicitResult | None, asked: list[str] | None = None, **options: Any) -> Client:
-    """A client whose user answers every elicitation with `answer`; without one it supports no elicitation."""
-
-    async def ask(context: ClientRequestContext, params: ElicitRequestParams) -> ElicitResult:
-        assert isinstance(params, ElicitRequestFormParams)
-        if asked is not None:
-            asked.append(params.message)
-        assert answer is not None
-        return answer
-
-    server = build_mcp_server(person.settings, Callers(person.database), person.caller)
-    return Client(server, elicitation_callback=ask if answer else None, **options)
 
 
 def text(result: CallToolResult) -> str:
