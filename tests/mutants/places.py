@@ -2,8 +2,9 @@
 
 import ast
 import difflib
-import random
-from collections import defaultdict
+import hashlib
+import json
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,9 @@ from tests.mutants.operators import WORDS
 
 PACKAGES = ("mcp_server", "storage")
 
+STRICTNESS = {"frozen", "total"}
+"""Keywords of a class that only a type checker or wrong code notices."""
+
 
 @dataclass(frozen=True, order=True)
 class Mutant:
@@ -25,10 +29,6 @@ class Mutant:
     end: Position
     operator: str
     occurrence: int
-
-    @property
-    def place(self) -> tuple[str, Position, Position]:
-        return self.path, self.start, self.end
 
     def apply(self, source: str) -> str:
         """The file with the change."""
@@ -63,18 +63,30 @@ def sample(root: Path, seed: int, count: int) -> list[Mutant]:
     """A sample that the seed and the product decide: one mutant for each place, every place as likely as another.
 
     A larger count begins with the same mutants. What Python cannot parse, or means the same to it, is passed over.
+    A change of one line replaces only the places of that line, and of lines with the same text in the same file.
     """
-    places: dict[tuple[str, Position, Position], list[Mutant]] = defaultdict(list)
     sources = {path: (root / path).read_text("utf-8") for path in product_files(root)}
-    for path, source in sources.items():
-        for mutant in mutants_of(path, source):
-            places[mutant.place].append(mutant)
-    chance = random.Random(seed)
-    order = sorted(places)
-    chance.shuffle(order)
-    drawn = (chance.choice(sorted(places[place])) for place in order)
-    valid = (mutant for mutant in drawn if _differs(sources[mutant.path], mutant))
+    drawn = sorted(numbered for path, source in sources.items() for numbered in _draw(seed, path, source))
+    valid = (mutant for _, mutant in drawn if _differs(sources[mutant.path], mutant))
     return [mutant for mutant, _ in zip(valid, range(count), strict=False)]
+
+
+def _draw(seed: int, path: str, source: str) -> Iterator[tuple[int, Mutant]]:
+    """A mutant of each place, with the number that orders the sample.
+
+    Both come from a hash of what the place looks like instead of where it is, so that they outlast changes elsewhere.
+    """
+    places: dict[tuple[Position, Position], list[Mutant]] = defaultdict(list)
+    for mutant in mutants_of(path, source):
+        places[mutant.start, mutant.end].append(mutant)
+    lines, identical = source.splitlines(), Counter[tuple[str, int, int]]()
+    for start, end in sorted(places):
+        looks = (lines[start[0] - 1], start[1], end[1])
+        text = json.dumps([seed, path, *looks, identical[looks]])
+        number = int.from_bytes(hashlib.sha256(text.encode()).digest())
+        mutants = sorted(places[start, end], key=lambda mutant: (mutant.operator, mutant.occurrence))
+        yield number, mutants[number % len(mutants)]  # by its last bits; the order is by the first
+        identical[looks] += 1
 
 
 def _differs(source: str, mutant: Mutant) -> bool:
@@ -88,7 +100,8 @@ def meaningless(source: str) -> list[tuple[Position, Position]]:
     """Spans where a change cannot be noticed, or only by comparing texts.
 
     Annotations (but not what is called in one, such as `Field(le=100)`), unions of types, `if TYPE_CHECKING:` and
-    `if __name__ == …`, `__all__`, stubs of `...`, calls of a logger, keyword arguments that are texts, and caches.
+    `if __name__ == …`, `__all__`, stubs of `...`, calls of a logger, keyword arguments that are texts, caches, and the
+    strictness of classes.
     """
     finder = _Meaningless(source.splitlines())
     finder.visit(ast.parse(source))
@@ -143,6 +156,16 @@ class _Meaningless(ast.NodeVisitor):
 
     visit_FunctionDef = _visit_function
     visit_AsyncFunctionDef = _visit_function
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> None:
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and ast.unparse(decorator.func).rpartition(".")[2] == "dataclass":
+                for keyword in decorator.keywords:
+                    self._skip(keyword)
+        for keyword in node.keywords:
+            if keyword.arg in STRICTNESS:
+                self._skip(keyword)
+        self.generic_visit(node)
 
     def visit_Assign(self, node: ast.Assign) -> None:
         if any(isinstance(target, ast.Name) and target.id == "__all__" for target in node.targets):
