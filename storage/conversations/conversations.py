@@ -56,18 +56,23 @@ _REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation
 
 
 def _storing(counted: Any) -> Statement:  # noqa: ANN401
-    """Assign sequence numbers, with times in the same order, and store the messages in one statement."""
+    """Assign sequence numbers and store the messages in one statement.
+
+    Messages without a time of their own get times in the order of their numbers.
+    """
     numbered = counted.returning(*_VIEW).cte("counted")
+    times = bindparam("created_at_list", type_=ARRAY(DateTime(timezone=True)))
     told = (
-        func.unnest(*(bindparam(f"{name}_list", type_=ARRAY(Text)) for name in _GIVEN))
-        .table_valued(*_GIVEN, with_ordinality="position")
+        func.unnest(*(bindparam(f"{name}_list", type_=ARRAY(Text)) for name in _GIVEN), times)
+        .table_valued(*_GIVEN, "created_at", with_ordinality="position")
         .render_derived("told")
     )
+    created_at = func.coalesce(told.c.created_at, numbered.c.updated_at)
     sequence = numbered.c.message_count - _SIZE + cast(told.c.position, Integer)
     columns = (cast(told.c[name], JSONB) if name == "tool_calls" else told.c[name] for name in _GIVEN)
     stored = insert(Message).from_select(
         ["conversation_id", "sequence", "user_id", "created_at", *_GIVEN],
-        select(numbered.c.id, sequence, ME, numbered.c.updated_at, *columns).select_from(numbered.join(told, true())),
+        select(numbered.c.id, sequence, ME, created_at, *columns).select_from(numbered.join(told, true())),
     )
     return compiled(select(numbered).add_cte(stored.cte("stored")))
 
@@ -293,6 +298,7 @@ def _columns(messages: Sequence[NewMessage]) -> dict[str, Any]:
         "size": len(messages),
         **{f"{name}_list": [getattr(message, name) for message in messages] for name in _GIVEN},
         "tool_calls_list": [None if m.tool_calls is None else json.dumps(m.tool_calls) for m in messages],
+        "created_at_list": [None if m.created_at is None else datetime.fromisoformat(m.created_at) for m in messages],
     }
 
 

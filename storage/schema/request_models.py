@@ -5,6 +5,7 @@ Limits are declared here once; tools derive their schemas from these classes.
 
 import json
 import re
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -32,6 +33,8 @@ MAX_CALL_ID = 200
 """Characters of the id that a chat API gives to a tool call."""
 NO_DATE = "not a date that can be read: write 2026-03-01, or 2026-03-01T17:00:00+01:00"
 NO_CURSOR = "does not belong to this listing: repeat the call without cursor to start again"
+NO_MOMENT = "must be a time between 1970 and now, with its offset: write 2026-03-01T17:00:00+01:00"
+_EPOCH = datetime.fromtimestamp(0, UTC)
 # PostgreSQL stores no NUL in text, and half of a surrogate pair cannot be encoded as UTF-8.
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 # JSON writes a NUL as an escape, which jsonb rejects. After an odd number of backslashes in front, it is only text.
@@ -80,6 +83,17 @@ def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return value
 
 
+def _past(value: str) -> str:
+    try:
+        moment = datetime.fromisoformat(value)
+    except ValueError as error:
+        raise ValueError(NO_MOMENT) from error
+    # A minute, because the clock of a client may be ahead of this one.
+    if moment.tzinfo is None or not _EPOCH <= moment <= datetime.now(UTC) + timedelta(minutes=1):
+        raise ValueError(NO_MOMENT)
+    return value
+
+
 def _content_text(content: object) -> object:
     """The text of content that is a list of parts, or a single part as in MCP."""
     return content_parts.as_text(cast("list[Any]", content)) if isinstance(content, list | dict) else content
@@ -117,6 +131,8 @@ Title = Annotated[Name, Field(max_length=500)]
 Tag = Annotated[Name, Field(max_length=50)]
 Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
 Moment = Annotated[Text, Field(max_length=40), only(40, f"is {NO_DATE}")]
+PastMoment = Annotated[Text, Field(max_length=40), only(40, NO_MOMENT), AfterValidator(_past)]
+"""When something happened, as ISO 8601 text with an offset."""
 Rule = Annotated[Line, Field(max_length=500), only(500, "must be an RRULE such as FREQ=WEEKLY;BYDAY=MO, beside due")]
 Cursor = Annotated[Line, Field(max_length=500), only(500, NO_CURSOR)]
 TeamName = Annotated[Name, Field(max_length=100)]
@@ -183,6 +199,7 @@ class NewMessage(StrictModel):
     tool_calls: Annotated[list[dict[str, Any]], AfterValidator(_storable_calls)] | None = None
     tool_call_id: CallId | None = None
     model: Annotated[Line, Field(max_length=200)] | None = None
+    created_at: PastMoment | None = Field(default=None, description="If not now")
 
     @model_validator(mode="before")
     @classmethod
