@@ -17,7 +17,7 @@ NOT_POOLED = addresses doctor embedded operators soak \
 POOLED = $(filter-out $(NOT_POOLED:%=test_%.py),$(notdir $(wildcard tests/*/test_*.py)))
 POOLED_PATHS = $(foreach name,$(POOLED),$(wildcard tests/*/$(name)))
 
-.PHONY: install run check test mutants lint lock format bench soak clean system
+.PHONY: install run check test mutants lint audit sbom lock format bench soak clean system
 
 install: .venv/installed dashboard/node_modules/installed
 
@@ -61,8 +61,9 @@ system:
 # Test files run side by side; each worker starts its own PostgreSQL.
 PYTEST = $(BIN)/pytest --numprocesses auto --maxprocesses 8 --dist loadfile
 
-# The inner loop: lint, types, and every test that needs no browser, no second PostgreSQL and no long process.
-check: lint
+# The inner loop: lint, types, known vulnerabilities, and every test that needs no browser, no second PostgreSQL and no
+# long process. A vulnerability that becomes known must not fail `make test` of an older commit.
+check: lint audit
 	TASKDECK_TEST_EXAMPLES=8 $(PYTEST) -m "not long and not embedded"
 	$(NPM) test --silent
 
@@ -84,6 +85,17 @@ lint: install
 	$(BIN)/lint-imports
 	$(NPM) run --silent lint
 	$(NPM) run --silent typecheck
+
+audit: install
+	@$(NODE) $(BIN)/python deploy/audit.py $(AUDIT)
+
+# Software bills of materials (CycloneDX) of the server and the dashboard; the latter marks packages for development.
+sbom: install
+	@mkdir -p dist
+	@$(BIN)/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-format JSON \
+		--output-file dist/server.cdx.json requirements.lock
+	@$(NPM) sbom --sbom-format cyclonedx --sbom-type application --package-lock-only > dist/dashboard.cdx.json
+	@echo "Wrote dist/server.cdx.json and dist/dashboard.cdx.json"
 
 format: install
 	$(BIN)/ruff check --fix .

@@ -6,6 +6,8 @@ const enough = { DATABASE_URL: "postgresql:///x", BETTER_AUTH_SECRET: "s".repeat
 test.each([
   [{ BETTER_AUTH_SECRET: undefined }, "BETTER_AUTH_SECRET is not set."],
   [{ BETTER_AUTH_SECRET: "short" }, "BETTER_AUTH_SECRET must have at least 32 characters."],
+  [{ BETTER_AUTH_SECRETS: "s".repeat(32) }, "BETTER_AUTH_SECRETS must be a list such as 2:SECRET,1:SECRET"],
+  [{ BETTER_AUTH_SECRETS: "1:short" }, "BETTER_AUTH_SECRETS must be a list such as 2:SECRET,1:SECRET"],
   [{ DATABASE_URL: "" }, "DATABASE_URL is not set."],
   [{ TASKDECK_PUBLIC_URL: "localhost:8000" }, "TASKDECK_PUBLIC_URL must be an http or https address"],
   [{ TASKDECK_SIGN_IN_LIMIT: "0" }, "TASKDECK_SIGN_IN_LIMIT must be a whole number of at least 1."],
@@ -42,4 +44,13 @@ test("a public server has one name", () => {
   const remote = readSettings({ ...enough, TASKDECK_PUBLIC_URL: "https://tasks.example.org" });
   expect(remote.mcpResources).toEqual(["https://tasks.example.org/mcp"]);
   expect(remote.apiAudience).toBe("https://tasks.example.org/api");
+});
+
+test("the secret before the first replacement is not needed once nothing is encrypted with it", () => {
+  const [newest, older] = ["n".repeat(32), "o".repeat(32)];
+  const replaced = { ...enough, BETTER_AUTH_SECRET: undefined, BETTER_AUTH_SECRETS: `2:${newest}, 1:${older}` };
+  expect(readSettings(replaced).secrets).toEqual([
+    { version: 2, value: newest },
+    { version: 1, value: older },
+  ]);
 });

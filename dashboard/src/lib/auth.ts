@@ -27,6 +27,9 @@ const TIMEZONE_FIELD = {
   transform: { input: (value: unknown) => knownTimeZone(value) },
 } as const;
 
+/** Seconds that a key signs, and that it is published afterwards: tokens and copies of the key live a day at most. */
+const KEY_LIFE = { rotationInterval: 90 * 86_400, gracePeriod: 2 * 86_400 };
+
 /** Paths on which a password, a link or an address could be guessed, or which send mail. */
 const GUESSABLE = [
   "/sign-in/*",
@@ -57,6 +60,7 @@ function build(s: Settings) {
     appName: "Taskdeck",
     baseURL: s.dashboardUrl,
     secret: s.secret,
+    secrets: s.secrets,
     database: tables(),
     trustedOrigins: s.dashboardOrigins,
     telemetry: { enabled: false },
@@ -113,7 +117,7 @@ function build(s: Settings) {
     plugins: [
       jwt({
         disableSettingJwtHeader: true,
-        jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" } },
+        jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" }, ...KEY_LIFE },
         jwt: {
           issuer: s.dashboardUrl,
           audience: s.apiAudience,

@@ -21,6 +21,8 @@ export async function migrate(): Promise<void> {
       await sql`select pg_advisory_xact_lock(${LOCK})`.execute(transaction);
       const { runMigrations } = await getMigrations({ ...auth().options, database: tables(transaction) });
       await runMigrations();
+      // Keys of release 0.1.0 have no end and would sign for ever.
+      await sql`update auth.jwks set "expiresAt" = now() where "expiresAt" is null`.execute(transaction);
     });
   } finally {
     await database.destroy();

@@ -4,7 +4,10 @@ export class SettingsError extends Error {}
 
 export interface Settings {
   databaseUrl: string;
+  /** Signs cookies and links, and encrypts the keys that sign tokens. */
   secret: string;
+  /** While it is replaced: the new ones, the newest first. Better Auth encrypts with the first and decrypts with all. */
+  secrets?: { version: number; value: string }[];
   /** Origin of this app, and the issuer (`iss`) of every token it signs. */
   dashboardUrl: string;
   /** The origins of this app's pages: on loopback there are two. */
@@ -45,11 +48,13 @@ export function settings(): Settings {
 export function readSettings(env: Record<string, string | undefined>): Settings {
   const dashboardUrl = origin(env, "TASKDECK_DASHBOARD_URL", "http://127.0.0.1:3000");
   const publicUrl = origin(env, "TASKDECK_PUBLIC_URL", "http://127.0.0.1:8000");
-  const secret = required(env, "BETTER_AUTH_SECRET");
+  const secrets = versionedSecrets(env.BETTER_AUTH_SECRETS);
+  const secret = env.BETTER_AUTH_SECRET || secrets?.at(-1)?.value || required(env, "BETTER_AUTH_SECRET");
   if (secret.length < 32) throw new SettingsError("BETTER_AUTH_SECRET must have at least 32 characters.");
   return {
     databaseUrl: asLibpq(required(env, "DATABASE_URL")),
     secret,
+    secrets,
     dashboardUrl,
     dashboardOrigins: namesOf(dashboardUrl),
     publicUrl,
@@ -99,6 +104,19 @@ function mailSettings(env: Record<string, string | undefined>, onlyThisMachine: 
 function asLibpq(url: string): string {
   if (!/[?&]sslmode=require(&|$)/.test(url) || url.includes("uselibpqcompat=")) return url;
   return `${url}&uselibpqcompat=true`;
+}
+
+/** The form that Better Auth itself reads: `2:newest,1:older`. */
+function versionedSecrets(text = ""): Settings["secrets"] {
+  if (!text) return undefined;
+  return text.split(",").map((entry) => {
+    const [, version, value] = /^\s*(\d{1,9}):(\S{32,})\s*$/.exec(entry) ?? [];
+    if (!version || !value)
+      throw new SettingsError(
+        "BETTER_AUTH_SECRETS must be a list such as 2:SECRET,1:SECRET, the newest first, of at least 32 characters each.",
+      );
+    return { version: Number(version), value };
+  });
 }
 
 function required(env: Record<string, string | undefined>, name: string): string {
