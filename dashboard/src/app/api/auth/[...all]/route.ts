@@ -1,20 +1,19 @@
 import { auth } from "@/lib/auth";
+import { endpointOf, isOffered } from "@/lib/endpoints";
 import { normalizeAuthorization, normalizeTokenRequest } from "@/lib/oauth-requests";
 import { registerClient } from "@/lib/registration";
 import { withRetryAfter } from "@/lib/retry-after";
 import { settings } from "@/lib/settings";
 
 export async function GET(request: Request): Promise<Response> {
-  const authorizes = endpoint(request) === "/oauth2/authorize";
-  return withRetryAfter(await (authorizes ? authorize(request) : auth().handler(request)));
-}
-
-export async function POST(request: Request): Promise<Response> {
   return withRetryAfter(await answer(request));
 }
 
+export const POST = GET;
+
 async function answer(request: Request): Promise<Response> {
-  switch (endpoint(request)) {
+  if (!isOffered(request)) return Response.json({ error: "not_found" }, { status: 404 });
+  switch (endpointOf(request)) {
     case "/oauth2/authorize":
       return authorize(request);
     case "/oauth2/register":
@@ -24,10 +23,6 @@ async function answer(request: Request): Promise<Response> {
     default:
       return auth().handler(request);
   }
-}
-
-function endpoint(request: Request): string {
-  return new URL(request.url).pathname.replace("/api/auth", "");
 }
 
 /** The one endpoint that a browser navigates to: its errors become a page instead of JSON. */
