@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def find_in_python(osv_url: str) -> list[str] | None:
-    """The vulnerabilities of requirements-dev.lock, which includes requirements.lock, or None if the database did not answer."""
+    """The vulnerabilities of requirements-dev.lock, or None if the database did not answer."""
     pip_audit = Path(sys.executable).with_name("pip-audit")
     locked = ["--requirement", ROOT / "requirements-dev.lock", "--require-hashes", "--disable-pip"]
     database = ["--vulnerability-service", "osv", "--osv-url", osv_url]

@@ -48,7 +48,11 @@ test("a public server has one name", () => {
 
 test("the secret before the first replacement is not needed once nothing is encrypted with it", () => {
   const [newest, older] = ["n".repeat(32), "o".repeat(32)];
-  const replaced = { ...enough, BETTER_AUTH_SECRET: undefined, BETTER_AUTH_SECRETS: `2:${newest}, 1:${older}` };
+  const replaced = {
+    ...enough,
+    BETTER_AUTH_SECRET: undefined,
+    BETTER_AUTH_SECRETS: `2:${newest}, 1:${older}`,
+  };
   expect(readSettings(replaced).secrets).toEqual([
     { version: 2, value: newest },
     { version: 1, value: older },
