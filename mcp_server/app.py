@@ -32,7 +32,7 @@ from mcp_server.identity.tokens import Verifier
 from mcp_server.protocol.server import build_mcp_server
 from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.settings import Settings
-from mcp_server.tools.registry import TOOLS, required_oauth_scope
+from mcp_server.tools.registry import TOOLS, bulk_tools, required_oauth_scope
 from storage.engine.database import Database
 from storage.engine.retention import purge_for_ever
 from storage.events.feed import Feed, listen
@@ -123,7 +123,7 @@ async def open_app(
             Middleware(AddressRateLimit, public),
             Middleware(Authentication, services.verifier),
             Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
-            Middleware(McpRequests, settings, required_oauth_scope),
+            Middleware(McpRequests, settings, required_oauth_scope, bulk_tools()),
         )
 
 

@@ -156,17 +156,18 @@ async def _found_team(members: list[Person], number: int) -> None:
     """A team of these people: the first creates it, the second is an admin, the eighth a viewer."""
     leader = members[0].scope
     name = WORDS["projects"][number % len(WORDS["projects"])]
-    own = [team for team in await teams.find_all(leader) if team.name == name and team.role == "owner"]
-    team = own[0] if own else await teams.create(leader, name)
+    found, _ = await teams.find_brief(leader)
+    own = [team.id for team in found if team.name == name and team.role == "owner"]
+    team_id = own[0] if own else (await teams.create(leader, name)).id
     roles: list[TeamRole] = ["owner", "admin", "member", "member", "member", "member", "member", "viewer"]
     for member, role in zip(members[1:], roles[1:], strict=False):
-        await teams.add_member(leader, team.id, member.scope.user_id, role)
+        await teams.add_member(leader, team_id, member.scope.user_id, role)
         for waiting in (await invitations.find(member.scope)).invitations:
             await invitations.answer(member.scope, waiting.id, "accept")
     ids = [member.scope.user_id for member in members]
     # Without the viewer, who may not put tasks into the team.
     for member in members[:7]:
-        member.teams.append((team.id, ids))
+        member.teams.append((team_id, ids))
 
 
 @retry_transient

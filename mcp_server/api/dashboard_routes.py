@@ -83,9 +83,10 @@ class Tasks(BaseModel):
 
 
 class Teams(BaseModel):
-    """The caller's teams, the oldest first."""
+    """The caller's teams, the oldest first. `team_count` counts all, not only those given."""
 
     teams: list[TeamBrief]
+    team_count: int
 
 
 class Settings(BaseModel):
@@ -188,9 +189,9 @@ async def get_tasks(request: Request, query: Annotated[LimitQuery, Query()]) -> 
 
 @router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")
 async def get_teams(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
-    """The teams whose numbers and tasks the caller may ask for."""
-    found = await teams.find_all(await _scope(request))
-    return _answer(Teams(teams=[TeamBrief(id=team.id, name=team.name, role=team.role) for team in found]))
+    """The teams whose numbers and tasks the caller may ask for, the 100 oldest at most."""
+    found, count = await teams.find_brief(await _scope(request))
+    return _answer(Teams(teams=found, team_count=count))
 
 
 @router.get("/settings", response_model=Settings, operation_id="getSettings", summary="The caller's settings")

@@ -3,12 +3,15 @@
 import codecs
 import json
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 from typing import cast
 
 from mcp.types import INVALID_REQUEST, PARSE_ERROR, ErrorData, JSONRPCError, jsonrpc_message_adapter
 from pydantic import ValidationError
 from pydantic_core import from_json
+
+from mcp_server.http.message_limits import TOO_DEEP, explain_excess, measure
 
 Message = dict[str, object]
 Id = int | str
@@ -42,6 +45,13 @@ class InvalidMessage(Exception):
         return JSONRPCError(jsonrpc="2.0", id=self.request_id, error=ErrorData(code=self.code, message=str(self)))
 
 
+class TooLarge(InvalidMessage):
+    """The message exceeds a limit (message_limits.py)."""
+
+    def __init__(self, sentence: str, request_id: Id | None = None) -> None:
+        super().__init__(INVALID_REQUEST, sentence, request_id)
+
+
 @dataclass(frozen=True)
 class Parsed:
     """A message, its id if it is a request, and the JSON of it that the SDK reads in the same way."""
@@ -51,23 +61,31 @@ class Parsed:
     data: bytes
 
 
-def read(data: bytes) -> Parsed:
-    """One message. A byte order mark is ignored, as RFC 8259 section 8.1 allows.
+def read(data: bytes, bulk_tools: Container[str]) -> Parsed:
+    """One message. A byte order mark is ignored, as RFC 8259 section 8.1 allows. Only `bulk_tools` take large ones.
 
     Raises:
-        InvalidMessage: it is not JSON in UTF-8, or not a request, notification or response.
+        TooLarge: it exceeds a limit; InvalidMessage: it is not JSON in UTF-8, or not a request, notification or
+        response.
     """
     data = data.removeprefix(codecs.BOM_UTF8)
+    size = measure(data)
+    if excess := explain_excess(size, None, bulk_tools):
+        raise TooLarge(excess)
     # The stricter of the two parsers that the SDK uses, depending on the revision: json.loads accepts half of a
     # surrogate pair, which cannot be stored.
     try:
         parsed: object = from_json(data)
     except ValueError as error:
+        if "recursion limit" in str(error):
+            raise InvalidMessage(PARSE_ERROR, TOO_DEEP) from error
         raise _unreadable(data) from error
     if not isinstance(parsed, dict):
         raise InvalidMessage(INVALID_REQUEST, NO_MESSAGE)
     message = cast(Message, parsed)
     request_id = _id_of(message)
+    if excess := explain_excess(size, message, bulk_tools):
+        raise TooLarge(excess, request_id)
     # The SDK takes a request whose id is a float for a notification, and its client would wait for ever.
     if isinstance(message.get("id"), float):
         message["id"] = request_id

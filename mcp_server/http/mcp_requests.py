@@ -4,7 +4,7 @@ The parsed message is in `asgi_scope["message"]`, the tool that it calls in `asg
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import cast
 
 from mcp.types import INVALID_REQUEST
@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.http import jsonrpc
 from mcp_server.http.authentication import challenge, check_oauth_scope
-from mcp_server.http.jsonrpc import InvalidMessage, Message, Parsed
+from mcp_server.http.jsonrpc import InvalidMessage, Message, Parsed, TooLarge
 from mcp_server.http.media_types import EVENTS, JSON, accepts, is_json
 from mcp_server.http.refusals import Refusal
 from mcp_server.http.request_body import BadRequest, read, replay
@@ -29,13 +29,20 @@ class McpRequests:
 
     Without it the SDK would open an endless stream for a GET of an earlier revision, compare Content-Type
     case-sensitively, and answer in several forms. `required_oauth_scope` returns the OAuth scope that calling a tool
-    requires.
+    requires, `bulk_tools` are those whose calls may be large.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings, required_oauth_scope: Callable[[str], str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        required_oauth_scope: Callable[[str], str],
+        bulk_tools: Container[str],
+    ) -> None:
         self._app = app
         self._settings = settings
         self._required_oauth_scope = required_oauth_scope
+        self._bulk_tools = bulk_tools
 
     async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the message on with headers in the spelling that the SDK compares, or reject it."""
@@ -45,14 +52,15 @@ class McpRequests:
         try:
             # The method comes first, so that a GET is answered without waiting for a body.
             _check_method(asgi_scope["method"])
-            parsed = _parse(await read(headers, receive), headers)
+            parsed = self._parse(await read(headers, receive), headers)
             # MCP (Authorization) wants HTTP 403 here, and only a response outside the SDK can be one.
             asgi_scope["tool"] = tool = _find_tool(parsed.message)
             check_oauth_scope(asgi_scope["caller"], READ if tool is None else self._required_oauth_scope(tool))
             _check_content_type(headers)
             accepted = _accepted(headers, parsed)
         except InvalidMessage as invalid:
-            return await BadRequest(400, invalid).response(asgi_scope, receive, send)
+            status = 413 if isinstance(invalid, TooLarge) else 400
+            return await BadRequest(status, invalid).response(asgi_scope, receive, send)
         except BadRequest as bad:
             logger.info("refused %r: %s", asgi_scope["path"], bad)
             return await bad.response(asgi_scope, receive, send)
@@ -73,14 +81,13 @@ class McpRequests:
             {**asgi_scope, "headers": kept, "message": parsed.message}, replay(parsed.data, receive), send
         )
 
-
-def _parse(data: bytes, headers: Headers) -> Parsed:
-    try:
-        return jsonrpc.read(data)
-    except InvalidMessage:
-        # A wrong content type explains the unreadable body better.
-        _check_content_type(headers)
-        raise
+    def _parse(self, data: bytes, headers: Headers) -> Parsed:
+        try:
+            return jsonrpc.read(data, self._bulk_tools)
+        except InvalidMessage:
+            # A wrong content type explains the unreadable body better.
+            _check_content_type(headers)
+            raise
 
 
 def _find_tool(message: Message) -> str | None:

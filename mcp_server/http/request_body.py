@@ -9,8 +9,9 @@ from starlette.types import Message, Receive
 
 from mcp_server.http.jsonrpc import InvalidMessage
 from mcp_server.http.media_types import JSON
+from mcp_server.http.message_limits import MAX_BULK_BYTES
 
-MAX_BODY_BYTES = 1024 * 1024
+MAX_BODY_BYTES = MAX_BULK_BYTES
 BODY_SECONDS = 30.0
 """For the whole body. A limit for each part would let a client send one byte at a time for hours."""
 LINGER_SECONDS = 2.0

@@ -14,6 +14,7 @@ from mcp.types import jsonrpc_message_adapter
 
 from mcp_server.http import jsonrpc
 from mcp_server.http.jsonrpc import InvalidMessage
+from mcp_server.tools.registry import bulk_tools
 
 
 async def speak(server: Server[Any]) -> None:
@@ -47,6 +48,7 @@ async def _read(
     writing: WriteStream[SessionMessage],
 ) -> None:
     """Pass messages on, and answer invalid lines."""
+    bulk = bulk_tools()
     async with passing:
         async for line in lines:
             if not line.strip():
@@ -54,7 +56,7 @@ async def _read(
             # The other end of either stream is closed when the server stops, while this task may still hold a line.
             with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
                 try:
-                    message = jsonrpc_message_adapter.validate_python(jsonrpc.read(line).message, by_name=False)
+                    message = jsonrpc_message_adapter.validate_python(jsonrpc.read(line, bulk).message, by_name=False)
                 except InvalidMessage as invalid:
                     await writing.send(SessionMessage(invalid.error))
                 else:

@@ -81,13 +81,13 @@ class OneConversation(StrictModel):
     conversation_id: Id
 
 
-@tool("conversations", "Start a conversation")
+@tool("conversations", "Start a conversation", bulk=True)
 async def start_conversation(call: Call, args: StartConversation) -> ConversationView:
     """Start a conversation to keep a chat's messages in."""
     return await conversations.start(call.scope, args.title, args.messages, args.idempotency_key)
 
 
-@tool("conversations", "Keep messages")
+@tool("conversations", "Keep messages", bulk=True)
 async def append_messages(call: Call, args: AppendMessages) -> MessagesAppended:
     """Append messages to a conversation, in order. Sequence numbers have no gaps. Send at most 1 MiB in one call."""
     return await conversations.append(call.scope, args.conversation_id, args.messages, args.idempotency_key)

@@ -59,7 +59,11 @@ def mark_nulls(given: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
     present = {name for name, value in given.items() if value is not None}
     nulls = {name: Null(_NEEDED_BY.get(name)) for name in given.keys() - present - required}
     marked = {name: null if null.needed_by in present else Null(None) for name, null in nulls.items()}
-    return {name: marked.get(name, value) for name, value in given.items() if name in present or name in marked}
+    unknown = [name for name in given if name not in model.model_fields]
+    # The error names the first of them; pydantic would take long over thousands.
+    ignored = frozenset(unknown[MOST:])
+    kept = (present | marked.keys()) - ignored
+    return {name: marked.get(name, value) for name, value in given.items() if name in kept}
 
 
 def no_nulls(model: type[BaseModel]) -> BeforeValidator:

@@ -48,6 +48,7 @@ class Tool:
     result: Any
     run: Run
     ui: str | None = None
+    bulk: bool = False
 
     @cached_property
     def wire(self) -> WireTool:
@@ -89,12 +90,13 @@ def tool(
     destroys: bool = False,
     repeatable: bool = False,
     shares: bool = False,
+    bulk: bool = False,
     ui: str | None = None,
 ) -> Callable[[ToolFunction[Arguments]], ToolFunction[Arguments]]:
     """Make a function a tool. Its name, docstring and annotations supply the rest.
 
     reads: changes nothing. destroys: removes something. repeatable: repeating the call changes nothing more.
-    shares: lets other people see something.
+    shares: lets other people see something. bulk: takes many items, so its calls may be large.
     """
 
     def register(function: ToolFunction[Arguments]) -> ToolFunction[Arguments]:
@@ -117,6 +119,7 @@ def tool(
             result=hints["return"],
             run=cast(Run, function),
             ui=ui,
+            bulk=bulk,
         )
         return function
 
@@ -137,6 +140,11 @@ def offered(settings: Settings) -> dict[str, Tool]:
 def required_oauth_scope(name: str) -> str:
     """The OAuth scope that calling a tool requires."""
     return TOOLS[name].oauth_scope if name in TOOLS else READ
+
+
+def bulk_tools() -> frozenset[str]:
+    """The tools whose calls may be large."""
+    return frozenset(tool.name for tool in TOOLS.values() if tool.bulk)
 
 
 def as_text(payload: object) -> str:

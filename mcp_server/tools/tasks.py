@@ -130,7 +130,7 @@ async def add_task(call: Call, args: AddTask) -> TaskView:
     return await tasks.add(call.scope, args, args.idempotency_key)
 
 
-@tool("tasks", "Add several tasks")
+@tool("tasks", "Add several tasks", bulk=True)
 async def add_tasks(call: Call, args: AddTasks) -> AddedTasks:
     """Add up to 50 tasks, 1 MiB at most, in one call. With atomic=false each result tells what became of that task."""
     # With atomic=false, each error is in the result of its own task, so its path needs no index.

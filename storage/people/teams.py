@@ -4,9 +4,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 import asyncpg
-from sqlalchemy import BigInteger, Text, bindparam, cast, false, func, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, cast, false, func, select, true
 from sqlalchemy import delete as delete_from
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import ARRAY, insert
+from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from storage.engine.database import Row, Scope, Transaction
@@ -47,7 +48,6 @@ _members = (
     .join(User, col(User.id) == col(TeamMember.user_id))
     .order_by(col(Team.id), col(TeamMember.created_at), col(TeamMember.user_id))
 )
-_ALL = compiled(_members.where(col(Team.id) == func.any(func.my_team_ids())))
 _ONE = compiled(_members.where(col(Team.id) == _TEAM))
 # The team that is always included comes first, so that the limit does not cut it off.
 _BRIEF = compiled(
@@ -56,6 +56,34 @@ _BRIEF = compiled(
     .where(col(TeamMember.user_id) == func.current_user_id())
     .order_by(func.coalesce(col(Team.id) == _TEAM, false()).desc(), col(Team.id))
     .limit(bindparam("most", type_=BigInteger))
+)
+MOST_LISTED = 100
+"""How many teams are listed at most."""
+_MOST_MEMBERS = 300
+"""How many members of all listed teams are read at most. More have no room in a reply."""
+_counted = (
+    select(func.count().label("count")).where(col(TeamMember.team_id) == col(Team.id)).correlate(Team).scalar_subquery()
+)
+_mine = aliased(TeamMember)
+_LISTED = compiled(
+    select(col(Team.id), col(Team.name), col(_mine.role), _counted.label("members"), func.count().over().label("total"))
+    .join(_mine, and_(col(_mine.team_id) == col(Team.id), col(_mine.user_id) == func.current_user_id()))
+    .order_by(col(Team.id))
+    .limit(MOST_LISTED)
+)
+_listed = func.unnest(bindparam("team_ids", type_=ARRAY(BigInteger))).table_valued("id").render_derived("listed")
+_first = (
+    select(col(TeamMember.team_id), col(TeamMember.user_id), col(TeamMember.role), col(TeamMember.created_at))
+    .where(col(TeamMember.team_id) == _listed.c.id)
+    .order_by(col(TeamMember.created_at), col(TeamMember.user_id))
+    .limit(bindparam("each", type_=BigInteger))
+    .lateral("first")
+)
+_FIRST_MEMBERS = compiled(
+    select(_first.c.team_id, _first.c.user_id, _first.c.role, col(User.name), col(User.email))
+    .select_from(_listed.join(_first, true()))
+    .join(User, col(User.id) == _first.c.user_id)
+    .order_by(_first.c.team_id, _first.c.created_at, _first.c.user_id)
 )
 _adding = insert(TeamMember).values(team_id=_TEAM, user_id=_USER, role=bindparam("role", type_=Text))
 _ADD = compiled(
@@ -74,14 +102,10 @@ async def create(scope: Scope, name: str) -> TeamView:
 
 
 @retry_transient
-async def find_all(scope: Scope) -> list[TeamView]:
-    """The caller's teams with their members, oldest team first."""
+async def find_brief(scope: Scope, most: int = MOST_LISTED) -> tuple[list[TeamBrief], int]:
+    """The caller's teams without their members, oldest first, `most` at most, and how many there are."""
     async with scope.transaction() as transaction:
-        rows = await transaction.fetch_all(_ALL)
-    teams: dict[int, list[Row]] = {}
-    for row in rows:
-        teams.setdefault(row["team_id"], []).append(row)
-    return [_view(members, scope.user_id) for members in teams.values()]
+        return await read_brief(transaction, most, None)
 
 
 async def read_brief(transaction: Transaction, most: int, always: int | None) -> tuple[list[TeamBrief], int]:
@@ -94,21 +118,54 @@ async def read_brief(transaction: Transaction, most: int, always: int | None) ->
     return sorted(teams, key=lambda team: team.id), rows[0]["total"] if rows else 0
 
 
+@retry_transient
 async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
     """The caller's teams, oldest first: with all members if they fit, else fewer members of each, else fewer teams."""
-    teams = [ListedTeam(**dict(team)) for team in await find_all(scope)]
+    async with scope.transaction() as transaction:
+        rows = await transaction.fetch_all(_LISTED)
+        each = _equal_share([row["members"] for row in rows])
+        first = await transaction.fetch_all(_FIRST_MEMBERS, team_ids=[row["id"] for row in rows], each=each)
+    members: dict[int, list[Member]] = {}
+    for row in first:
+        members.setdefault(row["team_id"], []).append(_member(row))
+    teams = [
+        ListedTeam(
+            id=row["id"],
+            name=row["name"],
+            role=row["role"],
+            members=members[row["id"]],
+            more_members=row["members"] - len(members[row["id"]]) or None,
+        )
+        for row in rows
+    ]
+    shown = _fit(teams, max_tokens)
+    total = rows[0]["total"] if rows else 0
+    return TeamList(teams=shown, more_teams=total - len(shown) or None)
+
+
+def _equal_share(counts: list[int]) -> int:
+    """How many members of each team to read, so that there are about `_MOST_MEMBERS` of all teams together."""
+    left = _MOST_MEMBERS
+    for place, count in enumerate(sorted(counts)):
+        # What a small team does not need goes to larger ones.
+        if (share := left // (len(counts) - place)) <= count:
+            return max(share, 1)
+        left -= count
+    return _MOST_MEMBERS
+
+
+def _fit(teams: list[ListedTeam], max_tokens: int) -> list[ListedTeam]:
     if sum(map(token_budget.cost, teams)) <= max_tokens:
-        return TeamList(teams=teams)
-    left = max_tokens
+        return teams
+    left, fitted = max_tokens, list[ListedTeam]()
     for place, team in enumerate(teams):
         # Each team gets an equal part of what is left, so tokens that a small team does not need go to later ones.
-        bare = team.model_copy(update={"members": [], "more_members": len(team.members)})
+        count = len(team.members) + (team.more_members or 0)
+        bare = team.model_copy(update={"members": [], "more_members": count})
         members = token_budget.fitting(team.members, left // (len(teams) - place) - token_budget.cost(bare))
-        more = len(team.members) - len(members)
-        teams[place] = bare.model_copy(update={"members": members, "more_members": more or None})
-        left -= token_budget.cost(teams[place])
-    shown = token_budget.fill(teams, max_tokens)
-    return TeamList(teams=shown, more_teams=len(teams) - len(shown) or None)
+        fitted.append(bare.model_copy(update={"members": members, "more_members": count - len(members) or None}))
+        left -= token_budget.cost(fitted[-1])
+    return token_budget.fill(fitted, max_tokens)
 
 
 @retry_transient
@@ -219,8 +276,10 @@ async def _read(transaction: Transaction, team_id: int) -> TeamView:
 
 
 def _view(rows: list[Row], user_id: str) -> TeamView:
-    members = [
-        Member.model_construct(user_id=r["user_id"], name=r["name"], email=r["email"], role=r["role"]) for r in rows
-    ]
+    members = list(map(_member, rows))
     mine = next(member.role for member in members if member.user_id == user_id)
     return TeamView.model_construct(id=rows[0]["team_id"], name=rows[0]["team_name"], role=mine, members=members)
+
+
+def _member(row: Row) -> Member:
+    return Member.model_construct(user_id=row["user_id"], name=row["name"], email=row["email"], role=row["role"])

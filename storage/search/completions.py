@@ -9,7 +9,7 @@ from storage.schema.request_models import TaskFilter
 from storage.tasks import listing
 
 MAX_ROWS = 500
-"""How many tasks or conversations are searched, the most recently updated ones."""
+"""How many tasks or conversations are searched, the most recently updated ones, or teams, the oldest ones."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ async def complete(scope: Scope, argument: str, typed: str) -> Completions:
             matching = [tag for tag in tags if tag.casefold().startswith(typed)]
             return Completions(matching, len(tags) < listing.MOST_TAGS)
         case "team_id":
-            found = [(team.id, team.name) for team in await teams.find_all(scope)]
-            return Completions(_matching(typed, found))
+            found, count = await teams.find_brief(scope, MAX_ROWS)
+            return Completions(_matching(typed, [(team.id, team.name) for team in found]), count <= MAX_ROWS)
         case "conversation_id":
             recent = await conversations.find(scope, limit=MAX_ROWS)
             titles = [(one.id, one.title or "") for one in recent.conversations]

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, select, true, update
+from sqlalchemy import BigInteger, DateTime, Integer, Text, bindparam, case, func, insert, literal, select, true, update
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 from sqlmodel import col
@@ -60,11 +60,34 @@ TASK_ID = bindparam("task_id", type_=BigInteger)
 LIVE = (col(Task.id) == TASK_ID, col(Task.deleted_at).is_(None))
 GET = compiled(select(*WHOLE).where(*LIVE))
 
-_above = select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == TASK_ID).cte("above", recursive=True)
-# UNION drops repeated rows, which ends the walk in a cycle of parents. People who cannot see each other's tasks can
-# create one (docs/data-model.md, "Relationships").
-_above = _above.union(select(col(Task.id), col(Task.parent_id)).where(col(Task.id) == _above.c.parent_id))
-_ABOVE = compiled(select(_above.c.id))
+MAX_LEVELS = 10
+"""How many tasks may be above a task. Every walk along parents takes as long as there are levels."""
+
+
+def _placing() -> Statement:
+    """How many tasks would be above a task below `parent_id`, how many levels are below it, and if that is a cycle.
+
+    Both walks end one level after the limit, also in a cycle of parents, which people who cannot see each other's tasks
+    can create (docs/data-model.md, "Relationships").
+    """
+    moved = bindparam("moved_id", type_=BigInteger)
+    keys = (col(Task.id), col(Task.parent_id))
+    up = select(*keys, literal(1).label("level")).where(col(Task.id) == bindparam("parent_id", type_=BigInteger))
+    up = up.cte("up", recursive=True)
+    up = up.union_all(select(*keys, up.c.level + 1).where(col(Task.id) == up.c.parent_id, up.c.level <= MAX_LEVELS))
+    down = select(col(Task.id), literal(0).label("level")).where(col(Task.id) == moved).cte("down", recursive=True)
+    below = (col(Task.parent_id) == down.c.id, col(Task.deleted_at).is_(None), down.c.level <= MAX_LEVELS)
+    down = down.union_all(select(col(Task.id), down.c.level + 1).where(*below))
+    return compiled(
+        select(
+            select(func.count(up.c.id.distinct())).scalar_subquery().label("above"),
+            func.coalesce(select(func.max(down.c.level)).scalar_subquery(), 0).label("below"),
+            select(func.bool_or(up.c.id == moved)).scalar_subquery().label("circular"),
+        )
+    )
+
+
+_PLACING = _placing()
 
 
 def view(row: Row) -> TaskView:
@@ -140,12 +163,17 @@ async def columns(transaction: Transaction, fields: TaskFields, row: Row | None)
 
 
 async def _check_parent(transaction: Transaction, parent_id: int, row: Row | None) -> None:
-    await find_one(transaction, parent_id)
-    if row is None:
+    if row is not None and row["parent_id"] == parent_id:
         return
-    above = await transaction.fetch_all(_ABOVE, task_id=parent_id)
-    if row["id"] in {ancestor["id"] for ancestor in above}:
-        raise InvalidInput(f"Task {row['id']} cannot be below itself: choose another parent_id.")
+    await find_one(transaction, parent_id)
+    moved_id = row["id"] if row else None
+    levels = await transaction.fetch_one(_PLACING, parent_id=parent_id, moved_id=moved_id)
+    if levels is None or not levels["above"]:
+        raise missing(parent_id)
+    if levels["circular"]:
+        raise InvalidInput(f"Task {moved_id} cannot be below itself: choose another parent_id.")
+    if levels["above"] + levels["below"] > MAX_LEVELS:
+        raise InvalidInput(f"Subtasks may be {MAX_LEVELS} levels deep at most: choose a parent_id further up.")
 
 
 def cleared(fields: TaskFields, clear: tuple[str, ...], row: Row) -> dict[str, Any]:

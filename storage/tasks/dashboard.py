@@ -9,9 +9,6 @@ from storage.schema.request_models import TaskFilter
 from storage.schema.response_models import DashboardSnapshot, TaskBrief
 from storage.tasks import listing, statistics
 
-MOST_TEAMS = 100
-"""More do not fit into a menu. The team that the page shows is always among them."""
-
 
 @retry_transient
 async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, limit: int = 8) -> DashboardSnapshot:
@@ -26,7 +23,7 @@ async def snapshot(scope: Scope, team_id: int | None = None, days: int = 14, lim
     async with scope.transaction(snapshot=True) as transaction:
         page = await listing.read(transaction, TaskFilter(status="all", team_id=team_id), limit)
         totals, trend = await statistics.read(transaction, team_id, days)
-        shown, team_count = await teams.read_brief(transaction, MOST_TEAMS, team_id)
+        shown, team_count = await teams.read_brief(transaction, teams.MOST_LISTED, team_id)
         timezone = await users.timezone_of(transaction, scope.user_id)
     return DashboardSnapshot.model_construct(
         statistics=totals,

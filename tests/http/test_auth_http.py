@@ -121,7 +121,7 @@ async def test_websocket_may_connect_without_a_token(app: GuardedApp):
         ("mcp:read", call("add_task").replace(b'{"name": "add_task"}', b'["add_task"]'), 400),
         ("mcp:read", b"[" + call("add_task") + b"]", 400),
         ("mcp:read", b"{", 400),
-        ("mcp:read", b"[" * 100_000, 400),
+        ("mcp:read", b"[" * 10_000, 400),
         ("mcp:read", b"", 400),
         ("mcp:write", b"{", 400),
     ],
@@ -154,8 +154,9 @@ async def test_body_over_one_mebibyte_is_rejected(app: GuardedApp, announced: st
     answer = await app.send_request("mcp", *headers, body=body)
     assert (answer.status, answer.json()["error"]["code"], answer.json()["id"]) == (413, -32600, None)
     assert app.callers == []
-    padding = b" " * (size - 1 - len(PING))
-    assert (await app.send_token(mint(app), body=PING + padding)).status == 200
+    body = call("add_task")
+    padding = b" " * (size - 1 - len(body))
+    assert (await app.send_token(mint(app), body=body + padding)).status == 200
 
 
 async def test_body_of_an_unauthenticated_request_is_not_read(app: GuardedApp):
@@ -216,7 +217,9 @@ def build(verifier: Verifier) -> Starlette:
         middleware=[
             Middleware(HostGuard, verifier.settings),
             Middleware(Authentication, verifier),
-            Middleware(McpRequests, verifier.settings, lambda tool: "mcp:write" if tool == "add_task" else "mcp:read"),
+            Middleware(
+                McpRequests, verifier.settings, lambda tool: "mcp:write" if tool == "add_task" else "mcp:read", ()
+            ),
         ],
         lifespan=lambda _: server.session_manager.run(),
     )
@@ -244,7 +247,7 @@ async def test_middleware_authenticates_and_rejects_requests_on_a_running_server
             assert seen == {"caller": "alice", "subject": "alice", "token": ""}
             assert (await post(call("add_task"), reader)).status_code == 403
             assert (await post(call("list_tasks"), {})).status_code == 401
-            for invalid in (b"[" + call("add_task") + b"]", b"{", b"\xff", b"[" * 100_000):
+            for invalid in (b"[" + call("add_task") + b"]", b"{", b"\xff", b"[" * 10_000):
                 assert (await post(invalid, reader)).status_code == 400
             assert (await post(call("list_tasks"), reader | {"Host": "evil.example"})).status_code == 421
             assert (await client.get("/api/me", headers=reader)).status_code == 401

@@ -87,8 +87,11 @@ async def test_team_numbers_are_for_members_only(server: RunningServer, alice: P
     assert [task["title"] for task in (await read(server, alice, PATHS[2], team_id=team.id))["tasks"]] == [
         "For the crew"
     ]
-    assert await read(server, alice, PATHS[3]) == {"teams": [{"id": team.id, "name": "Crew", "role": "owner"}]}
-    assert await read(server, bob, PATHS[3]) == {"teams": []}
+    assert await read(server, alice, PATHS[3]) == {
+        "teams": [{"id": team.id, "name": "Crew", "role": "owner"}],
+        "team_count": 1,
+    }
+    assert await read(server, bob, PATHS[3]) == {"teams": [], "team_count": 0}
     async with server.client(bob.user_id) as client:
         for path in (*PATHS[:3], SNAPSHOT):
             foreign = await client.get(path, params={"team_id": team.id})

@@ -101,7 +101,7 @@ ANSWERS = (
     RawRequest("no body", 400, -32700, b""),
     RawRequest("invalid JSON", 400, -32700, b"{nope"),
     RawRequest("invalid UTF-8", 400, -32700, b'{"a":"\xff"}'),
-    RawRequest("deep nesting", 400, -32700, b"[" * 20_000 + b"]" * 20_000),
+    RawRequest("deep nesting", 400, -32700, b"[" * 10_000 + b"]" * 10_000),
     RawRequest("deep nesting in arguments", 400, -32700, call("whoami", '{"a":' * 5000 + "1" + "}" * 5000)),
     RawRequest("an unpaired surrogate", 400, -32700, call("add_task", '{"title":"\\ud800"}')),
     RawRequest("a number of 10,000 digits", 400, -32700, call("get_task", '{"task_id":%s}' % ("9" * 10_000))),

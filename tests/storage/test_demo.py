@@ -71,7 +71,7 @@ async def test_people_are_known_by_name_address_and_time_zone(administrator: "as
 
 
 async def test_each_team_is_founded_once_and_has_every_role(company: Database) -> None:
-    (website,) = await teams.find_all(company.scope("demo-01"))
+    (website,) = (await teams.find_fitting(company.scope("demo-01"), 10_000)).teams
     assert (website.name, website.role) == ("Website", "owner")
     assert {member.user_id: member.role for member in website.members} == {
         "demo-01": "owner",
@@ -79,7 +79,7 @@ async def test_each_team_is_founded_once_and_has_every_role(company: Database) -
         **{f"demo-0{number}": "member" for number in range(3, 8)},
         "demo-08": "viewer",
     }
-    (app,) = await teams.find_all(company.scope("demo-09"))
+    (app,) = (await teams.find_fitting(company.scope("demo-09"), 10_000)).teams
     assert (app.name, [member.user_id for member in app.members]) == ("Mobile app", ["demo-09"])
 
 

@@ -234,7 +234,9 @@ class GuardedApp:
 
     def guarded(self) -> ASGIApp:
         writers = {"add_task": "mcp:write"}
-        inner = McpRequests(self.application, self.verifier.settings, lambda tool: writers.get(tool, "mcp:read"))
+        inner = McpRequests(
+            self.application, self.verifier.settings, lambda tool: writers.get(tool, "mcp:read"), ("add_task",)
+        )
         return Authentication(inner, self.verifier)
 
     async def send_request(self, endpoint: Endpoint, *headers: tuple[str, str], **request: Any) -> Answer:

@@ -127,7 +127,7 @@ async def test_stdout_carries_only_messages(data_dir: Path) -> None:
 SENTENCES = {
     b"no json": (None, -32700, "This is not JSON that can be read"),
     b"{": (None, -32700, "This is not JSON that can be read"),
-    b"[" * 20_000: (None, -32700, "This is not JSON that can be read"),
+    b"[" * 10_000: (None, -32700, "nested too deeply"),
     b"\xff": (None, -32700, "This is not JSON that can be read"),
     rpc("ping", 8).strip().replace(b"ping", b"p\xffng"): (None, -32700, "send one JSON-RPC message in UTF-8"),
     b"null": (None, -32600, "This is not a JSON-RPC message"),
@@ -149,6 +149,9 @@ SENTENCES = {
     rpc("tools/call", 6, name="whoami", arguments="{}").strip(): (6, -32602, "params.arguments must be an object"),
     rpc("tools/call", 6, name="whoami", _meta="x").strip(): (6, -32602, "params._meta must be an object"),
     rpc("tools/call", 6, arguments={}).strip(): (6, -32602, "params.name is required."),
+    rpc("tools/call", 6, name="add_task", arguments={"title": "x" * 65_536}).strip(): (6, -32600, "64 KiB at most"),
+    b"[" * 250 + b"]" * 250: (None, -32700, "nested too deeply"),
+    b"[" * 20_000: (None, -32600, "20,000 values at most"),
 }
 
 

@@ -273,6 +273,23 @@ async def test_moving_or_sharing_a_task_leaves_its_subtasks(alice: Person, bob: 
     assert "team_id" not in await alice.call("get_task", task_id=middle)
 
 
+async def test_subtasks_are_ten_levels_deep_at_most(alice: Person) -> None:
+    sentence = "Subtasks may be 10 levels deep at most: choose a parent_id further up."
+    chain = [await add(alice, "0")]
+    for level in range(1, 11):
+        chain.append(await add(alice, str(level), chain[-1]))
+    assert await alice.refusal("add_task", title="11", parent_id=chain[-1]) == sentence
+    # What is below a task moves with it.
+    top, middle = await add(alice, "Top"), await add(alice, "Middle")
+    await add(alice, "Leaf", await add(alice, "Twig", middle))
+    assert await alice.refusal("update_task", task_id=middle, parent_id=chain[8]) == sentence
+    assert (await alice.call("update_task", task_id=middle, parent_id=chain[7]))["parent_id"] == chain[7]
+    assert await alice.refusal("update_task", task_id=chain[0], parent_id=top) == sentence
+    assert await alice.refusal("update_task", task_id=chain[0], parent_id=chain[10]) == (
+        f"Task {chain[0]} cannot be below itself: choose another parent_id."
+    )
+
+
 async def test_parents_that_nobody_sees_completely_may_form_a_cycle(alice: Person, bob: Person, carol: Person) -> None:
     """The user who closes the cycle cannot know; walks along parents still end."""
     first = await add(alice, "1")

@@ -189,3 +189,35 @@ async def test_unknown_role_is_rejected(alice: Person, bob: Person):
     team = await crew(alice)
     assert "role" in await alice.refusal("add_team_member", team_id=team, user=bob.email, role="boss")
     assert await found(alice, team) == {alice.user_id: "owner"}
+
+
+async def test_no_more_than_a_hundred_teams_are_read_and_all_are_counted(alice: Person, cluster: Cluster) -> None:
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    async with administrator.transaction():
+        await administrator.execute("SELECT set_config('app.user_id', $1, true)", alice.user_id)
+        rows = await administrator.fetch("SELECT create_team('T' || n) AS id FROM generate_series(1, 2000) AS n")
+    await administrator.close()
+    listed = await alice.call("list_teams")
+    shown = [team["id"] for team in listed["teams"]]
+    assert (shown, len(shown) + listed["more_teams"]) == ([row["id"] for row in rows[: len(shown)]], 2000)
+    assert 50 < len(shown) <= 100
+
+
+async def test_members_of_large_teams_are_counted(alice: Person, bob: Person, cluster: Cluster) -> None:
+    crowd, pair = [(await alice.call("create_team", name=name))["id"] for name in ("Crowd", "Pair")]
+    await agreed(alice, "add_team_member", bob, team_id=pair)
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    await administrator.execute(
+        "WITH people AS (INSERT INTO users (id) SELECT $1 || '-' || n FROM generate_series(1, 500) AS n RETURNING id) "
+        "INSERT INTO team_members (team_id, user_id, role) SELECT $2, id, 'viewer' FROM people",
+        alice.user_id,
+        crowd,
+    )
+    await administrator.close()
+    large, small = (await alice.call("list_teams"))["teams"]
+    assert (large["members"][0]["user_id"], len(large["members"]) + large["more_members"]) == (alice.user_id, 501)
+    assert 20 < len(large["members"]) <= 298
+    assert ([member["user_id"] for member in small["members"]], small.get("more_members")) == (
+        [alice.user_id, bob.user_id],
+        None,
+    )

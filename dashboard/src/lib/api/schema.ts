@@ -98,7 +98,7 @@ export interface paths {
         };
         /**
          * The caller's teams
-         * @description The teams whose numbers and tasks the caller may ask for.
+         * @description The teams whose numbers and tasks the caller may ask for, the 100 oldest at most.
          */
         get: operations["getTeams"];
         put?: never;
@@ -258,11 +258,13 @@ export interface components {
         };
         /**
          * Teams
-         * @description The caller's teams, the oldest first.
+         * @description The caller's teams, the oldest first. `team_count` counts all, not only those given.
          */
         Teams: {
             /** Teams */
             teams: components["schemas"]["TeamBrief"][];
+            /** Team Count */
+            team_count: number;
         };
         /**
          * Totals
