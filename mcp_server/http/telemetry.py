@@ -58,17 +58,17 @@ def configure_logs(level: str) -> None:
         logging.getLogger(name).setLevel(level)
 
 
-def start_tracing() -> bool:
+def start_tracing() -> None:
     """Export spans by OTLP over HTTP, if OTEL_EXPORTER_OTLP_ENDPOINT (or its ..._TRACES_... form) is set.
 
-    Requires the extra `taskdeck[telemetry]`. Returns whether spans are exported.
+    Requires the extra `taskdeck[telemetry]`.
     """
     named = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     if not any(os.environ.get(name) for name in named) or os.environ.get("OTEL_SDK_DISABLED", "").lower() == "true":
-        return False
+        return
     if find_spec("opentelemetry.sdk") is None or find_spec("opentelemetry.exporter") is None:
         logging.getLogger(__name__).warning("OTEL_* is set, but not installed: pip install 'taskdeck[telemetry]'")
-        return False
+        return
     # Imported here because the extra may not be installed.
     from opentelemetry import trace
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -81,7 +81,6 @@ def start_tracing() -> bool:
     provider = TracerProvider(resource=Resource.create())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
-    return True
 
 
 def trace_messages(server: Server[Any], tools: Container[str]) -> ServerMiddleware[Any]:
