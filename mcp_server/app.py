@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_server.api.archive_routes import build_archive_router
 from mcp_server.api.dashboard_routes import HeadAsGet, build_bridge, explain
 from mcp_server.api.live_socket import LiveSocket
 from mcp_server.http.authentication import OPENAPI, Authentication
@@ -101,7 +102,7 @@ async def open_app(
             stack.callback(asyncio.create_task(work).cancel)
         manager = _build_session_manager(services)
         await stack.enter_async_context(manager.run())
-        bridge = build_bridge(services.callers)
+        bridge = build_bridge(services.callers, build_archive_router())
         live = LiveSocket(services.feed, services.verifier)
         metrics = Metrics(services.database, services.feed, lambda: live.count, lambda: services.subscriptions.count)
         probes = [*Health(services.database, services.verifier, services.feed, draining).routes(), metrics.route()]

@@ -116,7 +116,7 @@ _RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"ty
 _CHALLENGE = {
     "WWW-Authenticate": {"description": "How to get a token (RFC 6750, RFC 9728)", "schema": {"type": "string"}}
 }
-_PROBLEMS: dict[int | str, dict[str, Any]] = {
+_REASONS: dict[int | str, dict[str, Any]] = {
     401: {"description": "No token, or one that is not accepted here", "headers": _CHALLENGE},
     403: {"description": "The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks"},
     404: {"description": "No such team, or the caller is not in it: the two look the same"},
@@ -129,6 +129,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         "headers": _RETRY_AFTER,
     },
 }
+PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} | reason for status, reason in _REASONS.items()}
+"""The error responses of every route, for the OpenAPI document."""
 _STATUS: dict[type[StorageError], tuple[int, str]] = {
     NotFound: (404, "not_found"),
     NotAllowed: (403, "not_allowed"),
@@ -137,8 +139,8 @@ _STATUS: dict[type[StorageError], tuple[int, str]] = {
 }
 
 
-def _check_given_once(request: Request) -> None:
-    # FastAPI would silently use the last one.
+def check_given_once(request: Request) -> None:
+    """Refuse a repeated parameter, of which FastAPI would silently use the last."""
     for name in request.query_params:
         if len(request.query_params.getlist(name)) > 1:
             raise InvalidInput(f"{name}: say it once")
@@ -146,9 +148,9 @@ def _check_given_once(request: Request) -> None:
 
 router = APIRouter(
     prefix="/api/dashboard",
-    dependencies=[Depends(_check_given_once)],
+    dependencies=[Depends(check_given_once)],
     tags=["dashboard"],
-    responses={status: {"model": Problem} | query for status, query in _PROBLEMS.items()},
+    responses=PROBLEMS,
 )
 
 
@@ -160,7 +162,7 @@ async def get_snapshot(request: Request, query: Annotated[SnapshotQuery, Query()
 
     At most 100 teams are given, the one of `team_id` always; `team_count` counts them all.
     """
-    return _answer(await dashboard.snapshot(await _scope(request), query.team_id, query.days, query.limit))
+    return _answer(await dashboard.snapshot(await scope_of(request), query.team_id, query.days, query.limit))
 
 
 @router.get("/statistics", response_model=Totals, operation_id="getStatistics", summary="Four numbers")
@@ -170,45 +172,45 @@ async def get_statistics(request: Request, query: Annotated[TeamQuery, Query()])
     With `team_id`: of the team's tasks, `shared_tasks` being those of them that are shared with somebody.
     The numbers include every change that was committed before the request.
     """
-    return _answer(await statistics.totals(await _scope(request), query.team_id))
+    return _answer(await statistics.totals(await scope_of(request), query.team_id))
 
 
 @router.get("/trend", response_model=Trend, operation_id="getTrend", summary="Created and completed per day")
 async def get_trend(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
     """How many tasks were created and completed on each of the last days."""
-    return _answer(Trend(days=await statistics.trend(await _scope(request), query.team_id, query.days)))
+    return _answer(Trend(days=await statistics.trend(await scope_of(request), query.team_id, query.days)))
 
 
 @router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
 async def get_tasks(request: Request, query: Annotated[LimitQuery, Query()]) -> Response:
     """The newest tasks that the caller may see, completed ones as well."""
     wanted = TaskFilter(status="all", team_id=query.team_id)
-    page = await listing.find(await _scope(request), wanted, query.limit)
+    page = await listing.find(await scope_of(request), wanted, query.limit)
     return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
 
 
 @router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")
 async def get_teams(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
     """The teams whose numbers and tasks the caller may ask for, the 100 oldest at most."""
-    found, count = await teams.find_brief(await _scope(request))
+    found, count = await teams.find_brief(await scope_of(request))
     return _answer(Teams(teams=found, team_count=count))
 
 
 @router.get("/settings", response_model=Settings, operation_id="getSettings", summary="The caller's settings")
 async def get_settings(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
     """What the caller has set, or their clients have named."""
-    return _answer(Settings(timezone=await users.current_timezone(await _scope(request))))
+    return _answer(Settings(timezone=await users.current_timezone(await scope_of(request))))
 
 
 @router.put("/settings", response_model=Settings, operation_id="putSettings", summary="Change the caller's settings")
 async def put_settings(request: Request, query: Annotated[NewSettings, Query()]) -> Response:
     """Set the time zone that the caller's days are in, for all their clients. There is no body."""
-    timezone = await users.choose_timezone(await _scope(request, reading=False), query.timezone)
+    timezone = await users.choose_timezone(await scope_of(request, reading=False), query.timezone)
     return _answer(Settings(timezone=timezone))
 
 
-def build_bridge(callers: Callers) -> FastAPI:
-    """The application for the paths /api/dashboard/... and /api/openapi.json.
+def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:
+    """The application for the paths /api/dashboard/... (more of them in `routers`) and /api/openapi.json.
 
     Expects a caller in the ASGI scope, except for /api/openapi.json.
     """
@@ -221,7 +223,8 @@ def build_bridge(callers: Callers) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    bridge.include_router(router)
+    for each in (router, *routers):
+        bridge.include_router(each)
     bridge.state.callers = callers
     for error in (StorageError, RequestValidationError, HTTPException, Exception):
         bridge.add_exception_handler(error, explain)
@@ -256,8 +259,8 @@ class HeadAsGet:
         )
 
 
-async def _scope(request: Request, *, reading: bool = True) -> Scope:
-    # `reading` saves the wait for a commit: a lost one matters to nobody.
+async def scope_of(request: Request, *, reading: bool = True) -> Scope:
+    """The caller as a scope. `reading` saves the wait for a commit: a lost one matters to nobody."""
     callers: Callers = request.app.state.callers
     return replace(await callers.scope(request.scope["caller"]), reading=reading)
 
@@ -295,7 +298,7 @@ async def explain(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> str:
     """The value of Allow: every method of the path (RFC 9110 section 10.2.1)."""
     # Starlette's 405 names only the methods of the first matching route.
-    routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    routes = [route for route in request.app.routes if isinstance(route, APIRoute)]
     return ", ".join(
         m for route in routes if route.matches(request.scope)[0] is Match.PARTIAL for m in route.methods or ()
     )

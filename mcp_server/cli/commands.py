@@ -4,30 +4,28 @@ import asyncio
 import os
 import re
 import socket
-import sys
-from collections.abc import AsyncGenerator, Awaitable, Generator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from typing import Annotated, Literal, NoReturn, TypeVar
+from collections.abc import Sequence
+from contextlib import AsyncExitStack
+from typing import Annotated, Literal, TypeVar
 
 import typer
 from rich.console import Console
 from rich.progress import MofNCompleteColumn, Progress
 
 from mcp_server.app import open_app, open_services
-from mcp_server.cli import claims, dashboard_process, doctor
+from mcp_server.cli import archives, claims, dashboard_process, doctor
 from mcp_server.cli.ports import choose_dashboard, listen
+from mcp_server.cli.runtime import configure, database, fail, in_data_dir, run
 from mcp_server.cli.startup_banner import welcome
 from mcp_server.http import uvicorn_server
 from mcp_server.http.authentication import caller_of_environment
-from mcp_server.http.telemetry import configure_logs, start_tracing
 from mcp_server.identity.callers import Caller
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.identity.local_owner import read_local_owner
 from mcp_server.identity.tokens import Verifier
 from mcp_server.protocol.stdio import speak
-from mcp_server.settings import Settings, SettingsError, read_settings
+from mcp_server.settings import Settings, SettingsError
 from storage import demo
-from storage.embedded_postgres import supervisor
 from storage.engine import migrations
 from storage.engine.database import Database
 from storage.people import accounts
@@ -41,6 +39,7 @@ command = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
+command.add_typer(archives.command)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,49 +47,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         command(arguments)
     except (SettingsError, StorageError) as error:
-        _fail(str(error))
-
-
-def _fail(sentence: str) -> NoReturn:
-    print(f"taskdeck: {sentence}", file=sys.stderr)
-    raise SystemExit(2)
-
-
-def _configure() -> Settings:
-    settings = read_settings()
-    configure_logs(settings.log_level)
-    start_tracing()
-    return settings
-
-
-def _run(work: Awaitable[T]) -> T:
-    # asyncio.run takes only a coroutine.
-    async def awaited() -> T:
-        return await work
-
-    try:
-        return asyncio.run(awaited())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
-
-
-@asynccontextmanager
-async def _database(settings: Settings) -> AsyncGenerator[str]:
-    """The URL of the configured database as it is, or of the embedded one, migrated."""
-    if settings.database_url:
-        yield settings.database_url
-        return
-    with _in_data_dir(settings):
-        pass
-    async with supervisor.running(settings.data_dir) as url:
-        await migrations.migrate(url)
-        yield url
+        fail(str(error))
 
 
 @command.command()
 def up() -> None:
     """Start everything on this machine: database, MCP server and dashboard. Ctrl-C stops it all."""
-    _run(_up(_configure()))
+    run(_up(configure()))
 
 
 async def _up(settings: Settings) -> None:
@@ -102,7 +65,7 @@ async def _up(settings: Settings) -> None:
         if settings.database_url:
             await _migrate(settings)
         async with AsyncExitStack() as stack:
-            url = await stack.enter_async_context(_database(settings))
+            url = await stack.enter_async_context(database(settings))
             if dashboard_url:
                 shown = dashboard_process.Dashboard(settings, url, dashboard_url)
                 await stack.enter_async_context(shown.running())
@@ -113,13 +76,13 @@ async def _up(settings: Settings) -> None:
 @command.command()
 def serve() -> None:
     """Serve MCP over HTTP, on the configured or the embedded database."""
-    _run(_serve(_configure()))
+    run(_serve(configure()))
 
 
 async def _serve(settings: Settings) -> None:
     with listen("PORT", settings.host, settings.port) as listening:
         settings = settings.with_port(listening.getsockname()[1])
-        async with _database(settings) as url:
+        async with database(settings) as url:
             await _answer(settings, url, None, listening, f"MCP: {settings.address}/mcp")
 
 
@@ -131,33 +94,23 @@ async def _answer(
     async with open_app(settings, database_url, dashboard_url, draining) as app:
         # Tells `taskdeck token` which address to issue tokens for. The built-in issuer serves only on loopback.
         if settings.loopback:
-            with _in_data_dir(settings):
+            with in_data_dir(settings):
                 (settings.data_dir / "address").write_text(settings.address, "utf-8")
         server = uvicorn_server.build_http_server(app, draining.set, lambda: print(greeting, flush=True))
         await server.serve([listening])
 
 
-@contextmanager
-def _in_data_dir(settings: Settings) -> Generator[None]:
-    """Create the data folder if it is missing. An OSError within becomes a SettingsError."""
-    try:
-        settings.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-        yield
-    except OSError as error:
-        raise SettingsError(f"TASKDECK_DATA_DIR: {error.filename or settings.data_dir}: {error.strerror}") from error
-
-
 @command.command()
 def stdio() -> None:
     """Speak MCP over standard input and output, as one user."""
-    _run(_stdio(_configure()))
+    run(_stdio(configure()))
 
 
 async def _stdio(settings: Settings) -> None:
     # Before the database, so that a bad token is reported without starting PostgreSQL.
     caller = await caller_of_environment(Verifier(settings))
     try:
-        async with _database(settings) as url:
+        async with database(settings) as url:
             speaking = asyncio.create_task(_speak(settings, url, caller))
             # `wait` does not cancel what it waits for, so an interrupt leaves this block at once, and the database is
             # left in order.
@@ -178,11 +131,11 @@ def migrate(
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it.")] = False,
 ) -> None:
     """Bring the database to the newest schema. Safe to run at any time, by several at once."""
-    settings = _configure()
+    settings = configure()
     if sql:
         migrations.script()
         return
-    _run(_migrate(settings))
+    run(_migrate(settings))
     print(f"The schema is at {migrations.newest()}.")
 
 
@@ -191,7 +144,7 @@ async def _migrate(settings: Settings) -> None:
         # Directly: behind a pooler, statements of one session may reach different connections.
         await migrations.migrate(settings.database_url_unpooled or settings.database_url)
         return
-    async with _database(settings):
+    async with database(settings):
         pass
 
 
@@ -202,7 +155,7 @@ def seed(
     me: Annotated[str | None, typer.Option(help="Your user id or e-mail: be one of them, once you signed in.")] = None,
 ) -> None:
     """Add demo data. Adding it again adds only what is missing."""
-    ids = _run(_seed(_configure(), tasks, users, me))
+    ids = run(_seed(configure(), tasks, users, me))
     print(f"There are {tasks} tasks of {users} people, the busiest being {ids[0]}. To ask as that person:")
     print(f"  taskdeck token --user {ids[0]}")
     if me is None:
@@ -212,11 +165,11 @@ def seed(
 async def _seed(settings: Settings, tasks: int, people: int, me: str | None) -> list[str]:
     columns = (*Progress.get_default_columns(), MofNCompleteColumn())
     async with AsyncExitStack() as stack:
-        url = await stack.enter_async_context(_database(settings))
-        database = await stack.enter_async_context(Database.open(settings.database_url_unpooled or url))
+        url = await stack.enter_async_context(database(settings))
+        opened = await stack.enter_async_context(Database.open(settings.database_url_unpooled or url))
         progress = stack.enter_context(Progress(*columns, console=Console(stderr=True)))
         bar = progress.add_task("Adding tasks", total=tasks)
-        return await demo.fill(database, tasks, people, me=me, done=lambda n: progress.advance(bar, n))
+        return await demo.fill(opened, tasks, people, me=me, done=lambda n: progress.advance(bar, n))
 
 
 @command.command()
@@ -230,11 +183,11 @@ def token(
     audience: Annotated[Literal["mcp", "api"], typer.Option(help="Endpoint that accepts it.")] = "mcp",
 ) -> None:
     """Print a token of the built-in issuer, for servers on this machine."""
-    settings = _at_running_server(_configure())
+    settings = _at_running_server(configure())
     if user is None and settings.database_url:
-        _fail("--user: name the user, as with DATABASE_URL nobody is the person at this machine")
+        fail("--user: name the user, as with DATABASE_URL nobody is the person at this machine")
     try:
-        with _in_data_dir(settings):
+        with in_data_dir(settings):
             issued = LocalIssuer(settings).mint(
                 user or read_local_owner(settings),
                 email=email,
@@ -245,7 +198,7 @@ def token(
                 audience=audience,
             )
     except ValueError as error:
-        _fail(str(error))
+        fail(str(error))
     print(issued)
 
 
@@ -258,21 +211,21 @@ def claim_local(
     ] = None,
 ) -> None:
     """Make all that was added on this machine without an account that of yours, now and from now on."""
-    _run(_claim_local(_configure(), user, source or ["me"]))
+    run(_claim_local(configure(), user, source or ["me"]))
 
 
 async def _claim_local(settings: Settings, user: str, sources: list[str]) -> None:
     if settings.database_url:
-        _fail("claim-local is for the embedded database: with DATABASE_URL nobody is the person at this machine")
-    async with _database(settings) as url:
-        with _in_data_dir(settings):
+        fail("claim-local is for the embedded database: with DATABASE_URL nobody is the person at this machine")
+    async with database(settings) as url:
+        with in_data_dir(settings):
             print(await claims.claim(settings, url, user, sources))
 
 
 @command.command(name="doctor")
 def examine() -> None:
     """Find problems of this installation, and say how to fix them."""
-    findings = _run(doctor.examine_all(_configure()))
+    findings = run(doctor.examine_all(configure()))
     doctor.show(findings)
     if any(finding.fix for finding in findings):
         raise SystemExit(1)
@@ -282,7 +235,7 @@ def _seconds(text: str) -> int:
     """A duration such as 45s, 30m or 1h, in seconds."""
     match = re.fullmatch(r"(\d{1,6})([smh])", text)
     if match is None:
-        _fail("ttl: write for example 30m, 1h or 24h")
+        fail("ttl: write for example 30m, 1h or 24h")
     return int(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]]
 
 
@@ -296,5 +249,5 @@ def _at_running_server(settings: Settings) -> Settings:
     except OSError:
         if settings.port:
             return settings
-        _fail("TASKDECK_PORT is 0 and no server has been started with this TASKDECK_DATA_DIR yet: start it first")
+        fail("TASKDECK_PORT is 0 and no server has been started with this TASKDECK_DATA_DIR yet: start it first")
     return settings.model_copy(update={"public_url": address})

@@ -138,6 +138,20 @@ async def find_personal_token(database: Database, token_hash: str) -> TokenHolde
     return TokenHolder(**found)
 
 
+@retry_transient
+async def look_up(database: Database, person: str) -> str:
+    """The user id of anybody, by id or e-mail: for administrators.
+
+    Raises:
+        NotFound: there is no such user, or several.
+    """
+    async with database.nobody().transaction() as transaction:
+        found = await find(transaction, person)
+    if found is None:
+        raise NotFound(f"No user {person}: nobody has signed in with that id or e-mail.")
+    return found["id"]
+
+
 async def find(transaction: Transaction, person: str) -> Row | None:
     """The one user with this id or e-mail with whom the caller shares something; None: nobody, or somebody new.
 

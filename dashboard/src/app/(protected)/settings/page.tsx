@@ -9,6 +9,7 @@ import { mailWay } from "@/app/(auth)/destination";
 import { EmailForm } from "./EmailForm";
 import { PasswordForm } from "./PasswordForm";
 import { TimeZoneForm } from "./TimeZoneForm";
+import { YourData } from "./YourData";
 
 const cardClass = "rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6";
 
@@ -16,7 +17,7 @@ export const metadata: Metadata = { title: "Settings" };
 
 export default async function SettingsPage({ searchParams }: PageProps<"/settings">) {
   const person = await requirePerson();
-  const [zone, passwordIsSet, { verified, error }] = await Promise.all([
+  const [zone, passwordIsSet, { verified, error, export: exported }] = await Promise.all([
     personTimeZone(),
     hasPassword(person.id),
     searchParams,
@@ -43,6 +44,9 @@ export default async function SettingsPage({ searchParams }: PageProps<"/setting
             <PasswordForm />
           </section>
         )}
+        <section aria-label="Your data" className={cardClass}>
+          <YourData problem={typeof exported === "string" ? exported : undefined} />
+        </section>
       </div>
     </>
   );

@@ -1,0 +1,73 @@
+"""Routes of the bridge that move whole archives: the export of everything that a person has."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from mcp_server.api.dashboard_routes import HEADERS, PROBLEMS, check_given_once, scope_of
+from mcp_server.http.connection_limit import ConnectionLimit, LimitReached
+from storage.archive.export import export
+from storage.engine import database
+from storage.schema.request_models import StrictModel
+
+MOST_ARCHIVES = 4
+"""Exports at the same time in one process: each compresses as fast as its reader takes it."""
+RETRY_SECONDS = 10
+
+_BINARY = {"application/zip": {"schema": {"type": "string", "format": "binary"}}}
+_ZIP = {"description": "A ZIP archive (docs/export.md)", "content": _BINARY}
+
+
+class _ArchiveResponse(StreamingResponse):
+    """An archive, one at a time for each person."""
+
+    def __init__(self, scope: database.Scope, limit: ConnectionLimit) -> None:
+        name = f"taskdeck-{datetime.now(UTC):%Y-%m-%d}.zip"
+        headers = HEADERS | {"Content-Disposition": f'attachment; filename="{name}"'}
+        super().__init__(_chunks(scope), 200, headers, "application/zip")
+        self._user_id, self._limit = scope.user_id, limit
+
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]: another name
+        try:
+            with self._limit.hold(self._user_id):
+                await super().__call__(asgi_scope, receive, send)
+        except LimitReached:
+            detail = f"Another export of yours, or too many of others, are running. Wait {RETRY_SECONDS} s"
+            headers = HEADERS | {"Retry-After": str(RETRY_SECONDS)}
+            await JSONResponse({"error": "rate_limited", "detail": detail}, 429, headers)(asgi_scope, receive, send)
+
+
+async def _chunks(scope: database.Scope) -> AsyncGenerator[bytes]:
+    archive = await export(scope)
+    async with aclosing(archive.chunks) as chunks:
+        async for chunk in chunks:
+            yield chunk
+
+
+def build_archive_router() -> APIRouter:
+    """The routes, with a limit of their own for each application."""
+    limit = ConnectionLimit(1, MOST_ARCHIVES)
+    router = APIRouter(
+        prefix="/api/dashboard", dependencies=[Depends(check_given_once)], tags=["archive"], responses=PROBLEMS
+    )
+
+    @router.get(
+        "/export",
+        response_class=StreamingResponse,
+        responses={200: _ZIP},
+        operation_id="getExport",
+        summary="Everything of the caller",
+    )
+    async def get_export(request: Request, query: Annotated[StrictModel, Query()]) -> StreamingResponse:  # pyright: ignore[reportUnusedFunction]: a route
+        """Tasks, conversations, teams, shares and history of the caller as one ZIP archive, one at a time.
+
+        It is sent while it is read. One that ends early cannot be opened: ask again.
+        """
+        return _ArchiveResponse(await scope_of(request), limit)
+
+    return router

@@ -1,0 +1,1 @@
+"""Archives: everything of one person as one file, and files of other programs, into their tasks and conversations."""
