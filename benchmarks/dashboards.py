@@ -89,7 +89,7 @@ async def _run(seconds: float, dashboards: int, agents: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # Not 0: the limit is never reached, but its counters cost what they cost in production.
-        async with taskdeck(folder, TASKDECK_RATE_LIMIT="1000000") as (server, _):
+        async with taskdeck(folder, TASKDECK_RATE_LIMIT="1000000", TASKDECK_CALLS_IN_FLIGHT="0") as (server, _):
             people = [f"board-{number}" for number in range(dashboards)]
             reading = [token(folder, server, person) for person in people]
             writing = [token(folder, server, person, "mcp") for person in people[:agents]]

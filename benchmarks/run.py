@@ -169,6 +169,7 @@ async def _started(folder: Path, *module: str) -> AsyncGenerator[Server]:
     """Start a server in a process of its own, and yield it once it has printed its address."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "DATABASE_"))}
     environment |= {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": "0", "TASKDECK_RATE_LIMIT": str(RATE_LIMIT)}
+    environment["TASKDECK_CALLS_IN_FLIGHT"] = "0"
     with (folder / f"{module[0]}.log").open("w") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", *module, stdout=asyncio.subprocess.PIPE, stderr=log, env=environment

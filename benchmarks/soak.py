@@ -99,7 +99,7 @@ async def _soak(minutes: float, sockets: int, events: float) -> bool:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # No limit for clients. The limit for addresses stays, and admits 300 handshakes a minute.
-        async with taskdeck(folder, TASKDECK_RATE_LIMIT="0") as (server, process):
+        async with taskdeck(folder, TASKDECK_RATE_LIMIT="0", TASKDECK_CALLS_IN_FLIGHT="0") as (server, process):
             owners = [users[number % len(users)] for number in range(sockets)]
             listening = [
                 asyncio.create_task(_listen(server, user, token(folder, server, user), seen)) for user in owners

@@ -22,6 +22,7 @@ from mcp_server.api.live_socket import LiveSocket
 from mcp_server.http.authentication import OPENAPI, Authentication
 from mcp_server.http.cors import AllowOrigins
 from mcp_server.http.host_guard import HostGuard
+from mcp_server.http.in_flight import CallsInFlight, InFlight
 from mcp_server.http.mcp_requests import McpRequests
 from mcp_server.http.metrics import Metrics, RequestMetrics
 from mcp_server.http.probes import Health
@@ -50,6 +51,7 @@ class Services:
     callers: Callers
     feed: Feed
     subscriptions: Subscriptions
+    in_flight: InFlight
     server: Server[Any]
 
 
@@ -82,8 +84,9 @@ async def open_services(
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
             # Closed before the feed and the database, in the reverse order of opening.
             subscriptions = Subscriptions(feed, verifier)
-            server = build_mcp_server(settings, callers, local, subscriptions)
-            yield Services(database, verifier, callers, feed, subscriptions, server)
+            in_flight = InFlight(settings.calls_in_flight)
+            server = build_mcp_server(settings, callers, local, subscriptions, in_flight)
+            yield Services(database, verifier, callers, feed, subscriptions, in_flight, server)
             await subscriptions.close()
 
 
@@ -125,6 +128,7 @@ async def open_app(
             Middleware(Authentication, services.verifier),
             Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
             Middleware(McpRequests, settings, required_oauth_scope, bulk_tools()),
+            Middleware(CallsInFlight, services.in_flight),
         )
 
 
@@ -152,8 +156,9 @@ def _application(routes: Sequence[BaseRoute], *middleware: Middleware) -> Starle
 
     A request passes the middleware from top to bottom. Metrics are outermost, so that rejected requests count too. CORS
     comes before the limits and authentication: a preflight carries no token, and a page can read a 401 or 429 only with
-    CORS headers. Addresses are limited before tokens are verified, which costs a signature check. Bodies are read last,
-    so that only a caller within the limits can make this process hold one.
+    CORS headers. Addresses are limited before tokens are verified, which costs a signature check. Bodies are read
+    after that, so that only a caller within the limits can make this process hold one. Waiting in line comes last: then
+    it is known whether the message opens a stream, and a slow upload takes no place.
     """
     # Starlette runs the handler of Exception outside of all middleware and the other two inside of it.
     application = Starlette(

@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     token: str | None = None
     timezone: str | None = None
     rate_limit: int = Field(600, ge=0)
+    calls_in_flight: int = Field(4, ge=0)
     # NoDecode: pydantic-settings would expect JSON in a variable with several values.
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     toolsets: Annotated[tuple[Toolset, ...], NoDecode] = TOOLSETS

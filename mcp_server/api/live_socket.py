@@ -27,6 +27,8 @@ AUTHENTICATION_SECONDS = 5.0
 CLOSE_SECONDS = 5.0
 MAX_SOCKETS = 5
 """Per user and process: each has a queue of changes in memory (docs/research.md)."""
+MAX_SOCKETS_IN_ALL = 2000
+"""Of all users in one process. The fewer are free, the fewer a user may have (connection_limit.py)."""
 MESSAGES_A_SECOND = 10
 """Clients only send pings and renewed tokens. Each token may cost a signature check."""
 
@@ -49,7 +51,7 @@ class LiveSocket:
     def __init__(self, feed: Feed, verifier: Verifier) -> None:
         self._feed = feed
         self._verifier = verifier
-        self._limit = ConnectionLimit(MAX_SOCKETS)
+        self._limit = ConnectionLimit(MAX_SOCKETS, MAX_SOCKETS_IN_ALL)
 
     @property
     def count(self) -> int:
@@ -69,10 +71,16 @@ class LiveSocket:
                 asgi_scope["caller"] = caller = await session.authenticate(proven="caller" in asgi_scope)
                 with self._limit.hold(caller.user_id), self._feed.watch(caller.user_id) as watch:
                     await session.serve(watch)
-            except LimitReached:
-                await _close(websocket, TOO_MANY, f"You have {MAX_SOCKETS} sockets open already: close one first")
+            except LimitReached as limit:
+                await _close(websocket, *_too_many(limit.most))
             except _Close as close:
                 await _close(websocket, close.code, close.reason)
+
+
+def _too_many(most: int) -> tuple[int, str]:
+    if not most:
+        return TRY_AGAIN_LATER, "The server has too many sockets open: try again soon"
+    return TOO_MANY, f"You may have {most} sockets open at the moment: close one first"
 
 
 async def _close(websocket: WebSocket, code: int, reason: str) -> None:

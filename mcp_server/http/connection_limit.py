@@ -11,13 +11,21 @@ from contextlib import contextmanager
 
 
 class LimitReached(Exception):
-    """A user, or the whole process, has too many connections open."""
+    """A user has too many connections open. `most` is how many they may have now."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(most)
+        self.most = most
 
 
 class ConnectionLimit:
-    """Counts the open connections of each user, `per_user` at most, and `total` for the process."""
+    """Counts the open connections of each user, `per_user` at most, and `total` for the process.
 
-    def __init__(self, per_user: int, total: float = math.inf) -> None:
+    The fewer places are free, the fewer a user may have: `per_user` when all are free, half of it when half of them
+    are, and one as long as any is. So users with many connections cannot take the last places from those with none.
+    """
+
+    def __init__(self, per_user: int, total: int) -> None:
         self.per_user = per_user
         self._total = total
         self._open: Counter[str] = Counter()
@@ -35,8 +43,10 @@ class ConnectionLimit:
             LimitReached: there is no room. The new connection is refused rather than the oldest one closed, or six
                 pages of one user would close each other in turn for as long as they reconnect.
         """
-        if self._open[user_id] >= self.per_user or self.count >= self._total:
-            raise LimitReached
+        free = self._total - self.count
+        most = math.ceil(self.per_user * free / self._total) if free > 0 else 0
+        if self._open[user_id] >= most:
+            raise LimitReached(most)
         self._open[user_id] += 1
         try:
             yield

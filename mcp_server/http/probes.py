@@ -16,6 +16,9 @@ from storage.schema.errors import StorageError
 PROBES = frozenset({"/healthz", "/readyz", "/metrics"})
 """Paths for load balancers and monitoring: no token, any Host, no rate limit."""
 
+PROBE_SECONDS = 2.0
+"""How long /readyz waits for the database. It has a connection of its own, where one query takes a millisecond."""
+
 _HEADERS = {"Cache-Control": "no-store"}
 
 
@@ -27,6 +30,7 @@ class Health:
         self._database = database
         self._verifier = verifier
         self._feed = feed
+        self._checking: asyncio.Task[list[str]] | None = None
 
     def routes(self) -> list[Route]:
         """The two addresses; they need no token."""
@@ -44,16 +48,25 @@ class Health:
         return JSONResponse({"status": "ready"}, headers=_HEADERS)
 
     async def _reasons(self) -> list[str]:
-        reasons: list[str] = []
-        try:
-            await migrations.check(self._database)
-        except Unprepared as error:
-            reasons.append(error.fix)
-        except StorageError as error:
-            reasons.append(str(error))
+        # Probes that arrive together share one answer: there is one connection.
+        if self._checking is None or self._checking.done():
+            self._checking = asyncio.create_task(self._database_reasons())
+        reasons = [*await asyncio.shield(self._checking)]
         if not await self._verifier.ready():
             reasons.append("The keys of the token issuer cannot be fetched")
         # "resting": nobody waits for changes, so there is no connection that could be lost.
         if self._feed.listener.state not in ("listening", "resting"):
             reasons.append(f"Changes are not heard: the listening connection is {self._feed.listener.state}")
         return reasons
+
+    async def _database_reasons(self) -> list[str]:
+        try:
+            async with asyncio.timeout(PROBE_SECONDS):
+                await migrations.check(self._database)
+        except Unprepared as error:
+            return [error.fix]
+        except StorageError as error:
+            return [str(error)]
+        except TimeoutError:
+            return [f"The database has not answered within {PROBE_SECONDS:g} s"]
+        return []

@@ -128,7 +128,8 @@ def _exceeded(who: str, rate: int, wait: int) -> Exceeded:
     return Exceeded(f"{who} made more than {rate} requests in a minute. Wait {wait} s", wait)
 
 
-def _rate_limited(detail: str, wait: int) -> Refusal:
+def rate_limited(detail: str, wait: int) -> Refusal:
+    """The response to a request beyond a limit (RFC 6585 section 4)."""
     return Refusal(429, "rate_limited", detail, retry_after=wait)
 
 
@@ -143,7 +144,7 @@ class CallerRateLimit:
         """Pass the request on, or refuse it."""
         if "caller" not in asgi_scope or not (exceeded := await self._quota.take(asgi_scope["caller"])):
             return await self._app(asgi_scope, receive, send)
-        return await _rate_limited(exceeded.detail, exceeded.wait).send(asgi_scope, receive, send)
+        return await rate_limited(exceeded.detail, exceeded.wait).send(asgi_scope, receive, send)
 
 
 class AddressRateLimit:
@@ -175,7 +176,7 @@ class AddressRateLimit:
         # Refused tokens are counted afterwards, when the outcome is known; here only whether there were too many.
         if wait := self._failures.wait(address) or self._requests.take(address):
             detail = f"Too many requests without a good token from this address. Wait {wait} s"
-            return await _rate_limited(detail, wait).send(asgi_scope, receive, send)
+            return await rate_limited(detail, wait).send(asgi_scope, receive, send)
         outcome = await self._watch(asgi_scope, receive, send)
         if outcome == "refused":
             self._failures.take(address)

@@ -42,17 +42,18 @@ from mcp.types import (
 )
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
+from mcp_server.http.in_flight import InFlight
 from mcp_server.http.telemetry import trace_messages
 from mcp_server.identity.callers import UNNAMED_CLIENTS, Caller, Callers
 from mcp_server.protocol import prompts, recording, resources
 from mcp_server.protocol.params import explain_params
 from mcp_server.protocol.subscriptions import Subscriptions, distinct
+from mcp_server.protocol.turns import take_turns, turn_of
 from mcp_server.settings import Settings
 from mcp_server.tools import account, conversations, search, statistics, tasks, teams
 from mcp_server.tools.calls import Call, ConfirmationRequired
 from mcp_server.tools.registry import Tool, offered
-from storage.engine.database import Scope
-from storage.schema.errors import NotAllowed, NotFound, StorageError
+from storage.schema.errors import NotAllowed, NotFound, StorageError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -76,6 +77,7 @@ class Handlers:
     callers: Callers
     local: Caller | None
     subscriptions: Subscriptions | None
+    in_flight: InFlight
 
     def caller_of(self, ctx: Context) -> Caller:
         """The caller. Over HTTP it comes only from authentication, never from `local`.
@@ -91,14 +93,6 @@ class Handlers:
         if caller.client and caller.client not in UNNAMED_CLIENTS:
             return caller
         return replace(caller, client=_client_name(ctx) or caller.client)
-
-    async def scope_of(self, ctx: Context) -> Scope:
-        """The rows of the caller."""
-        return await self.callers.scope(self.caller_of(ctx))
-
-    async def call_of(self, ctx: Context) -> Call:
-        """What a tool or prompt gets: the rows of the caller, and the caller."""
-        return Call(await self.scope_of(ctx), self.caller_of(ctx))
 
     async def list_tools(self, ctx: Context, params: PaginatedRequestParams | None) -> ListToolsResult:
         """List the tools. The list is the same for everybody, so that clients may cache it."""
@@ -142,9 +136,8 @@ class Handlers:
 
     async def list_resources(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourcesResult:
         """List the caller's own resources."""
-        scope = await self.scope_of(ctx)
         cursor = params.cursor if params else None
-        return await self._answered(ctx, lambda: resources.list_own(scope, self.tools, cursor))
+        return await self._answered(ctx, lambda call: resources.list_own(call.scope, self.tools, cursor))
 
     async def list_templates(self, ctx: Context, params: PaginatedRequestParams | None) -> ListResourceTemplatesResult:
         """List the kinds of resources, which are the same for everybody."""
@@ -152,12 +145,12 @@ class Handlers:
 
     async def read_resource(self, ctx: Context, params: ReadResourceRequestParams) -> ReadResourceResult:
         """Read one resource. A missing one and somebody else's get the same error."""
-        scope, uri = await self.scope_of(ctx), str(params.uri)
+        uri = str(params.uri)
         # The view is the same for everybody and contains no data. All other resources keep the SDK's default, which is
         # private and not cached.
         if (view := resources.read_view(uri)) is not None:
             return ReadResourceResult(contents=[view], ttl_ms=300_000, cache_scope="public")
-        text = await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
+        text = await self._answered(ctx, lambda call: resources.read(call.scope, self.tools, uri), uri)
         return ReadResourceResult(contents=[TextResourceContents(uri=uri, text=text, mime_type=resources.MIME)])
 
     async def list_prompts(self, ctx: Context, params: PaginatedRequestParams | None) -> ListPromptsResult:
@@ -166,19 +159,21 @@ class Handlers:
 
     async def get_prompt(self, ctx: Context, params: GetPromptRequestParams) -> GetPromptResult:
         """Fill a prompt with the caller's own data."""
-        call, given = await self.call_of(ctx), params.arguments or {}
-        return await self._answered(ctx, lambda: prompts.get(call, self.tools.keys(), params.name, given))
+        given = params.arguments or {}
+        return await self._answered(ctx, lambda call: prompts.get(call, self.tools.keys(), params.name, given))
 
     async def complete(self, ctx: Context, params: CompleteRequestParams) -> CompleteResult:
         """Complete an argument with the caller's own values."""
-        call, argument = await self.call_of(ctx), params.argument
-        completion = await self._answered(ctx, lambda: prompts.complete(call, argument.name, argument.value))
+        argument = params.argument
+        completion = await self._answered(ctx, lambda call: prompts.complete(call, argument.name, argument.value))
         return CompleteResult(completion=completion)
 
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Stream changes of resources that the caller may read."""
-        for uri in distinct(params.notifications):
-            await self._check_readable(ctx, uri)
+        # A stream lasts, so it takes no place among the calls; what it reads to begin with does.
+        async with turn_of(self.in_flight, self.caller_of(ctx)):
+            for uri in distinct(params.notifications):
+                await self._check_readable(ctx, uri)
         return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
 
     async def subscribe(self, ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
@@ -200,14 +195,18 @@ class Handlers:
 
     async def _check_readable(self, ctx: Context, uri: str) -> None:
         # Subscriptions does not check access, so a resource of somebody else must be refused here.
-        scope = await self.scope_of(ctx)
-        await self._answered(ctx, lambda: resources.read(scope, self.tools, uri), uri)
+        await self._answered(ctx, lambda call: resources.read(call.scope, self.tools, uri), uri)
 
-    async def _answered(self, ctx: Context, ask: Callable[[], Awaitable[R]], uri: str | None = None) -> R:
+    async def _answered(self, ctx: Context, ask: Callable[[Call], Awaitable[R]], uri: str | None = None) -> R:
         """The result of `ask`; a refusal becomes a protocol error, which names the URI of a resource."""
         data = {"uri": uri} if uri else None
         try:
-            return await ask()
+            caller = self.caller_of(ctx)
+            return await ask(Call(await self.callers.scope(caller), caller))
+        except MCPError:
+            raise
+        except Unavailable as error:
+            raise MCPError(INTERNAL_ERROR, str(error), data) from error
         except StorageError as error:
             older = uri is not None and ctx.protocol_version not in MODERN_PROTOCOL_VERSIONS
             code = RESOURCE_NOT_FOUND if older and isinstance(error, NotFound) else INVALID_PARAMS
@@ -218,11 +217,16 @@ class Handlers:
 
 
 def build_mcp_server(
-    settings: Settings, callers: Callers, local: Caller | None = None, subscriptions: Subscriptions | None = None
+    settings: Settings,
+    callers: Callers,
+    local: Caller | None = None,
+    subscriptions: Subscriptions | None = None,
+    in_flight: InFlight | None = None,
 ) -> Server[Any]:
     """A server for one database. `local` is the caller over stdio and in memory."""
     tools = offered(settings)
-    handlers = Handlers(tools, callers, local, subscriptions)
+    in_flight = in_flight or InFlight(settings.calls_in_flight)
+    handlers = Handlers(tools, callers, local, subscriptions, in_flight)
     # resources/subscribe needs a connection that stays open, which stateless HTTP does not have.
     persistent = subscriptions is not None and local is not None
     server: Server[Any] = Server(
@@ -250,7 +254,7 @@ def build_mcp_server(
     server.extensions[EXTENSION_ID] = {}
     # Replaces the SDK's tracing, which is on by default (docs/research.md, "Spans of our own"). Spans are outermost, so
     # that they see the errors of explain_params.
-    server.middleware = [trace_messages(server, tools), explain_params]
+    server.middleware = [trace_messages(server, tools), explain_params, take_turns(in_flight, local)]
     return server
 
 

@@ -202,7 +202,10 @@ class Subscriptions:
                     unsubscribe()
                     self._streams.discard(stream)
         except LimitReached as error:
-            raise MCPError(INVALID_PARAMS, "Too many subscriptions are open: end one first.") from error
+            reason = "You have too many subscriptions open: end one first."
+            if not error.most:
+                reason = "The server has too many subscriptions open: try again in a minute."
+            raise MCPError(INVALID_PARAMS, reason) from error
 
     async def _is_valid(self, ctx: Context) -> bool:
         """Whether the token of the request still lets its bearer in. Over stdio there is none."""

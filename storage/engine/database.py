@@ -9,14 +9,14 @@ import functools
 import logging
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 
 from storage.engine.dsn import cleaned
-from storage.engine.retry import SEVERED, Transient, Unprepared, explained, unidentified
+from storage.engine.retry import SEVERED, Transient, Unprepared, explained, too_long, unidentified
 from storage.engine.statements import Statement
 from storage.schema.errors import Unavailable
 from storage.schema.plain_text import without_hidden
@@ -40,7 +40,16 @@ PostgreSQL cancels a statement after 5 seconds (`statement_timeout` below), so t
 stopped answering.
 """
 
-# For `read_alone`: its queries are a single round trip each, and must not queue behind whole transactions.
+TRANSACTION_SECONDS = 5.0
+"""How long a transaction may take before it is rolled back; COMMIT is not included, its result would be unknown.
+
+`statement_timeout` limits each statement alone, and `transaction_timeout` exists since PostgreSQL 17, so this process
+watches the time. Should it hang, the server ends the transaction (`_SERVER_LIMIT`; before 17 only an idle one).
+"""
+
+_SERVER_LIMIT = ",set_config('transaction_timeout','10s',true)"
+
+# For `read_alone`, whose queries are single round trips and must not wait behind transactions.
 FAST_POOL_SIZE = 2
 STATEMENTS_KEPT = 200
 
@@ -80,7 +89,7 @@ class Transaction:
         return await self._connection.fetchval(statement.sql, *statement.arguments(values))
 
     async def run(self, statement: Statement, **values: Any) -> None:  # noqa: ANN401
-        """Run a statement whose result is not needed."""
+        """Run a statement."""
         await self._connection.execute(statement.sql, *statement.arguments(values))
 
     @asynccontextmanager
@@ -107,6 +116,7 @@ class Scope:
     joined: Transaction | None = None
     reading: bool = False
     """Whether the caller only reads: then a COMMIT with an unknown result may simply be repeated."""
+    probing: bool = False  # use the connection for probes, which never waits behind requests
 
     def within(self, transaction: Transaction) -> "Scope":
         """The same caller, whose verbs join this transaction instead of beginning their own."""
@@ -126,11 +136,16 @@ class Scope:
             async with self.joined.savepoint():
                 yield self.joined
             return
-        async with self.database.connection() as connection:
+        async with self.database.connection(self.database.probe_pool if self.probing else None) as connection:
+            limit = asyncio.timeout(TRANSACTION_SECONDS)
             try:
-                await self._begin(connection, " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "")
-                yield Transaction(connection, self.user_id)
-            except TimeoutError:
+                async with limit:
+                    await self._begin(connection, " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "")
+                    yield Transaction(connection, self.user_id)
+            except TimeoutError as error:
+                if limit.expired():
+                    await _roll_back(connection)
+                    raise too_long() from error
                 connection.terminate()  # a peer that has stopped answering would not answer a ROLLBACK either
                 raise
             except BaseException:  # cancellation included: the pool resets nothing, see _keep
@@ -150,7 +165,8 @@ class Scope:
     async def _begin(self, connection: "Connection", mode: str) -> None:
         # The first round trip also shows whether a pooled connection is still alive, hence the short timeout.
         try:
-            await connection.execute(f"BEGIN{mode}; {self._identity()}", timeout=ACQUIRE_SECONDS)
+            limit = _SERVER_LIMIT if connection.get_server_version() >= (17,) else ""
+            await connection.execute(f"BEGIN{mode}; {self._identity()}{limit}", timeout=ACQUIRE_SECONDS)
         except _NOT_IDENTIFIED as error:
             raise unidentified(error) from error
 
@@ -174,10 +190,8 @@ async def _roll_back(connection: "Connection") -> None:
 class Database:
     """A pool of connections to one PostgreSQL. Open with `async with Database.open(url)`."""
 
-    def __init__(self, pool: "asyncpg.Pool[Row]", fast_pool: "asyncpg.Pool[Row]", url: str) -> None:
-        self.pool = pool
-        self.fast_pool = fast_pool
-        self.url = url
+    def __init__(self, url: str, *pools: "asyncpg.Pool[Row]") -> None:
+        self.url, (self.pool, self.fast_pool, self.probe_pool) = url, pools
 
     @classmethod
     @asynccontextmanager
@@ -195,8 +209,9 @@ class Database:
             max_cached_statement_lifetime=0,
             server_settings={"application_name": "taskdeck"},
         )
-        async with create(max_size=size) as pool, create(max_size=FAST_POOL_SIZE) as fast_pool:
-            yield cls(pool, fast_pool, url)
+        async with AsyncExitStack() as stack:
+            pools = [await stack.enter_async_context(create(max_size=most)) for most in (size, FAST_POOL_SIZE, 1)]
+            yield cls(url, *pools)
 
     def scope(self, user_id: str, client: str | None = None) -> Scope:
         """A scope for a user whose identity was proven by a token, a session or the operating system.
@@ -208,9 +223,9 @@ class Database:
             raise ValueError("user id")
         return Scope(self, user_id, without_hidden(client).strip() if client else client)
 
-    def nobody(self) -> Scope:
+    def nobody(self, *, probing: bool = False) -> Scope:
         """A scope to which policies show no row, for SECURITY DEFINER functions that need no caller."""
-        return Scope(self, "")
+        return Scope(self, "", probing=probing)
 
     async def read_alone(self, sql: str) -> list[str]:
         """The columns, as text, of the one row of a query without parameters, in one round trip.

@@ -62,7 +62,7 @@ async def check(database: Database) -> None:
         Unavailable: the database cannot be reached.
     """
     try:
-        async with database.nobody().transaction() as transaction:
+        async with database.nobody(probing=True).transaction() as transaction:
             found = await transaction.fetch_one(_VERSION)
     # Requests may read alembic_version since revision 010, so a schema that refuses it is older.
     except NotAllowed as error:

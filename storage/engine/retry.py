@@ -69,7 +69,7 @@ def _meaning(error: Exception) -> Exception:
             return Collision("The item is being changed by others. Nothing was changed; try again.")
         # Before SEVERED, whose OperatorInterventionError includes it. Not Transient: each attempt takes five seconds.
         case asyncpg.QueryCanceledError():
-            return Unavailable("The database took too long. Nothing was changed; ask for less, or try again.")
+            return too_long()
         # Nothing was changed: a write whose COMMIT was lost is Unavailable before it gets here (Scope.transaction), and
         # any other transaction is rolled back with its connection.
         case _ if isinstance(error, SEVERED):
@@ -87,6 +87,11 @@ def _meaning(error: Exception) -> Exception:
             return InvalidInput("A value cannot be stored. Check numbers and texts for unusual characters.")
         case _:
             return error
+
+
+def too_long() -> Unavailable:
+    """The error for a statement or transaction that reached its limit."""
+    return Unavailable("The database took too long. Nothing was changed; ask for less, or try again.")
 
 
 def unidentified(error: asyncpg.PostgresError) -> Unprepared:

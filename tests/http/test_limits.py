@@ -119,7 +119,7 @@ async def test_counting_does_not_wait_for_the_profile_row(
 
 @pytest.mark.usefixtures("no_store_timeout")
 async def test_limit_of_zero_means_no_limit(alice: Person, database_url: str, direct_url: str, tmp_path: Path) -> None:
-    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0})
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 0, "calls_in_flight": 0})
     async with running_server(settings, database_url, direct_url) as server, server.client(alice.user_id) as client:
         answers = await asyncio.gather(*(client.get(STATISTICS) for _ in range(100)))
         assert {answer.status_code for answer in answers} == {200}

@@ -75,3 +75,28 @@ async def test_a_token_is_no_longer_valid_in_the_second_of_its_expiry(
         with pytest.raises(ConnectionClosed):
             await late.receive()
         assert await late.wait_closed() == (4401, "The token has expired")
+
+
+async def test_the_last_sockets_are_for_people_with_none(
+    database_url: str, direct_url: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_socket, "MAX_SOCKETS_IN_ALL", 10)
+    async with running_server(settings, database_url, direct_url) as server, AsyncExitStack() as stack:
+        opened: dict[str, int] = {}
+        for user in ("ann", "ben", "cleo", "dan", "eve", "finn"):
+            while (refused := await _open(server, user, stack)) is None:
+                opened[user] = opened.get(user, 0) + 1
+            code = 1013 if user == "finn" or len(opened) == 5 else 4429
+            assert (user, refused[0]) == (user, code)
+        assert opened == {"ann": 4, "ben": 2, "cleo": 2, "dan": 1, "eve": 1}
+
+
+async def _open(server: RunningServer, user: str, stack: AsyncExitStack) -> tuple[int | None, str | None] | None:
+    """Open a socket until the end of `stack`; returns the close code and reason if it is refused."""
+    listener = Listener(await stack.enter_async_context(server.open_socket()))
+    await listener.send(type="authenticate", token=server.token(user))
+    try:
+        await listener.receive()
+    except ConnectionClosed:
+        return await listener.wait_closed()
+    return None

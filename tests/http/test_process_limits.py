@@ -60,7 +60,7 @@ async def test_two_processes_admit_exactly_the_limit_per_minute(
 async def test_process_limits_alone_while_the_database_is_unreachable(
     alice: Person, direct_url: str, tmp_path: Path
 ) -> None:
-    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 20})
+    settings = Settings.model_validate({"data_dir": tmp_path, "rate_limit": 20, "calls_in_flight": 0})
     async with (
         DatabaseProxy(direct_url, tmp_path) as proxy,
         running_server(settings, proxy.url, proxy.url) as server,

@@ -46,7 +46,7 @@ def two_streams(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.usefixtures("two_streams")
 async def test_number_of_streams_is_limited(services: Services):
     async with Client(services.server) as client, client.listen(), client.listen():
-        with pytest.raises(MCPError, match="Too many subscriptions"):
+        with pytest.raises(MCPError, match="too many subscriptions"):
             async with client.listen():
                 pass
         assert services.subscriptions.count == 2
