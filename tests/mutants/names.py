@@ -30,13 +30,19 @@ class Names:
         self.bases: dict[Name, set[Name]] = defaultdict(set)
         self.in_tests: dict[Name, set[tuple[str, str]]] = defaultdict(set)
         self._files: dict[str, _File] = {}
+        self._registers: dict[Name, set[Name]] = defaultdict(set)
         paths = product_files(root)
         self._modules = {path.removesuffix(".py").removesuffix("/__init__").replace("/", "."): path for path in paths}
-        for path in paths:
-            tree = ast.parse((root / path).read_text("utf-8"))
+        trees = {path: ast.parse((root / path).read_text("utf-8")) for path in paths}
+        for path, tree in trees.items():
+            for function in tree.body:
+                if isinstance(function, ast.FunctionDef):
+                    self._registers[path, function.name] |= {(path, name) for name in _stored_in(function)}
+        for path, tree in trees.items():
             self._files[path] = _File()
             self._read(path, tree.body, set(), "module")
             imported = dict(self._imports(tree))
+            self._read_decorators(path, tree, imported)
             for name, line in self._used(path, tree, imported):
                 self.uses[name].add((path, line))
             for node in tree.body:
@@ -83,6 +89,16 @@ class Names:
             elif isinstance(node, ast.ClassDef) and inside == "module":
                 kind = "class"
             self._read(path, nested, own, kind)
+
+    def _read_decorators(self, path: str, tree: ast.Module, imported: dict[str, Name]) -> None:
+        """Bind at a decorator also what it registers the function in, such as the tools by their names."""
+        for node in tree.body:
+            for decorator in getattr(node, "decorator_list", []):
+                registered = {
+                    stored for name, _ in self._used(path, decorator, imported) for stored in self._registers[name]
+                }
+                for line in range(decorator.lineno, decorator.end_lineno + 1):
+                    self._files[path].names[line] |= registered
 
     def _read_tests(self, path: str, tree: ast.Module) -> None:
         """Note the names that a test mentions itself; in a helper, that every test of the file does."""
@@ -134,3 +150,12 @@ def _bound(node: ast.stmt) -> Iterator[str]:
     elif isinstance(node, ast.Assign | ast.AnnAssign | ast.AugAssign):
         for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
             yield from (child.id for child in ast.walk(target) if isinstance(child, ast.Name))
+
+
+def _stored_in(function: ast.FunctionDef) -> Iterator[str]:
+    """The names of what a function stores items in: `NAME[key] = value`."""
+    for node in ast.walk(function):
+        if isinstance(node, ast.Assign):
+            for target in node.targets:
+                if isinstance(target, ast.Subscript) and isinstance(target.value, ast.Name):
+                    yield target.value.id
