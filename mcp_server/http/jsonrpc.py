@@ -141,6 +141,6 @@ def _check(message: Message, request_id: Id | None) -> None:
         if not isinstance(message.get("params"), dict | None):
             raise InvalidMessage(INVALID_REQUEST, WRONG_PARAMS, request_id)
     try:
-        jsonrpc_message_adapter.validate_python(message, by_name=False)
+        jsonrpc_message_adapter.validate_python(message)
     except ValidationError as error:
         raise InvalidMessage(INVALID_REQUEST, NO_MESSAGE) from error

@@ -34,7 +34,7 @@ class BadRequest(Exception):
             headers["Connection"] = "close"
         if self.status == 405:
             headers["Allow"] = "POST"
-        content = self._invalid.error.model_dump_json(by_alias=True, exclude_unset=True)
+        content = self._invalid.error.model_dump_json(exclude_unset=True)
         return Response(content, self.status, headers, JSON)
 
 

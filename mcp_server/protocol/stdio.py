@@ -56,7 +56,7 @@ async def _read(
             # The other end of either stream is closed when the server stops, while this task may still hold a line.
             with suppress(anyio.ClosedResourceError, anyio.BrokenResourceError):
                 try:
-                    message = jsonrpc_message_adapter.validate_python(jsonrpc.read(line, bulk).message, by_name=False)
+                    message = jsonrpc_message_adapter.validate_python(jsonrpc.read(line, bulk).message)
                 except InvalidMessage as invalid:
                     await writing.send(SessionMessage(invalid.error))
                 else:

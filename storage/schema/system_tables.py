@@ -66,7 +66,7 @@ class IdempotencyKey(TableModel, table=True):
     user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
     key: str = Stored(sa_type=Text, primary_key=True)
     fingerprint: str = Stored(sa_type=Text)
-    answer: str | None = Stored(sa_column=Column(JSONB, nullable=True))
+    answer: str | None = Stored(sa_column=Column(JSONB))
     created_at: datetime = Stored(sa_column=moment())
 
 
@@ -142,12 +142,8 @@ class Invitation(TableModel, table=True):
     user_id: str = Stored(sa_column=user())
     address: str = Stored(sa_type=Text)
     invitee_id: str | None = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), nullable=True))
-    team_id: int | None = Stored(
-        sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL"), nullable=True)
-    )
-    task_id: int | None = Stored(
-        sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL"), nullable=True)
-    )
+    team_id: int | None = Stored(sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL")))
+    task_id: int | None = Stored(sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL")))
     offered: str = Stored(sa_type=Text)
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     client: str | None = Stored(default=None, sa_type=Text)

@@ -152,13 +152,9 @@ class Task(TableModel, table=True):
 
     id: int = Stored(sa_column=identity())
     user_id: str = Stored(sa_column=user())
-    team_id: int | None = Stored(
-        sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL"), nullable=True)
-    )
+    team_id: int | None = Stored(sa_column=Column(BigInteger, ForeignKey("teams.id", ondelete="SET NULL")))
     # Without the owner in the key, because a parent may belong to another person; a trigger checks that it is visible.
-    parent_id: int | None = Stored(
-        sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL"), nullable=True)
-    )
+    parent_id: int | None = Stored(sa_column=Column(BigInteger, ForeignKey("tasks.id", ondelete="SET NULL")))
     assignee_id: str | None = Stored(sa_column=user("assignee_id", nullable=True))
     title: str = Stored(sa_type=Text)
     description: str | None = Stored(sa_type=Text)
@@ -245,7 +241,7 @@ class Message(TableModel, table=True):
     user_id: str = Stored(sa_type=Text)
     role: str = Stored(sa_type=Text)
     content: str = Stored(sa_type=Text)
-    tool_calls: str | None = Stored(sa_column=Column(JSONB, nullable=True))
+    tool_calls: str | None = Stored(sa_column=Column(JSONB))
     model: str | None = Stored(sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
     search: str | None = Stored(

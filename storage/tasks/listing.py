@@ -85,7 +85,7 @@ _KEYS: dict[Sort, _Key] = {
 async def find(
     scope: Scope,
     wanted: TaskFilter,
-    limit: int = 20,
+    limit: int,
     cursor: str | None = None,
     *,
     whole: bool = False,

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from coverage import CoverageData
+from coverage.exceptions import DataError
 
 from tests.mutants.places import product_files
 from tests.mutants.pool import CACHE, ROOT, Worker, share_out
@@ -140,7 +141,10 @@ def _read_lines(folder: Path, sandbox: Path) -> tuple[dict[str, dict[int, list[i
     lines: dict[str, dict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     for written in folder.glob("data*"):
         data = CoverageData(str(written))
-        data.read()
+        try:
+            data.read()
+        except DataError:  # of a process that was killed while it wrote
+            continue
         for file in data.measured_files():
             path = Path(file).relative_to(sandbox).as_posix()
             for line, contexts in data.contexts_by_lineno(file).items():
