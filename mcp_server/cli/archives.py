@@ -1,4 +1,4 @@
-"""`taskdeck export`: everything of one person as a file."""
+"""`taskdeck export` and `taskdeck import`: everything of one person as a file, and files of other programs."""
 
 import os
 import sys
@@ -17,6 +17,8 @@ from mcp_server.cli import runtime
 from mcp_server.identity.local_owner import read_local_owner
 from mcp_server.settings import Settings, SettingsError
 from storage.archive.export import export
+from storage.archive.formats import Format
+from storage.archive.importing import Report, import_file
 from storage.engine.database import Database, Scope
 from storage.people import users
 
@@ -89,3 +91,57 @@ async def _write(scope: Scope, file: IO[bytes]) -> None:
         progress.update(bar, total=archive.total)
         async for chunk in archive.chunks:
             file.write(chunk)
+
+
+@command.command(name="import")
+def import_archive(
+    file: Annotated[Path, typer.Argument(help="A ZIP of taskdeck export, or the export of another program.")],
+    kind: Annotated[Format, typer.Option("--format", help="What wrote the file.")] = "auto",
+    skip_invalid: Annotated[bool, typer.Option(help="Import the other rows if some have a problem.")] = False,
+    user: User = None,
+) -> None:
+    """Add the tasks and conversations of a file: all of them, or none. Importing it again adds nothing."""
+    report = runtime.run(_import(runtime.configure(), file, kind, skip_invalid, user))
+    _show(report)
+    if not report.stored:
+        raise SystemExit(1)
+
+
+async def _import(settings: Settings, file: Path, kind: Format, skip_invalid: bool, user: str | None) -> Report:
+    async with scope_of(settings, user) as scope:
+        try:
+            with progress_bar() as progress:
+                bar = progress.add_task("Importing")
+                return await import_file(
+                    scope,
+                    file,
+                    kind,
+                    skip_invalid=skip_invalid,
+                    begin=lambda total: progress.update(bar, total=total),
+                    progress=lambda rows: progress.advance(bar, rows),
+                )
+        except OSError as error:
+            raise SettingsError(f"{file}: {error.strerror}") from error
+
+
+def _show(report: Report) -> None:
+    """Print the result, and what is wrong with which row on stderr."""
+    for problem in report.problems:
+        print(f"{problem.row}: {problem.reason}", file=sys.stderr)
+    if more := report.problem_count - len(report.problems):
+        print(f"… and {more} more rows that have a problem", file=sys.stderr)
+    for warning in report.warnings:
+        print(f"{warning.row}: {warning.text} (a warning)", file=sys.stderr)
+    if more := report.warning_count - len(report.warnings):
+        print(f"… and {more} more warnings", file=sys.stderr)
+    if report.stored:
+        skipped = f" {report.problem_count} rows were left out." if report.problem_count else ""
+        print(
+            f"Added {report.tasks} tasks and {report.conversations} conversations with {report.messages} messages. "
+            f"{report.present} were there already.{skipped}"
+        )
+    else:
+        print(
+            f"Nothing was imported: {report.problem_count} rows have a problem. Correct them, or leave them out with "
+            "--skip-invalid."
+        )

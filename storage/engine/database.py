@@ -116,6 +116,7 @@ class Scope:
     joined: Transaction | None = None
     reading: bool = False
     """Whether the caller only reads: then a COMMIT with an unknown result may simply be repeated."""
+    importing: bool = False  # one transaction for a whole file: only its statements are limited in time
     probing: bool = False  # use the connection for probes, which never waits behind requests
 
     def within(self, transaction: Transaction) -> "Scope":
@@ -137,7 +138,7 @@ class Scope:
                 yield self.joined
             return
         async with self.database.connection(self.database.probe_pool if self.probing else None) as connection:
-            limit = asyncio.timeout(TRANSACTION_SECONDS)
+            limit = asyncio.timeout(None if self.importing else TRANSACTION_SECONDS)
             try:
                 async with limit:
                     await self._begin(connection, " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "")
@@ -165,7 +166,8 @@ class Scope:
     async def _begin(self, connection: "Connection", mode: str) -> None:
         # The first round trip also shows whether a pooled connection is still alive, hence the short timeout.
         try:
-            limit = _SERVER_LIMIT if connection.get_server_version() >= (17,) else ""
+            limited = not self.importing and connection.get_server_version() >= (17,)
+            limit = _SERVER_LIMIT if limited else ""
             await connection.execute(f"BEGIN{mode}; {self._identity()}{limit}", timeout=ACQUIRE_SECONDS)
         except _NOT_IDENTIFIED as error:
             raise unidentified(error) from error

@@ -148,3 +148,28 @@ class Invitation(TableModel, table=True):
     status: str = Stored(sa_column=Column(Text, nullable=False, server_default="pending"))
     client: str | None = Stored(default=None, sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
+
+
+class ImportKey(TableModel, table=True):
+    """What a row of an imported file became, so that importing the file again adds nothing.
+
+    `key` identifies the row in its source; one of the ids is set. They are not foreign keys, which would show whether
+    ids of other people exist; an id of something that is gone counts as none.
+    """
+
+    __table_args__ = (
+        Index("import_keys_task", "user_id", "task_id", postgresql_where=text("task_id IS NOT NULL")),
+        Index(
+            "import_keys_conversation",
+            "user_id",
+            "conversation_id",
+            postgresql_where=text("conversation_id IS NOT NULL"),
+        ),
+    )
+
+    user_id: str = Stored(sa_column=Column(Text, ForeignKey("users.id", ondelete="CASCADE"), primary_key=True))
+    key: str = Stored(sa_type=Text, primary_key=True)
+    task_id: int | None = Stored(sa_type=BigInteger)
+    conversation_id: int | None = Stored(sa_type=BigInteger)
+    team_id: int | None = Stored(sa_type=BigInteger)
+    created_at: datetime = Stored(sa_column=moment())

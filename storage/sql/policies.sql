@@ -13,7 +13,8 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'users', 'teams', 'team_members', 'tasks', 'task_shares',
         'conversations', 'messages', 'task_events', 'idempotency_keys', 'cached_statistics',
-        'personal_access_tokens', 'rate_limits', 'invitations'
+        'personal_access_tokens', 'rate_limits', 'invitations',
+        'import_keys'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, taskdeck_app, taskdeck_rls', name);
@@ -128,3 +129,7 @@ CREATE POLICY cached_statistics_all ON cached_statistics FOR ALL TO taskdeck_app
 
 CREATE POLICY personal_access_tokens_select ON personal_access_tokens FOR SELECT TO taskdeck_app
     USING (user_id = (SELECT current_user_id()));
+
+CREATE POLICY import_keys_all ON import_keys FOR ALL TO taskdeck_app
+    USING (user_id = (SELECT current_user_id()))
+    WITH CHECK (user_id = (SELECT current_user_id()));

@@ -88,4 +88,6 @@ GRANT SELECT, INSERT, DELETE, UPDATE (fingerprint, answer, created_at) ON idempo
 
 GRANT SELECT, INSERT, UPDATE ON cached_statistics TO taskdeck_app;
 
+GRANT SELECT, INSERT, UPDATE (task_id, conversation_id, team_id) ON import_keys TO taskdeck_app;
+
 GRANT SELECT ON alembic_version TO taskdeck_app;

@@ -68,6 +68,9 @@ async def test_merge_leaves_no_row_of_the_former_user(alice: Person, bob: Person
     await make_work(alice, bob)
     connection = await asyncpg.connect(administrator)
     await connection.execute(
+        "INSERT INTO import_keys (user_id, key, task_id) VALUES ($1, 'todoist:1', 1)", alice.user_id
+    )
+    await connection.execute(
         "INSERT INTO rate_limits (user_id, client, started, used) VALUES ($1, '', now(), 1)", alice.user_id
     )
     await connection.execute(

@@ -35,13 +35,14 @@ INSERT INTO invitations (user_id, address, invitee_id, offered, status)
 VALUES ('bob', 'alice', 'alice', 'view', 'blocked');
 INSERT INTO invitations (user_id, address, task_id, offered) VALUES ('alice', 'carol@example.com', 1, 'view'),
     ('gina', 'frank', 2, 'view');
+INSERT INTO import_keys (user_id, key, task_id) VALUES ('alice', 'todoist:1', 1);
 """
-"""What is in a table that the first releases do not have."""
+"""What is in tables that the first releases do not have."""
 
 TABLES = (
     *("users", "teams", "team_members", "tasks", "task_shares", "conversations", "messages", "task_events"),
     *("idempotency_keys", "cached_statistics", "personal_access_tokens", "rate_limits"),
-    "invitations",
+    *("invitations", "import_keys"),
 )
 
 
