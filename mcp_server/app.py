@@ -22,7 +22,7 @@ from mcp_server.api.live_socket import LiveSocket
 from mcp_server.http.authentication import OPENAPI, Authentication
 from mcp_server.http.cors import AllowOrigins
 from mcp_server.http.host_guard import HostGuard
-from mcp_server.http.in_flight import CallsInFlight, InFlight
+from mcp_server.http.in_flight import Admission, CallsInFlight, InFlight
 from mcp_server.http.mcp_requests import McpRequests
 from mcp_server.http.metrics import Metrics, RequestMetrics
 from mcp_server.http.probes import Health
@@ -60,7 +60,7 @@ async def open_services(
     settings: Settings, database_url: str, dashboard_url: str | None = None, local: Caller | None = None
 ) -> AsyncGenerator[Services]:
     """Open the database and build the services. `local` is the caller of messages without an HTTP request."""
-    async with Database.open(database_url) as database:
+    async with Database.open(database_url, quotas=settings.quotas) as database:
 
         async def find_personal_token(token_hash: str) -> Caller | None:
             holder = await users.find_personal_token(database, token_hash)
@@ -126,6 +126,7 @@ async def open_app(
             Middleware(AllowOrigins, settings),
             Middleware(AddressRateLimit, public),
             Middleware(Authentication, services.verifier),
+            Middleware(Admission, settings.calls_in_flight),
             Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
             Middleware(McpRequests, settings, required_oauth_scope, bulk_tools()),
             Middleware(CallsInFlight, services.in_flight),

@@ -11,6 +11,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from storage.engine.dsn import cleaned
+from storage.engine.quotas import KINDS, QUOTAS, Quotas
 from storage.people.timezones import find_timezone
 from storage.schema.errors import InvalidInput
 
@@ -41,6 +42,12 @@ class Settings(BaseSettings):
     timezone: str | None = None
     rate_limit: int = Field(600, ge=0)
     calls_in_flight: int = Field(4, ge=0)
+    max_tasks: int = Field(QUOTAS["tasks"].default, ge=0)
+    max_conversations: int = Field(QUOTAS["conversations"].default, ge=0)
+    max_messages: int = Field(QUOTAS["messages"].default, ge=0)
+    max_teams: int = Field(QUOTAS["teams"].default, ge=0)
+    max_members: int = Field(QUOTAS["members"].default, ge=0)
+    max_shares: int = Field(QUOTAS["shares"].default, ge=0)
     # NoDecode: pydantic-settings would expect JSON in a variable with several values.
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     toolsets: Annotated[tuple[Toolset, ...], NoDecode] = TOOLSETS
@@ -135,6 +142,11 @@ class Settings(BaseSettings):
             return ip_address(self.host).is_loopback
         except ValueError:
             return False
+
+    @property
+    def quotas(self) -> Quotas:
+        """The limits of rows for each person."""
+        return Quotas({kind: getattr(self, f"max_{kind}") for kind in KINDS})
 
     @property
     def address(self) -> str:

@@ -5,7 +5,7 @@ server, and everybody else waits for them. It protects one process, so each proc
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,6 +18,10 @@ MAX_WAITING = 64
 """How many calls of one person wait in line at most: each holds its request in memory."""
 WAIT_SECONDS = 5.0
 RETRY_SECONDS = 2
+REFUSAL_SECONDS = 0.5
+"""How long a refusal takes: a client that sends at once again would otherwise keep the process busy with refusals."""
+MAX_OUTSTANDING = 100
+"""Requests of one person that are anywhere in this process, before they are counted or read."""
 
 
 class TooManyCalls(Exception):
@@ -67,6 +71,7 @@ class InFlight:
             line.running += 1
             return
         if len(line.waiting) >= MAX_WAITING:
+            await asyncio.sleep(REFUSAL_SECONDS)
             raise TooManyCalls(self._most)
         turn = asyncio.get_running_loop().create_future()
         line.waiting.append(turn)
@@ -74,10 +79,11 @@ class InFlight:
             async with asyncio.timeout(WAIT_SECONDS):
                 await turn
         except (TimeoutError, asyncio.CancelledError) as error:
-            # The place may have been handed over in the same moment.
+            # The place may have been handed over in the same moment. Otherwise the turn is cancelled, and may have been
+            # passed over already.
             if turn.done() and not turn.cancelled():
                 self._leave(line)
-            else:
+            elif turn in line.waiting:
                 line.waiting.remove(turn)
             if isinstance(error, TimeoutError):
                 raise TooManyCalls(self._most) from error
@@ -85,10 +91,39 @@ class InFlight:
 
     def _leave(self, line: _Line) -> None:
         # The place goes to the first in line. If it became free instead, a call that has just come could take it.
-        if line.waiting:
-            line.waiting.popleft().set_result(None)
-        else:
-            line.running -= 1
+        while line.waiting:
+            turn = line.waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        line.running -= 1
+
+
+class Admission:
+    """Answers 429 to callers with very many requests at once, before these cost more than the check of the token."""
+
+    def __init__(self, app: ASGIApp, most: int) -> None:
+        self._app = app
+        self._most = most
+        self._outstanding: Counter[str] = Counter()
+
+    async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        caller = asgi_scope.get("caller") if asgi_scope["type"] == "http" and self._most else None
+        if caller is None:
+            return await self._app(asgi_scope, receive, send)
+        person = caller.user_id
+        if self._outstanding[person] >= MAX_OUTSTANDING:
+            await asyncio.sleep(REFUSAL_SECONDS)
+            return await rate_limited(str(TooManyCalls(self._most)), RETRY_SECONDS).send(asgi_scope, receive, send)
+        self._outstanding[person] += 1
+        try:
+            return await self._app(asgi_scope, receive, send)
+        finally:
+            self._outstanding[person] -= 1
+            # A Counter keeps zeros, so it would grow with every person who ever called.
+            if not self._outstanding[person]:
+                del self._outstanding[person]
 
 
 class CallsInFlight:

@@ -12,7 +12,7 @@ from storage.schema.response_models import ResponseModel
 
 
 class Whoami(ResponseModel):
-    """Who the caller is, what the token allows, and the time in the caller's time zone."""
+    """Who the caller is, what the token allows, the time in the caller's time zone, and what they use of each limit."""
 
     user_id: str
     email: str | None = None
@@ -20,6 +20,7 @@ class Whoami(ResponseModel):
     scopes: list[str]
     now: str
     timezone: str | None = None
+    usage: dict[str, str]
 
 
 class SetTimezone(StrictModel):
@@ -37,9 +38,9 @@ class Timezone(ResponseModel):
 
 @tool("account", "Who am I", reads=True)
 async def whoami(call: Call, args: NoArguments) -> Whoami:
-    """Tell whose tasks these are, what the token allows, the user's time zone, and the current time there."""
+    """Tell whose tasks these are, what the token allows, the user's time zone and time there, and use of limits."""
     caller = call.caller
-    timezone = await users.current_timezone(call.scope)
+    timezone, usage = await users.read_profile(call.scope)
     return Whoami(
         user_id=caller.user_id,
         email=caller.email,
@@ -47,6 +48,7 @@ async def whoami(call: Call, args: NoArguments) -> Whoami:
         scopes=sorted(caller.oauth_scopes),
         now=_now(timezone),
         timezone=timezone,
+        usage={kind: f"{used} of {limit}" for kind, (used, limit) in usage.items()},
     )
 
 

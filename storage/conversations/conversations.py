@@ -147,6 +147,8 @@ async def start(
         if kept is not None:
             await _check_there(transaction, kept["id"])
             return ConversationView.model_validate(kept)
+        await transaction.quotas.check(transaction, "conversations")
+        await transaction.quotas.check(transaction, "messages", len(messages))
         row = await transaction.fetch_one(_START, title_=title, **_columns(messages))
         if row is None:
             raise StorageError("The conversation was not started.")
@@ -175,7 +177,8 @@ async def append(
 
 
 async def record(transaction: Transaction, conversation_id: int, messages: Sequence[NewMessage]) -> MessagesAppended:
-    """Append messages within a transaction; raises NotFound."""
+    """Append messages within a transaction; raises NotFound, or Conflict: there are too many."""
+    await transaction.quotas.check(transaction, "messages", len(messages))
     row = await transaction.fetch_one(_APPEND, conversation_id=conversation_id, **_columns(messages))
     if row is None:
         raise missing(conversation_id)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 
 from storage.engine.dsn import cleaned
+from storage.engine.quotas import Quotas
 from storage.engine.retry import SEVERED, Transient, Unprepared, explained, too_long, unidentified
 from storage.engine.statements import Statement
 from storage.schema.errors import Unavailable
@@ -72,9 +73,8 @@ _NOT_IDENTIFIED = (asyncpg.InvalidParameterValueError, asyncpg.InsufficientPrivi
 class Transaction:
     """Statements that commit together, as one user."""
 
-    def __init__(self, connection: "Connection", user_id: str) -> None:
-        self._connection = connection
-        self.user_id = user_id
+    def __init__(self, connection: "Connection", user_id: str, quotas: Quotas) -> None:
+        self._connection, self.user_id, self.quotas = connection, user_id, quotas
 
     async def fetch_all(self, statement: Statement, **values: Any) -> list[Row]:  # noqa: ANN401
         """All rows of the result."""
@@ -142,7 +142,7 @@ class Scope:
             try:
                 async with limit:
                     await self._begin(connection, " ISOLATION LEVEL REPEATABLE READ READ ONLY" if snapshot else "")
-                    yield Transaction(connection, self.user_id)
+                    yield Transaction(connection, self.user_id, self.database.quotas)
             except TimeoutError as error:
                 if limit.expired():
                     await _roll_back(connection)
@@ -192,12 +192,12 @@ async def _roll_back(connection: "Connection") -> None:
 class Database:
     """A pool of connections to one PostgreSQL. Open with `async with Database.open(url)`."""
 
-    def __init__(self, url: str, *pools: "asyncpg.Pool[Row]") -> None:
-        self.url, (self.pool, self.fast_pool, self.probe_pool) = url, pools
+    def __init__(self, url: str, quotas: Quotas, *pools: "asyncpg.Pool[Row]") -> None:
+        self.quotas, self.url, (self.pool, self.fast_pool, self.probe_pool) = quotas, url, pools
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str, *, size: int = 10) -> AsyncGenerator["Database"]:
+    async def open(cls, url: str, *, size: int = 10, quotas: Quotas | None = None) -> AsyncGenerator["Database"]:
         """Prepare a pool. It connects at the first request, so the server starts even if the database is down."""
         # Cached statements have no lifetime (0); asyncpg's default prepares each of them again every five minutes.
         create = functools.partial(
@@ -213,7 +213,7 @@ class Database:
         )
         async with AsyncExitStack() as stack:
             pools = [await stack.enter_async_context(create(max_size=most)) for most in (size, FAST_POOL_SIZE, 1)]
-            yield cls(url, *pools)
+            yield cls(url, quotas or Quotas(), *pools)
 
     def scope(self, user_id: str, client: str | None = None) -> Scope:
         """A scope for a user whose identity was proven by a token, a session or the operating system.
@@ -296,7 +296,4 @@ async def _connect(*args: Any, **kwargs: Any) -> "asyncpg.Connection[Row]":  # n
 
 
 async def _keep(_: "asyncpg.Connection[Row]") -> None:
-    """Replace the pool's reset, which costs a round trip for each request.
-
-    There is nothing to reset: settings are local to a transaction, and every transaction is ended before release.
-    """
+    """Replace the pool's reset, a round trip: settings are local to a transaction, and each is ended before release."""

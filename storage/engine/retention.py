@@ -1,4 +1,4 @@
-"""Purging: idempotency keys are kept for a day, deleted tasks and invitations for thirty days."""
+"""Purging: idempotency keys are kept for a day; deleted tasks, invitations and ended tokens for thirty days."""
 
 import asyncio
 import logging

@@ -57,7 +57,8 @@ async def answer(scope: Scope, invitation_id: int, chosen: Answer) -> Invitation
     A block also ends whatever else waits from that person, and they are not told.
 
     Raises:
-        NotFound: no such invitation waits, or it was withdrawn, has ended, or is somebody else's.
+        NotFound: no such invitation waits, or it was withdrawn, has ended, or is somebody else's; Conflict: the team is
+        full.
     """
     async with scope.transaction() as transaction:
         row = await transaction.fetch_one(_ANSWER, invitation_id=invitation_id, answer=chosen)
@@ -65,6 +66,8 @@ async def answer(scope: Scope, invitation_id: int, chosen: Answer) -> Invitation
             raise NotFound(f"No invitation {invitation_id}. Use manage_invitations to see what waits for an answer.")
         left = await _read(transaction)
         accepted = dict(row) if chosen == "accept" else {}
+        if (team_id := accepted.get("team_id")) is not None:
+            await transaction.quotas.check(transaction, "members", 0, team_id)
         return left.model_copy(update={name: number for name, number in accepted.items() if number is not None})
 
 

@@ -97,6 +97,7 @@ _REMOVE = compiled(delete_from(TeamMember).where(col(TeamMember.team_id) == _TEA
 async def create(scope: Scope, name: str) -> TeamView:
     """Create a team that the caller owns."""
     async with scope.transaction() as transaction:
+        await transaction.quotas.check(transaction, "teams")
         team_id = await transaction.fetch_value(_CREATE, name=name)
         return await _read(transaction, team_id)
 
@@ -189,6 +190,7 @@ async def add_member(
         present = await users.role_in(transaction, team_id, found["id"]) if found else None
         if mine != "owner" and "owner" in (role, present):
             raise NotAllowed(f"Only an owner of team {team_id} may make or unmake its owners.")
+        await transaction.quotas.check(transaction, "members", int(present is None), team_id)
         direct = found is not None and await invitations.takes_directly(transaction, found["id"], team_id=team_id)
         if not direct:
             await invitations.invite(transaction, person, role, team_id=team_id)

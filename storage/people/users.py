@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, insert
 from sqlmodel import col
 
 from storage.engine.database import Database, Row, Scope, Transaction
+from storage.engine.quotas import Kind
 from storage.engine.retry import retry_transient
 from storage.engine.statements import compiled
 from storage.people.timezones import find_timezone, spellings
@@ -150,6 +151,13 @@ async def look_up(database: Database, person: str) -> str:
     if found is None:
         raise NotFound(f"No user {person}: nobody has signed in with that id or e-mail.")
     return found["id"]
+
+
+@retry_transient
+async def read_profile(scope: Scope) -> tuple[str | None, dict[Kind, tuple[int, int]]]:
+    """The caller's time zone, and how much of each limit they use: `{kind: (used, limit)}`."""
+    async with scope.transaction() as transaction:
+        return await timezone_of(transaction, scope.user_id), await transaction.quotas.usage(transaction)
 
 
 async def find(transaction: Transaction, person: str) -> Row | None:

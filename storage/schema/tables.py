@@ -146,6 +146,7 @@ class Task(TableModel, table=True):
             postgresql_include=["id", "team_id", "deleted_at"],
             postgresql_where=text("deleted_at IS NULL AND completed_at IS NOT NULL"),
         ),
+        Index("tasks_deleted", "user_id", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("tasks_parent", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
         Index("tasks_search", "user_id", "search", postgresql_using="gin"),
     )
@@ -196,6 +197,7 @@ class TaskShare(TableModel, table=True):
             name="task_shares_task_fkey",
         ),
         Index("task_shares_recipient", "shared_with_user_id", "task_id"),
+        Index("task_shares_owner", "owner_id"),
     )
 
     task_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))

@@ -34,6 +34,13 @@ BEGIN
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
     END LOOP;
+    -- Called by triggers, as the caller. PostgreSQL asks for the right when it creates the trigger, not when it fires.
+    FOREACH signature IN ARRAY ARRAY[
+        'touch_task()', 'place_task()', 'announce_moves()', 'announce_loss()', 'announce_member()', 'announce_user()',
+        'announce_conversation()'
+    ]::regprocedure[] LOOP
+        EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
+    END LOOP;
     -- Called by functions of taskdeck_rls.
     FOREACH signature IN ARRAY ARRAY[
         'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)', 'direct_audience(bigint[])',
@@ -59,6 +66,11 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_app, taskdeck_rls', signature);
     END LOOP;
+END $$;
+
+-- Everybody may make temporary tables by default, which fill the disk. The owner of the database still may.
+DO $$ BEGIN
+    EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM PUBLIC, taskdeck_app, taskdeck_rls', current_database());
 END $$;
 
 -- Requests are counted by the login, before it acts for anybody. The schema's owner may be one, and does not inherit the

@@ -81,6 +81,8 @@ async def share(
             raise InvalidInput("You cannot share a task with yourself. Name another person.")
         if found and user_id == row["owner"]:
             raise InvalidInput(f"{person} owns task {task_id} already. Name another person.")
+        if user_id is None or await users.permission_of(transaction, task_id, user_id) is None:
+            await transaction.quotas.check(transaction, "shares")
         if user_id is not None and await invitations.takes_directly(transaction, user_id, task_id=task_id):
             await put_share(transaction, row, user_id, permission)
             return TaskShares(task_id=task_id, shares=await shares_of(transaction, row))

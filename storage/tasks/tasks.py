@@ -41,6 +41,7 @@ async def add(scope: Scope, new: NewTask, key: str | None = None) -> TaskView:
         kept = await idempotency.recall(transaction, key, "add", new.model_dump(exclude_unset=True))
         if kept is not None:
             return TaskView.model_validate(kept)
+        await transaction.quotas.check(transaction, "tasks")
         added = view(await insert_task(transaction, new))
         await idempotency.keep(transaction, key, added.payload())
         return added
@@ -71,6 +72,7 @@ async def add_many(
         kept = await idempotency.recall(transaction, key, "add_many", [sent, atomic])
         if kept is not None:
             return [_recalled(outcome) for outcome in kept["outcomes"]]
+        await transaction.quotas.check(transaction, "tasks", len(new))
         outcomes: list[TaskView | StorageError] = []
         for index, task in enumerate(new):
             try:

@@ -132,6 +132,32 @@ async def test_call_that_waits_too_long_is_refused_for_now(
 
 
 @pytest.mark.usefixtures("patient")
+async def test_calls_that_gave_up_are_passed_over(
+    server: RunningServer, alice: Person, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_flight, "WAIT_SECONDS", 0.2)
+    async with server.client(alice.user_id) as page:
+        for _ in range(5):
+            answers = await asyncio.gather(*(page.get(TEAMS) for _ in range(60)))
+            assert {answer.status_code for answer in answers} <= {200, 429}
+        assert (await page.get(TEAMS)).status_code == 200
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_crowd_of_requests_is_refused_before_it_is_counted(
+    server: RunningServer, alice: Person, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(in_flight, "MAX_OUTSTANDING", 2)
+    async with server.client(alice.user_id) as page:
+        async with blockade(cluster) as blocked:
+            calls = [asyncio.create_task(page.get(TEAMS)) for _ in range(2)]
+            await blocked.waiting(2)
+            assert summary(await page.get(TEAMS)) == (429, "rate_limited", SENTENCE, "2")
+        assert [answer.status_code for answer in await asyncio.gather(*calls)] == [200] * 2
+        assert (await page.get(TEAMS)).status_code == 200
+
+
+@pytest.mark.usefixtures("patient")
 async def test_calls_over_stdio_wait_in_line(
     settings: Settings,
     database_url: str,

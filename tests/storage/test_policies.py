@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from storage.engine import database as database_module
+from storage.engine import migrations
 from storage.engine.database import Database
 from storage.schema.request_models import NewTask
 from storage.tasks import tasks
@@ -106,3 +107,15 @@ async def test_identity_that_outlives_its_transaction_is_detected(
     lasting = identity.replace("'{user}',true", "'{user}',false")
     monkeypatch.setattr(database_module, "_IDENTITY", lasting)
     assert alice.user_id in await left_behind(direct_url, alice.user_id)
+
+
+async def test_requests_make_no_temporary_tables(cluster: Cluster) -> None:
+    url = await cluster.create("plain")
+    # The right belongs to the database, so a copy of a migrated one does not show it.
+    await migrations.migrate(url)
+    connection = await asyncpg.connect(url)
+    await connection.execute("SET ROLE taskdeck_app")
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await connection.execute("CREATE TEMPORARY TABLE heap (line text)")
+    await connection.close()
+    await cluster.drop("plain")

@@ -1,6 +1,8 @@
 """Purging removes exactly what has expired."""
 
 import asyncio
+import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import asyncpg
@@ -42,6 +44,46 @@ async def test_deleted_tasks_are_purged_after_thirty_days_and_keys_after_one(
     )
     assert (await alice.call("restore_task", task_id=restorable["id"]))["title"] == "restorable"
     assert (await alice.call("get_task", task_id=kept["id"]))["title"] == "kept"
+
+
+async def test_tokens_are_purged_thirty_days_after_they_ended(
+    cluster: Cluster, database: Database, alice: Person
+) -> None:
+    administrator = await asyncpg.connect(cluster.address("tests"))
+    await administrator.executemany(
+        "INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at, revoked_at) "
+        "VALUES ($1, $2, md5($1 || $2) || md5($2), 'abcd', 'mcp:read', now() + $3::interval, now() + $4::interval)",
+        [
+            (alice.user_id, name, timedelta(days=expires), None if revoked is None else timedelta(days=revoked))
+            for name, expires, revoked in (
+                ("expired long ago", -31, None),
+                ("expired lately", -29, None),
+                ("revoked long ago", 300, -31),
+                ("revoked lately", 300, -29),
+                ("valid", 300, None),
+            )
+        ],
+    )
+    await retention.purge(database)
+    found = await administrator.fetch("SELECT name FROM personal_access_tokens WHERE user_id = $1", alice.user_id)
+    await administrator.close()
+    assert {row["name"] for row in found} == {"expired lately", "revoked lately", "valid"}
+
+
+async def test_a_person_has_fifty_valid_tokens_at_most(cluster: Cluster, alice: Person, bob: Person) -> None:
+    create = "SELECT taskdeck_pat_create($1, NULL, NULL, 'board', $2, 'tdp_', 'mcp:read', now() + $3::interval)"
+    connection = await asyncpg.connect(cluster.address("tests"))
+    for _ in range(50):
+        await connection.execute(create, alice.user_id, secrets.token_hex(32), timedelta(days=1))
+    with pytest.raises(asyncpg.ProgramLimitExceededError):
+        await connection.execute(create, alice.user_id, secrets.token_hex(32), timedelta(days=1))
+    await connection.execute(create, bob.user_id, secrets.token_hex(32), timedelta(days=1))
+    # Neither revoked nor expired ones count.
+    oldest = await connection.fetchval("SELECT min(id) FROM taskdeck_pat_list($1)", alice.user_id)
+    assert await connection.fetchval("SELECT taskdeck_pat_revoke($1, $2)", alice.user_id, oldest)
+    await connection.execute(create, alice.user_id, secrets.token_hex(32), timedelta(days=-1))
+    await connection.execute(create, alice.user_id, secrets.token_hex(32), timedelta(days=1))
+    await connection.close()
 
 
 async def test_purging_resumes_after_an_outage(

@@ -114,6 +114,11 @@ QUESTIONS = {
     "{} may create objects": """
         SELECT r FROM unnest(ARRAY['taskdeck_app', 'taskdeck_rls']) r WHERE has_schema_privilege(r, 'public', 'CREATE')
     """,
+    "{} may be called by everybody": """
+        SELECT p.oid::regprocedure::text FROM pg_proc p WHERE p.pronamespace = 'public'::regnamespace
+        AND p.prorettype = 'trigger'::regtype AND has_function_privilege('public', p.oid, 'EXECUTE')
+        AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = p.oid AND d.deptype = 'e')
+    """,
     "requests hold TRUNCATE, TRIGGER or REFERENCES on {}": """
         SELECT c.relname FROM pg_class c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p')
         AND has_table_privilege('taskdeck_app', c.oid, 'TRUNCATE, TRIGGER, REFERENCES')

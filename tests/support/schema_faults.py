@@ -49,6 +49,9 @@ FAULTS = {
         "USING (id = current_user_id())",
         "users_update has no WITH CHECK",
     ),
+    "a trigger function may be called by everybody": Fault(
+        "GRANT EXECUTE ON FUNCTION touch_task() TO PUBLIC", "touch_task() may be called by everybody"
+    ),
     "a second policy is more permissive": Fault(
         "CREATE POLICY extra ON tasks FOR SELECT TO PUBLIC USING (status = 'pending')", "another user reads tasks"
     ),

@@ -36,7 +36,10 @@ export async function createToken(_previous: NewToken, form: FormData): Promise<
     const secret = await createAccessToken(person, { name, mayWrite: form.get("access") === "write", days });
     revalidatePath("/tokens");
     return { name, secret };
-  } catch {
+  } catch (error) {
+    // SQLSTATE program_limit_exceeded: see taskdeck_pat_create.
+    if ((error as { code?: string }).code === "54000")
+      return { problem: "You have 50 tokens, which is the limit. Revoke one that you no longer need." };
     return { problem: "The token could not be saved. Nothing was made. Try again in a moment." };
   }
 }

@@ -38,7 +38,8 @@ BEGIN
     END IF;
 END $$;
 
--- Idempotency keys are kept for a day, deleted tasks and invitations for thirty, blocks until they are lifted; small batches, so that no lock is held for long.
+-- Idempotency keys are kept for a day, deleted tasks and invitations for thirty, and so are tokens that have expired or were
+-- revoked; blocks until they are lifted. Small batches, so that no lock is held for long.
 CREATE OR REPLACE FUNCTION purge_expired() RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 DECLARE
     purged integer;
@@ -54,6 +55,10 @@ BEGIN
     DELETE FROM public.invitations i WHERE i.id IN (
         SELECT o.id FROM public.invitations o
         WHERE o.status <> 'blocked' AND o.created_at < now() - interval '30 days' LIMIT 1000);
+    GET DIAGNOSTICS purged = ROW_COUNT; total := total + purged;
+    DELETE FROM public.personal_access_tokens p WHERE p.id IN (
+        SELECT o.id FROM public.personal_access_tokens o
+        WHERE least(o.expires_at, o.revoked_at) < now() - interval '30 days' LIMIT 1000);
     GET DIAGNOSTICS purged = ROW_COUNT; total := total + purged;
     DELETE FROM public.cached_statistics c WHERE c.counted_at < now() - interval '1 hour';
     DELETE FROM public.rate_limits r WHERE r.started < now() - interval '1 hour';

@@ -18,6 +18,11 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 #variable_conflict use_variable
 DECLARE created bigint;
 BEGIN
+    IF 50 <= (SELECT count(*) FROM public.personal_access_tokens t
+        WHERE t.user_id = taskdeck_pat_create.user_id AND t.revoked_at IS NULL AND t.expires_at > now())
+    THEN
+        RAISE EXCEPTION 'a person has 50 personal access tokens at most' USING ERRCODE = 'program_limit_exceeded';
+    END IF;
     INSERT INTO public.users AS u (id, email, name) VALUES (user_id, email, name) ON CONFLICT DO NOTHING;
     INSERT INTO public.personal_access_tokens AS t
         (user_id, name, token_hash, token_hint, scopes, expires_at)
