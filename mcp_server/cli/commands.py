@@ -29,6 +29,7 @@ from storage import demo
 from storage.engine import migrations
 from storage.engine.database import Database
 from storage.people import accounts
+from storage.people.deletion import delete_person
 from storage.schema.errors import StorageError
 
 T = TypeVar("T")
@@ -220,6 +221,23 @@ async def _claim_local(settings: Settings, user: str, sources: list[str]) -> Non
     async with database(settings) as url:
         with in_data_dir(settings):
             print(await claims.claim(settings, url, user, sources))
+
+
+@command.command(name="delete-account")
+def delete_account(
+    user: Annotated[str, typer.Argument(help="User id, or e-mail of an account on the dashboard.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Delete a person with everything in it, for good. Tasks in teams go to an owner of the team."""
+    settings = configure()
+    if not yes:
+        typer.confirm(f"Delete {user} with all tasks and conversations for good?", abort=True, err=True)
+    print(f"{run(_delete_account(settings, user))} is deleted.")
+
+
+async def _delete_account(settings: Settings, user: str) -> str:
+    async with database(settings) as url:
+        return await delete_person(settings.database_url_unpooled or url, user)
 
 
 @command.command(name="doctor")

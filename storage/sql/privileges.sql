@@ -49,10 +49,11 @@ BEGIN
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_rls', signature);
     END LOOP;
-    -- Called by the dashboard, which connects as the schema's owner: its own session check stands in front of them.
+    -- Called by the schema's owner: the dashboard, whose session check stands in front of them, and the administrator.
     FOREACH signature IN ARRAY ARRAY[
         'taskdeck_pat_create(text, text, text, text, text, text, text, timestamptz)',
-        'taskdeck_pat_list(text)', 'taskdeck_pat_revoke(text, bigint)'
+        'taskdeck_pat_list(text)', 'taskdeck_pat_revoke(text, bigint)',
+        'taskdeck_delete_person(text)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);

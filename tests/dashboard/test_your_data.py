@@ -1,10 +1,12 @@
 """The section "Your data" of the settings page."""
 
 import json
+from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
 
+from tests.deploy.test_delete_account import delete_account, mentions
 from tests.support.browser import Visit
 
 pytestmark = pytest.mark.long
@@ -31,3 +33,24 @@ async def test_download_without_a_session_leads_to_sign_in(visit: Visit) -> None
     await ada.context.clear_cookies()
     await ada.open("/api/export")
     await ada.page.wait_for_url("**/sign-in?reason=ended")
+
+
+async def test_deleted_account_leaves_no_row_of_sign_in_and_cannot_sign_in(visit: Visit, tmp_path: Path) -> None:
+    ada, bob = await visit(), await visit()
+    await ada.call("add_task", title="Water the plants")
+    await ada.make_token()
+    await ada.context.request.post(
+        f"{ada.taskdeck.dashboard}/api/auth/request-password-reset",
+        data={"email": ada.email},
+        headers={"Origin": ada.taskdeck.dashboard},
+    )
+    url = ada.taskdeck.database_url
+    before, of_bob = await mentions(url, ada.user_id, ada.email), await mentions(url, bob.user_id, bob.email)
+    assert {"user.email", "session.userId", "account.userId"} <= before
+    done = await delete_account(url, tmp_path, ada.email, "--yes")
+    assert (done.status, done.stdout) == (0, f"{ada.user_id} is deleted.\n")
+    assert await mentions(url, ada.user_id, ada.email) == set()
+    assert await mentions(url, bob.user_id, bob.email) == of_bob
+    await ada.open("/dashboard")
+    await ada.page.wait_for_url("**/sign-in*")
+    await bob.open_live()

@@ -44,6 +44,7 @@ FOR_DASHBOARD = {
     "taskdeck_pat_create(text,text,text,text,text,text,text,timestamp with time zone)",
     "taskdeck_pat_list(text)",
     "taskdeck_pat_revoke(text,bigint)",
+    "taskdeck_delete_person(text)",
 }
 FOR_TRIGGERS = {
     "record_created_tasks()",
