@@ -82,6 +82,7 @@ async def open_services(
         verifier = Verifier(settings, dashboard_url, find_personal_token)
         # A pooler drops LISTEN silently (docs/research.md), so changes need a direct connection.
         async with listen(database, settings.database_url_unpooled or database_url) as feed:
+            feed.session_ended = verifier.end_session
             # Closed before the feed and the database, in the reverse order of opening.
             subscriptions = Subscriptions(feed, verifier)
             in_flight = InFlight(settings.calls_in_flight)

@@ -14,11 +14,11 @@ from mcp_server.http.authentication import find_bearer
 from mcp_server.http.connection_limit import ConnectionLimit, LimitReached
 from mcp_server.http.rate_limit import Allowance
 from mcp_server.identity.access_tokens import InvalidToken
-from mcp_server.identity.callers import Caller
+from mcp_server.identity.callers import Caller, client_key
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import READ
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
-from storage.events.changes import Change, Paused, Resync, TaskChange, TooSlow, Watch
+from storage.events.changes import Change, Paused, Resync, SessionEnded, TaskChange, TooSlow, Watch
 from storage.events.feed import Feed
 from storage.schema.errors import Unavailable
 
@@ -167,6 +167,8 @@ class _Session:
 
     async def _send_changes(self, watch: Watch) -> None:
         async for change in watch:
+            if isinstance(change, SessionEnded) and client_key(change.session_id) == self._caller.client_key:
+                raise _Close(UNAUTHORIZED, "The session has ended")
             if message := _wire(change):
                 await self._send(message)
 

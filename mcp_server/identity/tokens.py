@@ -28,6 +28,9 @@ from storage.schema.errors import Unavailable
 LEEWAY_SECONDS = 30
 """Clocks of issuer and server may differ by this much (RFC 7519 section 4.1.4)."""
 CACHE_ENTRIES = 1024
+MAX_ENDED_SESSIONS = 100_000
+ENDED_SECONDS = 600.0
+"""How long a session is remembered after its end: longer than the five minutes of the dashboard's tokens."""
 PERSONAL_PREFIX = "tdp_"
 PERSONAL_CACHE_SECONDS = 15.0
 """How long a valid personal token is accepted without asking the database again."""
@@ -91,6 +94,7 @@ class Verifier:
         for base in addresses(settings):
             self._audiences |= {f"{base}/mcp": "mcp", f"{base}/api": "api"}
         self._readings: LRUCache[str, _Reading] = LRUCache(CACHE_ENTRIES)
+        self._ended: TTLCache[str, bool] = TTLCache(MAX_ENDED_SESSIONS, ENDED_SECONDS, ticks)
         self._personal: TTLCache[str, Caller] = TTLCache(CACHE_ENTRIES, PERSONAL_CACHE_SECONDS, ticks)
 
     async def verify(self, token: str, audience: Audience) -> Caller:
@@ -109,6 +113,9 @@ class Verifier:
         self._check_times(reading.claims)
         if reading.caller.audience != audience:
             raise InvalidToken("The token is for another audience")
+        # An AI client outlives the session in which it was allowed.
+        if audience == "api" and reading.claims.sid in self._ended:
+            raise InvalidToken("The session has ended")
         # Asked each time, so that a withdrawn key is noticed as soon as the key set is fetched without it.
         key = await self._issuers[reading.claims.iss].find(reading.header.kid or None)
         if key is None:
@@ -129,6 +136,10 @@ class Verifier:
         """
         with suppress(KeysUnavailable, Unavailable):
             await self.verify(token, audience)
+
+    def end_session(self, session_id: str) -> None:
+        """Refuse the dashboard's tokens for this session from now on."""
+        self._ended[session_id] = True
 
     async def ready(self) -> bool:
         """Whether the keys of at least one trusted issuer are known; fetches them if they are not."""

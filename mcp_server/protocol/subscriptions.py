@@ -34,7 +34,7 @@ from mcp_server.identity.access_tokens import InvalidToken
 from mcp_server.identity.callers import Caller
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
 from mcp_server.protocol.resources import STATISTICS
-from storage.events.changes import Change, ConversationChange, Resync, SubtaskChange, TaskChange
+from storage.events.changes import Change, ConversationChange, Resync, SessionEnded, SubtaskChange, TaskChange
 from storage.events.feed import Feed
 
 # Each stream is an HTTP response that does not end by itself: it holds a connection and a file descriptor.
@@ -64,6 +64,9 @@ class _Stream:
         if users is not None and self._user_id not in users:
             return
         match change:
+            # A client outlives the session in which it was allowed.
+            case SessionEnded():
+                return
             case TaskChange(task_id=task_id):
                 touched = self.uris & {f"task://{task_id}", STATISTICS}
             case SubtaskChange(task_id=task_id):

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from storage.events.changes import Change, ConversationChange, EventType, Resync, TaskChange
+from storage.events.changes import Change, ConversationChange, EventType, Resync, SessionEnded, TaskChange
 
 Addressed = tuple[Change, frozenset[str]]
 """A change and the users who may know of it."""
@@ -69,7 +69,19 @@ class Conversation(BaseModel):
         return [(ConversationChange(self.id), frozenset(self.users))]
 
 
-Announcement = Tasks | Access | Move | Conversation
+class EndedSession(BaseModel):
+    """A session of the dashboard ended (dashboard/src/lib/session-ends.ts)."""
+
+    type: Literal["session_ended"]
+    user: str
+    session: str
+
+    def changes(self, _: object) -> list[Addressed]:
+        """One change, for the person whose session it was."""
+        return [(SessionEnded(self.session), frozenset({self.user}))]
+
+
+Announcement = Tasks | Access | Move | Conversation | EndedSession
 _ANNOUNCEMENT: TypeAdapter[Announcement] = TypeAdapter(Annotated[Announcement, Field(discriminator="type")])
 
 

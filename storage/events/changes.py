@@ -36,6 +36,13 @@ class ConversationChange:
 
 
 @dataclass(frozen=True)
+class SessionEnded:
+    """A session of the reader's ended: its sockets close, and its tokens count no longer."""
+
+    session_id: str
+
+
+@dataclass(frozen=True)
 class Resync:
     """Anything may have changed: read everything again."""
 
@@ -45,7 +52,7 @@ class Paused:
     """Changes do not arrive for now. A Resync follows once they do."""
 
 
-Change = TaskChange | SubtaskChange | ConversationChange | Resync
+Change = TaskChange | SubtaskChange | ConversationChange | SessionEnded | Resync
 
 
 class TooSlow(Exception):

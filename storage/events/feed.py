@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from storage.engine.database import Database
 from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
-from storage.events.announcements import Addressed, Announcement, Move, Tasks, parse
+from storage.events.announcements import Addressed, Announcement, EndedSession, Move, Tasks, parse
 from storage.events.changes import Change, Paused, Resync, SubtaskChange, Watch
 from storage.events.listener import Listener
 
@@ -52,6 +52,8 @@ class Feed:
         self._database = database
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._subscribers: set[Subscriber] = set()
+        self.session_ended: Callable[[str], None] = lambda _: None
+        """Called with the id of each session that ends, whether anybody reads changes or not."""
         self._wanted = asyncio.Event()
         self._heard: list[str] = []
         self._news = asyncio.Event()
@@ -92,6 +94,9 @@ class Feed:
             self._wanted.clear()
 
     def _hear(self, text: str) -> None:
+        # Not in a batch: tokens of a session that has ended must not count until somebody reads changes.
+        if text.startswith('{"type" : "session_ended"') and isinstance(ended := parse(text), EndedSession):
+            self.session_ended(ended.session)
         # One more than MAX_HEARD is kept: that shows `deliver` that announcements were dropped.
         if self._wanted.is_set() and len(self._heard) <= MAX_HEARD:
             self._heard.append(text)
