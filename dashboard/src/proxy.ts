@@ -1,5 +1,6 @@
 import { getSessionCookie } from "better-auth/cookies";
 import { type NextRequest, NextResponse } from "next/server";
+import { isOwnHost } from "./lib/request-guard";
 import { settings } from "./lib/settings";
 
 const PUBLIC_PAGES = new Set([
@@ -27,6 +28,9 @@ export function proxy(request: NextRequest): NextResponse {
 export const config = { matcher: "/((?!_next/static/|favicon|icon).*)" };
 
 function passToBridge(request: NextRequest): NextResponse {
+  // Upgrades to a WebSocket bypass the guard of other requests, and only a proxied response ends one.
+  if (!isOwnHost(request.headers.get("host")))
+    return NextResponse.rewrite(new URL("/refused", settings().bridgeUrl));
   const headers = new Headers(request.headers);
   // The bridge accepts bearer tokens only; the session cookie must not leave this process.
   headers.delete("cookie");

@@ -143,6 +143,37 @@ async def test_consent_page_is_accessible(visit: Visit, callback: Callback, know
         assert await ada.violations() == []
 
 
+MISLEADING = "Claude\u202e\u200b, verified by Taskdeck\n" + "\n".join(f"line {n}" for n in range(400))
+
+
+async def test_consent_page_shows_where_a_code_goes_above_the_name_of_one_line(
+    visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
+):
+    """The name is stored as an earlier version, or the document of a client id, had it."""
+    ada = await visit(color_scheme="dark")
+    rename = 'UPDATE auth."oauthClient" SET name = $1 WHERE "clientId" = $2'
+    await ada.taskdeck.sql(rename, MISLEADING, known_client.client_id)
+    proof = {"code_challenge": "c" * 43, "code_challenge_method": "S256"}
+    try:
+        await ada.page.goto(request_to(ada.taskdeck, callback, known_client.client_id or "", **proof))
+        heading = ada.page.get_by_role("heading", level=1)
+        name = "Claude, verified by Taskdeck line 0 line 1 line 2 line 3 li…"
+        await expect(heading).to_have_text(f"Connect {name} to your tasks?")
+        assert len(name) == 60
+        origin = ada.page.get_by_test_id("returns-to")
+        await expect(origin).to_have_text("a program on this computer")
+        above, below = await origin.bounding_box(), await heading.bounding_box()
+        assert above
+        assert below
+        assert above["y"] + above["height"] <= below["y"]
+        warning = ada.page.get_by_text("It can delete teams and conversations for good.")
+        await expect(warning).to_be_visible()
+        await ada.page.get_by_label("Allow changes").uncheck()
+        await expect(warning).to_be_hidden()
+    finally:
+        await ada.taskdeck.sql(rename, "Test client", known_client.client_id)
+
+
 async def test_consent_is_disabled_until_the_page_is_hydrated(
     visit: Visit, callback: Callback, known_client: OAuthClientInformationFull
 ):

@@ -3,6 +3,7 @@
 import secrets
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import httpx2
 import jwt
@@ -53,20 +54,41 @@ OTHERS = {
     "a user": "http://ada@{host}/mcp",
     "another port": "http://127.0.0.1:9/mcp",
     "another host": "https://mcp.example/mcp",
+    "a fragment": "{mcp}/mcp#",
+    "no address": "mcp",
 }
-MALFORMED = {"a fragment": "{mcp}/mcp#", "no address": "mcp"}
 
 
-@pytest.mark.parametrize("other", OTHERS | MALFORMED)
+@pytest.mark.parametrize("other", OTHERS)
 async def test_unknown_resource_is_rejected(ada: OAuthAccount, other: str):
-    template = (OTHERS | MALFORMED)[other]
+    template = OTHERS[other]
     resource = template.format(mcp=ada.taskdeck.mcp, host=ada.taskdeck.mcp.removeprefix("http://"))
-    error = "invalid_target" if other in OTHERS else "invalid_request"
     client = await ada.register()
-    assert (await ada.authorize(client, resource=resource))["error"] == error
+    assert (await ada.authorize(client, resource=resource))["error"] == "invalid_target"
     tokens = await ada.connect(client)
     refused = await ada.refresh(client, tokens["refresh_token"], resource=resource)
-    assert (refused.status_code, refused.json()["error"]) == (400, error)
+    assert (refused.status_code, refused.json()["error"]) == (400, "invalid_target")
+
+
+@pytest.mark.parametrize("prompt", ["", "none", "login"])
+async def test_program_on_another_port_needs_consent_again(ada: OAuthAccount, prompt: str):
+    """Loopback redirect URIs match on any port (RFC 8252 section 7.3), so consent to one must not serve another."""
+    client = await ada.register()
+    await ada.connect(client)
+    request = ada.request(client) | {"redirect_uri": "http://127.0.0.1:10/callback", "prompt": prompt}
+    shown = await ada.http.get("/api/auth/oauth2/authorize", params=request)
+    page = urlsplit(shown.headers["location"])
+    assert page.path in ("/consent", "/sign-in"), page
+    assert "code" not in parse_qs(page.query)
+
+
+async def test_web_client_with_a_consent_is_not_asked_about_again(ada: OAuthAccount):
+    callback = "https://client.example/callback"
+    client = await ada.register(redirect_uris=[callback])
+    await ada.authorize(client, redirect_uri=callback)
+    request = ada.request(client) | {"redirect_uri": callback}
+    shown = await ada.http.get("/api/auth/oauth2/authorize", params=request)
+    assert shown.headers["location"].startswith(f"{callback}?code=")
 
 
 async def test_unknown_scopes_are_dropped_beside_known_ones(ada: OAuthAccount):
@@ -101,7 +123,7 @@ async def test_rate_limited_request_is_told_how_long_to_wait(ada: OAuthAccount, 
 async def until_refused(ada: OAuthAccount, path: str) -> httpx2.Response:
     """The answer to one request more than the limit, which is filled by hand: some limits are hundreds of requests."""
     method = "POST" if LIMITED[path] else "GET"
-    full = """UPDATE auth."rateLimit" SET count = 100000 WHERE key LIKE '%' || $1"""
+    full = """UPDATE auth."rateLimit" SET count = 100000 WHERE key LIKE '%' || $1 OR key LIKE 'failed-token|%'"""
     await ada.http.request(method, f"/api/auth/{path}", **LIMITED[path])
     await ada.taskdeck.sql(full, f"/{path}")
     response = await ada.http.request(method, f"/api/auth/{path}", **LIMITED[path])

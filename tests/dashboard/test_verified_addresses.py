@@ -334,6 +334,10 @@ async def test_links_expire(
         assert await find_user(taskdeck, ada.email) == []
 
 
+def at_public_name(address: str) -> httpx2.AsyncClient:
+    return httpx2.AsyncClient(base_url=address, headers={"host": "tasks.example.com"}, trust_env=False)
+
+
 @asynccontextmanager
 async def public_dashboard(database_url: str) -> AsyncGenerator[str]:
     """The dashboard as it is deployed, with a public address and no mail server; gives the address that leads to it."""
@@ -352,7 +356,7 @@ async def public_dashboard(database_url: str) -> AsyncGenerator[str]:
         find_node() / "node", SERVER, env=variables, stdin=DEVNULL, stdout=DEVNULL
     )
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as http:
+        async with at_public_name(f"http://127.0.0.1:{port}") as http:
             await until_answered(http)
             yield str(http.base_url)
     finally:
@@ -371,7 +375,7 @@ async def until_answered(http: httpx2.AsyncClient) -> None:
 
 async def test_public_server_without_mail_says_what_the_operator_must_set(cluster: Cluster, request_url: RequestUrl):
     url = request_url(await cluster.create("silent", "blank"))
-    async with public_dashboard(url) as address, httpx2.AsyncClient(base_url=address, trust_env=False) as http:
+    async with public_dashboard(url) as address, at_public_name(address) as http:
         page = (await http.get("/sign-up")).text
         refused = await http.post(SIGN_UP, json=account("ada@example.com"))
     assert "TASKDECK_SMTP_URL and TASKDECK_MAIL_FROM" in page

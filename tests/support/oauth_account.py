@@ -37,6 +37,15 @@ class OAuthAccount:
             assert response.status_code == 200, response.text
             yield cls(taskdeck, http, response.json()["user"]["id"])
 
+    @asynccontextmanager
+    async def elsewhere(self, email: str) -> "AsyncGenerator[OAuthAccount]":
+        """The same account, signed in from another browser."""
+        headers = {"origin": self.taskdeck.dashboard}
+        async with httpx2.AsyncClient(base_url=self.taskdeck.dashboard, headers=headers, trust_env=False) as http:
+            response = await http.post("/api/auth/sign-in/email", json={"email": email, "password": PASSWORD})
+            assert response.status_code == 200, response.text
+            yield OAuthAccount(self.taskdeck, http, self.user_id)
+
     async def register(self, **metadata: Any) -> str:
         """Register a public client and return its id."""
         minimal = {"redirect_uris": [REDIRECT_URI], "token_endpoint_auth_method": "none"}
@@ -46,7 +55,7 @@ class OAuthAccount:
 
     async def authorize(self, client_id: str, *, granted: str | None = None, **query: str) -> dict[str, str]:
         """Authorize a client for the requested scopes, or only for `granted`; return the redirect parameters."""
-        query = self._request(client_id) | query
+        query = self.request(client_id) | query
         shown = await self.http.get("/api/auth/oauth2/authorize", params=query)
         assert shown.status_code in (302, 307), shown.text
         page = urlsplit(str(shown.headers["location"]))
@@ -72,7 +81,8 @@ class OAuthAccount:
     async def token(self, client_id: str, **form: str) -> httpx2.Response:
         return await self.http.post("/api/auth/oauth2/token", data={"client_id": client_id} | form)
 
-    def _request(self, client_id: str) -> dict[str, str]:
+    def request(self, client_id: str) -> dict[str, str]:
+        """The parameters of an authorization request."""
         request = {"response_type": "code", "client_id": client_id, "redirect_uri": REDIRECT_URI, "state": "s" * 20}
         request |= {"code_challenge": self.proof.code_challenge, "code_challenge_method": "S256"}
         return request | {"resource": f"{self.taskdeck.mcp}/mcp", "scope": "mcp:read mcp:write"}

@@ -6,8 +6,9 @@ import { redirect } from "next/navigation";
 import { BridgeError } from "./api/dashboard";
 import { setTimeZone } from "./api/server";
 import { auth } from "./auth";
-import { disconnectClient } from "./clients";
+import { disconnectClient } from "./grants";
 import { requirePerson } from "./session";
+import { endSession } from "./sessions";
 import { createAccessToken, LIFETIMES_IN_DAYS, revokeAccessToken } from "./tokens";
 
 /** End the session. `query` is a signed authorization request to continue under another account. */
@@ -20,6 +21,13 @@ export async function disconnect(clientId: string): Promise<void> {
   const person = await requirePerson();
   await disconnectClient(person.id, clientId);
   revalidatePath("/clients");
+}
+
+/** Sign another browser of the person out. */
+export async function endBrowserSession(id: string): Promise<void> {
+  await requirePerson();
+  await endSession(id);
+  revalidatePath("/settings");
 }
 
 export type NewToken = { name: string; secret: string } | { problem: string } | null;

@@ -1,8 +1,9 @@
 import type { BetterAuthPlugin, GenericEndpointContext, User } from "better-auth";
-import { APIError, createAuthMiddleware, getSessionFromCtx } from "better-auth/api";
+import { APIError, createAuthMiddleware, getSessionFromCtx, isAPIError } from "better-auth/api";
 import { verifyJWT } from "better-auth/crypto";
 import { sendMailLater } from "./mail";
 import { addressChangedMail } from "./mail-texts";
+import { endPasswordGrants } from "./new-passwords";
 import { settings } from "./settings";
 import { addressOf, releaseAddress } from "./unverified";
 
@@ -11,7 +12,7 @@ import { addressOf, releaseAddress } from "./unverified";
  *
  * - a link that confirms an address works only in a session of the account that asked for it, so nobody can be led to
  *   confirm their address for somebody else's account;
- * - a new password ends all other sessions.
+ * - a new password ends all other sessions, AI clients and personal access tokens.
  */
 export function addressChanges(): BetterAuthPlugin {
   return {
@@ -21,6 +22,7 @@ export function addressChanges(): BetterAuthPlugin {
         { matcher: ({ path }) => path === "/verify-email", handler: requireOwnSession },
         { matcher: ({ path }) => path === "/change-password", handler: endOtherSessions },
       ],
+      after: [{ matcher: ({ path }) => path === "/change-password", handler: endGrants }],
     },
   };
 }
@@ -42,6 +44,11 @@ const requireOwnSession = createAuthMiddleware(async (ctx) => {
 const endOtherSessions = createAuthMiddleware(async () => ({
   context: { body: { revokeOtherSessions: true } },
 }));
+
+const endGrants = createAuthMiddleware(async (ctx) => {
+  const { returned } = ctx.context;
+  if (!isAPIError(returned)) await endPasswordGrants((returned as { user: { id: string } }).user.id);
+});
 
 /**
  * A hook before an account changes. A confirmed new address is verified, even if the old one was not, and the old

@@ -17,6 +17,13 @@ const SENTENCES: Record<string, string> = {
   LINK_EXPIRED: "This link has expired or was used already. Sign up again to get a new one.",
   ACCOUNT_EXISTS: "This address has an account already. Sign in instead.",
   PASSWORD_REQUIRED: "Choose a password to go on.",
+  ACCOUNT_LIMIT:
+    "Too many wrong passwords for this address. Wait ten minutes, or choose a new password by mail.",
+  INVALID_CODE: "The code is not right. Enter the one that your app shows now.",
+  INVALID_BACKUP_CODE: "The recovery code is not right, or was used already.",
+  INVALID_TWO_FACTOR_COOKIE: "Signing in took too long. Go back and sign in again.",
+  TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: "Too many wrong codes. Go back and sign in again.",
+  ACCOUNT_TEMPORARILY_LOCKED: "Too many wrong codes. Wait 15 minutes and sign in again.",
   INVALID_SIGNATURE: "This request to connect has expired. Go back to your AI client and connect again.",
 };
 

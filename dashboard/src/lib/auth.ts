@@ -4,10 +4,15 @@ import { oauthProvider } from "@better-auth/oauth-provider";
 import { betterAuth } from "better-auth";
 import { getOAuthState } from "better-auth/api";
 import { nextCookies } from "better-auth/next-js";
-import { jwt } from "better-auth/plugins";
+import { jwt, twoFactor } from "better-auth/plugins";
 import { tables } from "./database";
+import { displayName } from "./display-names";
 import { addressChanges, onAddressUpdate } from "./address-changes";
+import { endPasswordGrants } from "./new-passwords";
+import { forgetGuesses, passwordGuesses } from "./password-guesses";
 import { withLocalOwnerId } from "./local-owner";
+import { liveGrants } from "./live-grants";
+import { libraryLimits, REGISTRATION_LIMIT } from "./limits";
 import { deliver, sendMailLater } from "./mail";
 import { passwordResetMail, verificationMail } from "./mail-texts";
 import { PASSWORD_LENGTH } from "./passwords";
@@ -41,6 +46,7 @@ const GUESSABLE = [
   "/verify-email",
   "/change-email",
   "/change-password",
+  "/two-factor/*",
 ];
 
 let instance: ReturnType<typeof build> | undefined;
@@ -81,6 +87,8 @@ function build(s: Settings) {
       // Whoever opened the link reads the address's mail.
       onPasswordReset: async ({ user }) => {
         await (await auth().$context).internalAdapter.updateUser(user.id, { emailVerified: true });
+        await endPasswordGrants(user.id);
+        await forgetGuesses(user.email);
       },
     },
     emailVerification: {
@@ -95,7 +103,9 @@ function build(s: Settings) {
           before: async (user, context) => {
             // GitHub and Google do not send a time zone; the browser sent it before the redirect.
             const timezone = user.timezone ?? knownTimeZone((await getOAuthState())?.timezone);
-            const account = { ...user, timezone };
+            // A token with a longer name would be refused by the server.
+            const name = displayName(user.name, 100) || "No name";
+            const account = { ...user, name, timezone };
             return (await withLocalOwnerId(account, context)) ?? { data: account };
           },
         },
@@ -105,16 +115,25 @@ function build(s: Settings) {
     socialProviders: socialProviders(s),
     rateLimit: {
       enabled: true,
+      // Creates the table, which `libraryLimits` counts in.
       storage: "database",
+      customStorage: libraryLimits,
       customRules: {
         ...Object.fromEntries(GUESSABLE.map((path) => [path, { window: 10, max: s.signInLimit }])),
         // Every open page asks for these, and each needs a session or shows only public keys.
         "/token": { window: 60, max: 300 },
         "/jwks": { window: 60, max: 600 },
+        "/oauth2/register": REGISTRATION_LIMIT,
+        // Counted in app/api/auth: by user if it succeeds, by address if it fails.
+        "/oauth2/token": false,
+        // Public and constant, and hosted clients read them for every user.
+        "/.well-known/*": false,
       },
     },
     advanced: { ipAddress: { trustedProxies: s.trustedProxies } },
     plugins: [
+      // Before the OAuth plug-in, which goes on to the client as soon as a sign-in has a session.
+      twoFactor({ issuer: "Taskdeck" }),
       jwt({
         disableSettingJwtHeader: true,
         jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" }, ...KEY_LIFE },
@@ -155,8 +174,10 @@ function build(s: Settings) {
               }
             : {},
       }),
+      passwordGuesses(),
       verifiedSignUp(),
       addressChanges(),
+      liveGrants(),
       refreshTokens(),
       cimd({ fetchClientMetadataResource, metadataProfile: "mcp-2026-07-28" }),
       nextCookies(),

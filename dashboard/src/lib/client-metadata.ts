@@ -1,5 +1,6 @@
 import { isLoopbackHost } from "@better-auth/core/utils/host";
 import { isReverseDomainPrivateUseRedirectUri } from "@better-auth/core/utils/redirect-uri";
+import { displayName } from "./display-names";
 import { CLIENT_SCOPES } from "./scopes";
 
 /** Client metadata as RFC 7591 section 2 names it. */
@@ -20,6 +21,9 @@ export class RegistrationError extends Error {
 }
 
 const GRANT_TYPES = ["authorization_code", "refresh_token"];
+/** How long the texts of a registration may be, in characters, its lists in members, and its keys as JSON. */
+const MAX = { address: 2_048, text: 200, redirectUris: 20, contacts: 5, keys: 16_384 };
+
 const AUTH_METHODS = ["none", "client_secret_basic", "client_secret_post", "private_key_jwt"];
 
 /**
@@ -44,18 +48,15 @@ export function usableMetadata(sent: Record<string, unknown>): ClientMetadata {
     grant_types: usableGrantTypes(sent.grant_types),
     response_types: usableResponseTypes(sent.response_types),
     scope: supported(sent.scope, CLIENT_SCOPES).join(" ") || undefined,
-    client_name: text(sent.client_name),
+    client_name: clientName(sent.client_name),
     client_uri: webAddress(sent.client_uri),
     logo_uri: webAddress(sent.logo_uri),
     tos_uri: webAddress(sent.tos_uri),
     policy_uri: webAddress(sent.policy_uri),
-    contacts: nonEmpty(listOf(sent.contacts)),
-    software_id: text(sent.software_id),
-    software_version: text(sent.software_version),
-    ...(authMethod === "private_key_jwt" && {
-      jwks: sent.jwks ?? undefined,
-      jwks_uri: text(sent.jwks_uri),
-    }),
+    contacts: nonEmpty(listOf(sent.contacts).filter(isShort).slice(0, MAX.contacts)),
+    software_id: shortText(sent.software_id),
+    software_version: shortText(sent.software_version),
+    ...(authMethod === "private_key_jwt" && { jwks: usableKeys(sent.jwks) }),
   };
 }
 
@@ -64,8 +65,16 @@ export function isEditorRedirectUri(uri: string): boolean {
 }
 
 function usableRedirectUris(sent: unknown): string[] {
-  const usable = listOf(sent).filter((uri) => isEditorRedirectUri(uri) || isRedirectUri(uri));
-  if (usable.length > 0) return [...new Set(usable)];
+  const usable = listOf(sent).filter(
+    (uri) => uri.length <= MAX.address && (isEditorRedirectUri(uri) || isRedirectUri(uri)),
+  );
+  const different = [...new Set(usable)];
+  if (different.length > MAX.redirectUris)
+    throw new RegistrationError(
+      "invalid_redirect_uri",
+      `redirect_uris can have at most ${MAX.redirectUris} addresses.`,
+    );
+  if (different.length > 0) return different;
   throw new RegistrationError(
     "invalid_redirect_uri",
     "redirect_uris needs at least one address that is https, or http on localhost, 127.0.0.1 or [::1], or has a scheme that is a reversed domain name (com.example.app:/callback).",
@@ -138,10 +147,35 @@ function text(sent: unknown): string | undefined {
   return typeof sent === "string" && sent.trim() !== "" ? sent : undefined;
 }
 
+function isShort(sent: string): boolean {
+  return sent.length <= MAX.text;
+}
+
+/** A text of limited length; a longer one is left out, because part of it could mean something else. */
+function shortText(sent: unknown): string | undefined {
+  const short = text(sent);
+  return short && isShort(short) ? short : undefined;
+}
+
+function clientName(sent: unknown): string | undefined {
+  return (typeof sent === "string" && displayName(sent)) || undefined;
+}
+
+/** Keys in the registration itself. Those behind a `jwks_uri` would make this server fetch any address. */
+function usableKeys(sent: unknown): unknown {
+  if (typeof sent === "object" && sent !== null && JSON.stringify(sent).length <= MAX.keys) return sent;
+  throw new RegistrationError(
+    "invalid_client_metadata",
+    `private_key_jwt needs the client's public keys in jwks, in at most ${MAX.keys} bytes; jwks_uri is not supported.`,
+  );
+}
+
 /** Some clients refuse the whole response if one of these members is not a web address. */
 function webAddress(sent: unknown): string | undefined {
   const address = text(sent);
-  return address && URL.canParse(address) && /^https?:/i.test(address) ? address : undefined;
+  return address && address.length <= MAX.address && URL.canParse(address) && /^https?:/i.test(address)
+    ? address
+    : undefined;
 }
 
 function isMissing(sent: unknown): boolean {

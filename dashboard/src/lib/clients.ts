@@ -1,6 +1,6 @@
 import "server-only";
-import { auth } from "./auth";
 import { database } from "./database";
+import { displayName } from "./display-names";
 
 /** An AI client that a person has allowed to act for them. */
 export interface ConnectedClient {
@@ -14,66 +14,36 @@ export interface ConnectedClient {
   lastRenewed: Date | null;
 }
 
-/** The clients that hold a person's consent, newest first. */
+/** Whatever holds a consent or a token, even if the other is missing. */
+const HOLDERS = `
+  select "clientId", min("createdAt") as since, max("createdAt") filter (where holds_token) as renewed,
+    bool_or(scopes ? 'mcp:write') as writes, max(name) as name
+  from (
+    select "clientId", "createdAt", scopes, false as holds_token from auth."oauthConsent" where "userId" = $1
+    union all
+    select "clientId", "createdAt", scopes, true from auth."oauthRefreshToken"
+    where "userId" = $1 and "expiresAt" > now()
+  ) held
+  join (select "clientId", name from auth."oauthClient") client using ("clientId")
+  group by "clientId" order by since desc limit 200`;
+
+interface Row {
+  clientId: string;
+  since: Date;
+  renewed: Date | null;
+  writes: boolean;
+  name: string | null;
+}
+
+/** The clients that hold a person's consent or a token, newest first. */
 export async function listClients(userId: string): Promise<ConnectedClient[]> {
-  const { adapter } = await auth().$context;
-  const owned = [{ field: "userId", value: userId }];
-  const [consents, tokens] = await Promise.all([
-    adapter.findMany<Consent>({
-      model: "oauthConsent",
-      where: owned,
-      sortBy: { field: "createdAt", direction: "desc" },
-    }),
-    adapter.findMany<RefreshToken>({ model: "oauthRefreshToken", where: owned, limit: 1000 }),
-  ]);
-  if (consents.length === 0) return [];
-  const clients = await adapter.findMany<{ clientId: string; name?: string | null }>({
-    model: "oauthClient",
-    where: [{ field: "clientId", operator: "in", value: consents.map(({ clientId }) => clientId) }],
-  });
-  const names = new Map(clients.map(({ clientId, name }) => [clientId, name]));
-  return consents.map(({ clientId, scopes, createdAt }) => ({
+  const { rows } = await database().query<Row>(HOLDERS, [userId]);
+  return rows.map(({ clientId, since, renewed, writes, name }) => ({
     clientId,
-    name: names.get(clientId) || "An unnamed client",
+    name: displayName(name ?? "") || "An unnamed client",
     host: URL.canParse(clientId) ? new URL(clientId).host : null,
-    mayWrite: scopes.includes("mcp:write"),
-    since: createdAt,
-    lastRenewed: latest(tokens.filter((token) => token.clientId === clientId)),
+    mayWrite: writes,
+    since,
+    lastRenewed: renewed,
   }));
-}
-
-/** Take a client's consent and refresh tokens away; its access token works until it ends (`accessTokenSeconds`). */
-export async function disconnectClient(userId: string, clientId: string): Promise<void> {
-  const connection = await database().connect();
-  try {
-    await connection.query("begin");
-    for (const table of ["oauthAccessToken", "oauthRefreshToken", "oauthConsent"])
-      await connection.query(`delete from auth."${table}" where "userId" = $1 and "clientId" = $2`, [
-        userId,
-        clientId,
-      ]);
-    await connection.query("commit");
-    connection.release();
-  } catch (error) {
-    connection.release(true);
-    throw error;
-  }
-}
-
-interface Consent {
-  clientId: string;
-  scopes: string[];
-  createdAt: Date;
-}
-
-interface RefreshToken {
-  clientId: string;
-  createdAt: Date;
-}
-
-function latest(tokens: RefreshToken[]): Date | null {
-  return tokens.reduce<Date | null>(
-    (last, { createdAt }) => (last && last > createdAt ? last : createdAt),
-    null,
-  );
 }

@@ -29,6 +29,11 @@ const ENDPOINTS: Record<string, ReadonlySet<string>> = {
     "/sign-out",
     "/sign-up/complete",
     "/sign-up/email",
+    "/two-factor/disable",
+    "/two-factor/enable",
+    "/two-factor/generate-backup-codes",
+    "/two-factor/verify-backup-code",
+    "/two-factor/verify-totp",
   ]),
 };
 

@@ -39,8 +39,21 @@ function normalizeAuthorizationParameters(parameters: URLSearchParams): URLSearc
   const scopes = query.get("scope")?.split(" ") ?? [];
   const known = scopes.filter((scope) => CLIENT_SCOPES.includes(scope));
   if (known.length > 0) query.set("scope", known.join(" "));
+  if (!/^https:/i.test(query.get("redirect_uri") ?? "")) askAgain(query);
   return query;
 }
+
+/**
+ * Ask the person each time a program on their computer wants a code: another program can listen on the same loopback
+ * port, or take the same scheme, and claim to be the client (RFC 8252 section 8.6).
+ */
+function askAgain(query: URLSearchParams): void {
+  const prompts = (query.get("prompt") ?? "").split(" ").filter((prompt) => prompt && prompt !== "none");
+  query.set("prompt", [...new Set([...prompts, "consent"])].join(" "));
+}
+
+/** Well-formed and unknown: the library answers `invalid_target` (RFC 8707 section 2) to this, but not to malformed ones. */
+const UNKNOWN_RESOURCE = "urn:taskdeck:malformed-resource";
 
 /** Drop parameters without a value (RFC 6749 section 3.1) and write resources in their canonical form. */
 function normalize(parameters: URLSearchParams): URLSearchParams {
@@ -54,7 +67,7 @@ function normalize(parameters: URLSearchParams): URLSearchParams {
 
 /** The resource that a URL names, whatever the case of scheme and host or a default port (RFC 3986 section 6.2). */
 export function canonicalResource(address: string, resources: readonly string[]): string {
-  if (!URL.canParse(address)) return address;
+  if (!URL.canParse(address) || address.includes("#")) return UNKNOWN_RESOURCE;
   const { href } = new URL(address);
   return resources.find((resource) => new URL(resource).href === href) ?? address;
 }

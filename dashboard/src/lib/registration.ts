@@ -6,6 +6,7 @@ import {
   RegistrationError,
   usableMetadata,
 } from "./client-metadata";
+import { makeRoom } from "./registrations";
 
 /**
  * Dynamic client registration (RFC 7591), lenient with clients that ask for more than this server supports: unsupported
@@ -20,7 +21,9 @@ export async function registerClient(request: Request): Promise<Response> {
     return refuse("invalid_client_metadata", "The body must be a JSON object with the client's metadata.");
   }
   try {
-    return await register(request, usableMetadata(sent));
+    const metadata = usableMetadata(sent);
+    if (!(await makeRoom())) return full();
+    return await register(request, metadata);
   } catch (error) {
     if (error instanceof RegistrationError) return refuse(error.code, error.message);
     throw error;
@@ -58,6 +61,14 @@ async function storeRedirectUris(response: Response, uris: string[]): Promise<Re
 
 function refuse(error: string, description: string): Response {
   return answer({ error, error_description: description }, 400);
+}
+
+function full(): Response {
+  const body = {
+    error: "temporarily_unavailable",
+    error_description: "Too many clients have registered and are not in use yet. Try again in ten minutes.",
+  };
+  return Response.json(body, { status: 503, headers: { "Cache-Control": "no-store", "Retry-After": "600" } });
 }
 
 function answer(body: object, status: number): Response {

@@ -12,6 +12,8 @@ export interface Person {
   /** Null if somebody else has proven that the account's unverified address is theirs. */
   email: string | null;
   emailVerified: boolean;
+  /** Whether signing in with a password takes a second factor. */
+  hasSecondFactor: boolean;
 }
 
 /** The signed-in person, or null. Throws an error with the digest DATABASE_UNAVAILABLE if the session cannot be read. */
@@ -24,8 +26,14 @@ export const currentPerson = cache(async (): Promise<Person | null> => {
       });
     });
   if (!session) return null;
-  const { id, name, emailVerified } = session.user;
-  return { id, name, email: addressOf(session.user), emailVerified };
+  const { id, name, emailVerified, twoFactorEnabled } = session.user;
+  return {
+    id,
+    name,
+    email: addressOf(session.user),
+    emailVerified,
+    hasSecondFactor: Boolean(twoFactorEnabled),
+  };
 });
 
 /** The signed-in person; redirects to sign-in if there is none. Every protected page and action calls it. */

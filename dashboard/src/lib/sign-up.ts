@@ -5,6 +5,7 @@ import { setSessionCookie } from "better-auth/cookies";
 import { constantTimeEqual, generateRandomString } from "better-auth/crypto";
 import { createHash } from "node:crypto";
 import { z } from "zod";
+import { displayName } from "./display-names";
 import { becomesLocalOwner } from "./local-owner";
 import { deliver } from "./mail";
 import { NO_MAIL } from "./mail-notice";
@@ -23,7 +24,11 @@ const Password = z.string().min(PASSWORD_LENGTH.min).max(PASSWORD_LENGTH.max);
 const SignUp = z.object({
   email: z.email().max(254).toLowerCase(),
   password: Password,
-  name: z.string().trim().min(1).max(100),
+  name: z
+    .string()
+    .max(100)
+    .transform((name) => displayName(name, 100))
+    .pipe(z.string().min(1)),
   timezone: z.unknown().optional().transform(knownTimeZone),
   next: z.unknown().optional().transform(localPath),
 });

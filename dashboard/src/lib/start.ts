@@ -1,20 +1,25 @@
 import { subscribe } from "node:diagnostics_channel";
-import type { ClientRequest, IncomingMessage } from "node:http";
+import type { ClientRequest, IncomingMessage, ServerResponse } from "node:http";
 import { setTimeout as pause } from "node:timers/promises";
+import { purgeCounts } from "./limits";
 import { migrate } from "./migrations";
 import { markOwnUser } from "./own-user";
+import { guardRequest } from "./request-guard";
 import { settings, SettingsError } from "./settings";
+
+const HOUR = 3_600_000;
 
 /** Check the settings, then migrate. Without the database the server still starts, and its pages say what is wrong. */
 export async function start(): Promise<void> {
   try {
-    setForwardedFor(settings().trustedProxies.length > 0);
+    watchRequests(settings().trustedProxies.length > 0);
     setHostHeader(settings().bridgeUrl, settings().publicUrl);
   } catch (error) {
     if (!(error instanceof SettingsError)) throw error;
     console.error(`dashboard: ${error.message}`);
     process.exit(2);
   }
+  setInterval(() => void purgeCounts().catch(() => undefined), HOUR).unref();
   if (!(await tryMigrate())) void retryMigration();
 }
 
@@ -33,10 +38,14 @@ async function retryMigration(): Promise<void> {
   while (!(await tryMigrate()));
 }
 
-/** Put the socket's address into X-Forwarded-For, which Better Auth counts by and which anybody can send. */
-function setForwardedFor(behindProxy: boolean): void {
+/**
+ * Before Next.js sees a request: refuse it if it is not for this app, and put the socket's address into
+ * X-Forwarded-For, which Better Auth counts by and which anybody can send.
+ */
+function watchRequests(behindProxy: boolean): void {
   subscribe("http.server.request.start", (message) => {
-    const { request } = message as { request: IncomingMessage };
+    const { request, response } = message as { request: IncomingMessage; response: ServerResponse };
+    guardRequest(request, response);
     markOwnUser(request); // reads X-Forwarded-For, so it comes before the change
     const { headers, socket } = request;
     const given = behindProxy ? headers["x-forwarded-for"] : undefined;

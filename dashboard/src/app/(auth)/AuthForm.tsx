@@ -2,8 +2,9 @@
 
 import Link from "next/link";
 import { useSearchParams } from "next/navigation";
-import { type FormEvent, useState } from "react";
+import { type FormEvent, useEffect, useState } from "react";
 import { Button } from "@/components/Button";
+import { announceSignOut } from "@/components/dashboard/SessionWatch";
 import { Field } from "@/components/Field";
 import { Notice } from "@/components/Notice";
 import { useHydrated } from "@/hooks/useHydrated";
@@ -13,11 +14,13 @@ import { NO_MAIL } from "@/lib/mail-notice";
 import { PASSWORD_LENGTH } from "@/lib/passwords";
 import { browserTimeZone } from "@/lib/timezones";
 import { CheckMail, type MailWay } from "./CheckMail";
+import { SecondFactor } from "./SecondFactor";
 
 const REASONS: Record<string, string> = {
   ended: "Your session has ended. Sign in again to go on.",
   "signed-out": "You are signed out.",
-  "password-changed": "Your password is changed. Sign in with the new one.",
+  "password-changed":
+    "Your password is changed. Sign in with the new one. AI clients must be connected again, and personal tokens made again.",
   confirm: "Sign in to confirm your e-mail address.",
 };
 
@@ -46,11 +49,16 @@ export function AuthForm({ mode, next, providers, mailWay, isLocalOwner = false 
   const query = useSearchParams();
   const [problem, setProblem] = useState<string>();
   const [busy, setBusy] = useState(false);
+  const [asksForCode, setAsksForCode] = useState(false);
   const [sent, setSent] = useState<{ account: Account; link?: string }>();
   // Before hydration the browser would submit the form itself, with the password in the URL.
   const hydrated = useHydrated();
   const isNew = mode === "sign-up";
   const reason = REASONS[query.get("reason") ?? ""];
+  const signedOut = query.get("reason") === "signed-out";
+  useEffect(() => {
+    if (signedOut) announceSignOut();
+  }, [signedOut]);
 
   async function submit(event: FormEvent<HTMLFormElement>) {
     event.preventDefault();
@@ -66,6 +74,8 @@ export function AuthForm({ mode, next, providers, mailWay, isLocalOwner = false 
     if (error) {
       setProblem(errorMessage(error));
       setBusy(false);
+    } else if (data && "twoFactorRedirect" in data) {
+      setAsksForCode(true);
     } else if (data && "status" in data) {
       setSent({ account, link: (data as { link?: string }).link });
     } else if (!(data && "redirect" in data && data.redirect)) {
@@ -93,6 +103,7 @@ export function AuthForm({ mode, next, providers, mailWay, isLocalOwner = false 
     if (error) setProblem(errorMessage(error));
   }
 
+  if (asksForCode) return <SecondFactor next={next} />;
   if (sent) return <CheckMail {...sent} mailWay={mailWay} />;
   const mayEnter = !isNew || mailWay !== null || isLocalOwner;
   return (

@@ -3,11 +3,13 @@ import type { Person } from "@/lib/session";
 import { Logo } from "../Logo";
 import { AccountMenu } from "./AccountMenu";
 import { Navigation } from "./Navigation";
+import { SessionWatch } from "./SessionWatch";
 
 /** The frame of every protected page: navigation, account menu, content. */
 export function DashboardLayout({ person, children }: { person: Person; children: ReactNode }) {
   return (
     <>
+      <SessionWatch />
       <a
         href="#content"
         className="sr-only focus:not-sr-only focus:absolute focus:top-2 focus:left-2 focus:z-50 focus:rounded-lg focus:bg-ink focus:px-3 focus:py-2 focus:text-sm focus:text-canvas"

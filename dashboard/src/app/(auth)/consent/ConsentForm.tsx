@@ -81,6 +81,12 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
         </label>
       )}
 
+      {mayWrite && (
+        <p className="mt-4 rounded-lg bg-danger-soft px-4 py-3 text-[13px] leading-relaxed text-danger">
+          It can delete teams and conversations for good. Tasks that it deletes can be restored for 30 days.
+        </p>
+      )}
+
       <p className="mt-6 text-[13px] leading-relaxed text-muted">
         {identity ? (
           <>

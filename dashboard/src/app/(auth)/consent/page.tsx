@@ -6,6 +6,7 @@ import { buttonClass } from "@/components/Button";
 import { Logo } from "@/components/Logo";
 import { MessagePage } from "@/components/MessagePage";
 import { auth } from "@/lib/auth";
+import { displayName } from "@/lib/display-names";
 import { mayRefresh } from "@/lib/refresh-tokens";
 import { CLIENT_SCOPES, OFFLINE_ACCESS } from "@/lib/scopes";
 import { currentPerson } from "@/lib/session";
@@ -20,7 +21,8 @@ export default async function ConsentPage({ searchParams }: PageProps<"/consent"
   if (!person) redirect(`/sign-in?${query}`);
   const client = query.has("sig") ? await findClient(clientId) : null;
   if (!client) return <Incomplete />;
-  const name = client.client_name || "An unnamed client";
+  const name = displayName(client.client_name ?? "") || "An unnamed client";
+  const returnsTo = hostOf(query.get("redirect_uri"));
   const scopes = query.get("scope")?.split(" ") ?? CLIENT_SCOPES;
   const { adapter } = await auth().$context;
 
@@ -28,7 +30,13 @@ export default async function ConsentPage({ searchParams }: PageProps<"/consent"
     <main className="mx-auto flex min-h-dvh max-w-lg flex-col justify-center gap-8 px-5 py-12">
       <Logo />
       <div className="rounded-2xl border border-line bg-surface p-6 shadow-card sm:p-8">
-        <h1 className="text-2xl font-semibold tracking-tight text-balance">
+        <p className="text-[13px] text-muted">
+          A request from{" "}
+          <strong className="font-medium wrap-anywhere text-ink" data-testid="returns-to">
+            {returnsTo}
+          </strong>
+        </p>
+        <h1 className="mt-1.5 text-2xl font-semibold tracking-tight wrap-anywhere text-balance">
           Connect <bdi>{name}</bdi> to your tasks?
         </h1>
         <p className="mt-2 text-[15px] leading-relaxed text-muted">
@@ -39,7 +47,7 @@ export default async function ConsentPage({ searchParams }: PageProps<"/consent"
           scopes={scopes}
           staysConnected={scopes.includes(OFFLINE_ACCESS) || (await mayRefresh(clientId, adapter))}
           identity={identityOf(clientId)}
-          returnsTo={hostOf(query.get("redirect_uri"))}
+          returnsTo={returnsTo}
           query={query.toString()}
         />
       </div>

@@ -9,7 +9,7 @@ import { authClient } from "@/lib/auth-client";
 import { attempt, errorMessage } from "@/lib/auth-errors";
 import { PASSWORD_LENGTH } from "@/lib/passwords";
 
-/** Changes the password, which ends all other sessions. */
+/** Changes the password, which ends all other sessions, AI clients and personal tokens. */
 export function PasswordForm() {
   const [outcome, setOutcome] = useState<"busy" | "saved" | { problem: string }>();
   const hydrated = useHydrated();
@@ -42,7 +42,7 @@ export function PasswordForm() {
         name="new"
         type="password"
         autoComplete="new-password"
-        hint={`At least ${PASSWORD_LENGTH.min} characters. All other sessions end.`}
+        hint={`At least ${PASSWORD_LENGTH.min} characters. All other sessions end, AI clients must be connected again, and personal tokens are revoked.`}
         minLength={PASSWORD_LENGTH.min}
         maxLength={PASSWORD_LENGTH.max}
         required
@@ -50,7 +50,12 @@ export function PasswordForm() {
       <Button type="submit" look="secondary" disabled={outcome === "busy" || !hydrated} className="h-10">
         {outcome === "busy" ? "One moment…" : "Change the password"}
       </Button>
-      {outcome === "saved" && <Notice>Your password is changed. You are signed out everywhere else.</Notice>}
+      {outcome === "saved" && (
+        <Notice>
+          Your password is changed. You are signed out everywhere else. AI clients are disconnected, and
+          personal tokens are revoked.
+        </Notice>
+      )}
       {outcome && typeof outcome === "object" && <Notice tone="problem">{outcome.problem}</Notice>}
     </form>
   );

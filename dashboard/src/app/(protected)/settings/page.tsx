@@ -4,11 +4,14 @@ import { PageHead } from "@/components/PageHead";
 import { personTimeZone } from "@/lib/api/server";
 import { hasPassword } from "@/lib/auth";
 import { requirePerson } from "@/lib/session";
+import { listSessions } from "@/lib/sessions";
 import { timeZonesByRegion } from "@/lib/timezones";
 import { mailWay } from "@/app/(auth)/destination";
 import { EmailForm } from "./EmailForm";
 import { PasswordForm } from "./PasswordForm";
+import { SessionList } from "./SessionList";
 import { TimeZoneForm } from "./TimeZoneForm";
+import { TwoFactorForm } from "./TwoFactorForm";
 import { YourData } from "./YourData";
 
 const cardClass = "rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6";
@@ -17,9 +20,10 @@ export const metadata: Metadata = { title: "Settings" };
 
 export default async function SettingsPage({ searchParams }: PageProps<"/settings">) {
   const person = await requirePerson();
-  const [zone, passwordIsSet, { verified, error, export: exported }] = await Promise.all([
+  const [zone, passwordIsSet, sessions, { verified, error, export: exported }] = await Promise.all([
     personTimeZone(),
     hasPassword(person.id),
+    listSessions(),
     searchParams,
   ]);
   return (
@@ -44,6 +48,14 @@ export default async function SettingsPage({ searchParams }: PageProps<"/setting
             <PasswordForm />
           </section>
         )}
+        {passwordIsSet && (
+          <section aria-label="Second factor" className={cardClass}>
+            <TwoFactorForm isOn={person.hasSecondFactor} />
+          </section>
+        )}
+        <section aria-label="Sessions" className={cardClass}>
+          <SessionList sessions={sessions} />
+        </section>
         <section aria-label="Your data" className={cardClass}>
           <YourData problem={typeof exported === "string" ? exported : undefined} />
         </section>

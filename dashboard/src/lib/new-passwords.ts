@@ -1,0 +1,13 @@
+import { database } from "./database";
+import { disconnectAllClients } from "./grants";
+
+/**
+ * What a new password ends beside other sessions: whoever knew the old one may have connected a client or made a
+ * personal access token.
+ */
+export async function endPasswordGrants(userId: string): Promise<void> {
+  await disconnectAllClients(userId);
+  await database().query("select public.taskdeck_pat_revoke($1, id) from public.taskdeck_pat_list($1)", [
+    userId,
+  ]);
+}
