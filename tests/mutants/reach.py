@@ -62,7 +62,7 @@ class Reach:
                 for function in self._names.in_tests[name]:
                     nearer = bool(function[1])  # the test itself uses the name, not a helper in its file
                     for test in self._by_function[function]:
-                        found.setdefault(test, distance - nearer)
+                        found[test] = min(found.get(test, DEEPEST), distance - nearer)
                 for test in tests:
                     found.setdefault(test, distance)
                 following |= self._names.bases[name]

@@ -121,7 +121,8 @@ def _map(job: Job) -> tuple[int, dict[str, Any]]:
     config = Path("coverage.rc").absolute()
     sources = ",".join(str(Path.cwd() / package) for package in PACKAGES)
     config.write_text(
-        f"[run]\nsource = {sources}\nparallel = true\ndata_file = {job.map_to}/data\ncontext = ${{{CONTEXT}-}}\n"
+        f"[run]\nsource = {sources}\nparallel = true\npatch = _exit\ndata_file = {job.map_to}/data\n"
+        f"context = ${{{CONTEXT}-}}\n"
     )
     os.environ["COVERAGE_PROCESS_START"] = str(config)
     measuring = coverage.Coverage(config_file=str(config))

@@ -1,0 +1,22 @@
+"""The HTTP statuses of refusals that the dashboard gets."""
+
+import pytest
+from starlette.requests import Request
+
+from mcp_server.api.dashboard_routes import explain
+from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (NotFound("No team 7."), 404, "not_found"),
+        (NotAllowed("Only the owner may."), 403, "not_allowed"),
+        (InvalidInput("title is empty."), 422, "invalid_input"),
+    ],
+)
+async def test_refusal_has_the_status_of_its_kind(error: StorageError, status: int, code: str) -> None:
+    answer = await explain(Request({"type": "http", "method": "GET", "path": "/", "headers": []}), error)
+    assert answer.status_code == status
+    assert f'"error":"{code}"'.encode() in bytes(answer.body)
+    assert str(error).encode() in bytes(answer.body)
