@@ -36,6 +36,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+print("chatter", flush=True)
 http.server.HTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
 """
 
@@ -159,6 +160,7 @@ async def test_up_prints_where_the_dashboard_is_and_a_line_that_signs_in_there(t
     database = {"DATABASE_URL": direct_url, "DATABASE_URL_UNPOOLED": direct_url}
     async with serving(tmp_path / "data", "up", program=program, **database) as server:
         lines = server.output.splitlines()
+        assert "chatter" not in lines, "what the dashboard prints is not part of the banner"
         (url,) = (line.split()[-1] for line in lines if line.startswith("  Dashboard "))
         assert (await ask(url))["TASKDECK_PUBLIC_URL"] == server.address
         assert f"  claude mcp add --transport http taskdeck {server.url}" in lines

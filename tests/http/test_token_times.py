@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from mcp_server.identity.tokens import Verifier
+from mcp_server.identity.tokens import LEEWAY_SECONDS, Verifier
 from tests.support.token_factory import (
     ALL_KEYS,
     ED,
@@ -34,6 +34,7 @@ NOW = 1_800_000_000
 async def test_times_of_a_token_may_be_off_by_thirty_seconds(
     tmp_path: Path, times: dict[str, int], status: int
 ) -> None:
+    assert LEEWAY_SECONDS == 30
     async with running_key_server() as key_server:
         known = settings_for(tmp_path, issuer=ISSUER, jwks_url=key_server.url)
         app = GuardedApp(Verifier(known, clock=Clock(NOW)))
