@@ -1,12 +1,12 @@
 """Tools on conversations: every chat message is kept, in order."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 
 from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
-from storage.conversations import conversations, message_search
+from storage.conversations import conversations
 from storage.schema import token_budget
 from storage.schema.conversation_models import (
     ConversationDeleted,
@@ -30,6 +30,7 @@ from storage.schema.request_models import (
     Query,
     StrictModel,
 )
+from storage.search import messages
 
 Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]
 
@@ -70,7 +71,8 @@ class GetConversation(StrictModel):
 class SearchMessages(StrictModel):
     """Arguments of search_messages."""
 
-    query: Query = Field(description='Whole words; "a phrase", or, -not')
+    query: Query = Field(description='Words or a question; "a phrase", -not, from:user, in:ID, before:DATE, after:DATE')
+    sort: Literal["best", "newest"] = Field(default="best", description="newest = has all words")
     limit: PageSize = 20
     cursor: Cursor | None = None
 
@@ -112,9 +114,9 @@ async def get_conversation(call: Call, args: GetConversation) -> ConversationPag
 
 @tool("conversations", "Search messages", reads=True)
 async def search_messages(call: Call, args: SearchMessages) -> MessageMatches:
-    """Find messages by their words, newest first."""
-    return await message_search.search(
-        call.scope, args.query, args.limit, args.cursor, max_tokens=token_budget.allowed(args.limit)
+    """Find messages by any of the words, in any form; rare words count more."""
+    return await messages.search(
+        call.scope, args.query, args.limit, args.cursor, args.sort, max_tokens=token_budget.allowed(args.limit)
     )
 
 

@@ -114,9 +114,8 @@ _QUERY = bindparam("search", type_=Text)
 def _find(searching: bool, continued: bool) -> Statement:
     wanted = [col(Conversation.user_id) == ME]
     if searching:
-        title = func.to_tsvector("simple", func.coalesce(col(Conversation.title), ""))
         wanted.append(
-            title.bool_op("@@")(func.websearch_to_tsquery("simple", _QUERY))
+            col(Conversation.search).bool_op("@@")(func.search_query(_QUERY))
             | col(Conversation.id).in_(select(func.matching_messages(_QUERY).table_valued("conversation_id").c[0]))
         )
     page = select(*_VIEW).where(*wanted)
@@ -199,7 +198,7 @@ async def find(
 ) -> ConversationList:
     """A page of the caller's conversations, most recently updated first.
 
-    `search` (websearch syntax) matches words of the title, or of a message. A page that would be longer than
+    `search` matches words of the title, or of a message, in any form. A page that would be longer than
     `max_tokens` ends early, with a cursor.
 
     Raises:

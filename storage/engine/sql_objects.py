@@ -17,7 +17,7 @@ RECORD = "obj_description(to_regclass('alembic_version'), 'pg_class')"
 """The SQL expression that reads the record: JSON text, or NULL if nothing was applied yet."""
 VERSION = f"SELECT version_num, {RECORD} AS record FROM alembic_version"  # noqa: S608 - a constant
 
-_FIRST = ("caller.sql", "visibility.sql")
+_FIRST = ("caller.sql", "search_keys.sql", "search_text.sql", "visibility.sql")
 """Functions that those of other files call: PostgreSQL checks a body when it creates the function."""
 # Bodies contain semicolons themselves, so only one before an empty line ends a statement.
 _STATEMENT_END = re.compile(r";[ \t]*\n\s*\n|;\s*\Z")

@@ -53,7 +53,7 @@ class ConversationPage(ResponseModel):
 
 
 class MessageMatch(ResponseModel):
-    """A message that was found, and the words around the first match."""
+    """A message that was found, and the part of it that shows why."""
 
     conversation_id: int
     sequence: int
@@ -62,7 +62,7 @@ class MessageMatch(ResponseModel):
 
 
 class MessageMatches(ResponseModel):
-    """A page of matches, newest message first."""
+    """A page of matches, the best or the newest first."""
 
     matches: list[MessageMatch]
     next_cursor: str | None = None

@@ -5,6 +5,7 @@ Limits are declared here once; tools derive their schemas from these classes.
 
 import json
 import re
+import unicodedata
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal, cast
 
@@ -83,6 +84,17 @@ def _storable_calls(value: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return value
 
 
+def _searchable(value: str) -> str:
+    if not any(_is_searchable(character) for character in value):
+        raise ValueError("has nothing to search for: give at least one word, number or symbol such as an emoji")
+    return value
+
+
+def _is_searchable(character: str) -> bool:
+    category = unicodedata.category(character)
+    return category[0] in "LN" or (category[0] == "S" and not character.isascii())
+
+
 def _past(value: str) -> str:
     try:
         moment = datetime.fromisoformat(value)
@@ -124,7 +136,7 @@ PageSize = Annotated[Count, Field(ge=1, le=MAX_PAGE_ROWS)]
 Days = Annotated[Count, Field(ge=1, le=MAX_DAYS)]
 # The range of PostgreSQL's integer, the type of versions and sequence numbers.
 Ordinal = Annotated[Count, Field(ge=1, le=2**31 - 1)]
-Query = Annotated[Line, Field(max_length=500)]
+Query = Annotated[Line, Field(max_length=500), AfterValidator(_searchable)]
 Name = Annotated[Text, AfterValidator(without_hidden), AfterValidator(_meant)]
 """What other people read on one line."""
 Title = Annotated[Name, Field(max_length=500)]
@@ -177,7 +189,7 @@ class TaskFilter(StrictModel):
     scope: ListedScope = Field(default="all", description="mine = what I own")
     team_id: Id | None = None
     parent_id: Id | None = Field(default=None, description="Its direct subtasks")
-    search: Query | None = Field(default=None, description='Whole words; "a phrase", or, -not')
+    search: Query | None = Field(default=None, description='All words; "a phrase", or, -not')
     tag: Tag | None = None
     priority: Priority | None = None
     due_before: Moment | None = Field(default=None, description="Exclusive; a date is the user's day")

@@ -175,12 +175,7 @@ class Task(TableModel, table=True):
     search: str | None = Stored(
         sa_column=Column(
             TSVECTOR,
-            # A generated column needs an immutable expression, so the configuration is named. "simple" does not stem,
-            # because texts are in any language.
-            Computed(
-                "to_tsvector('simple'::regconfig, ((title || ' '::text) || COALESCE(description, ''::text)))",
-                persisted=True,
-            ),
+            Computed("search_vector((title || ' '::text) || COALESCE(description, ''::text))", persisted=True),
         ),
     )
 
@@ -223,6 +218,9 @@ class Conversation(TableModel, table=True):
     message_count: int = Stored(sa_column=Column(Integer, nullable=False, server_default="0"))
     created_at: datetime = Stored(sa_column=moment())
     updated_at: datetime = Stored(sa_column=moment())
+    search: str | None = Stored(
+        sa_column=Column(TSVECTOR, Computed("search_vector(COALESCE(title, ''::text))", persisted=True))
+    )
 
 
 class Message(TableModel, table=True):
@@ -235,7 +233,10 @@ class Message(TableModel, table=True):
             ondelete="CASCADE",
             name="messages_conversation_fkey",
         ),
-        Index("messages_search", "user_id", "search", postgresql_using="gin"),
+        Index(
+            "messages_search", text("message_keys(user_id, conversation_id, sequence, search)"), postgresql_using="gin"
+        ),
+        Index("messages_newest", "user_id", newest("created_at"), newest("conversation_id"), newest("sequence")),
     )
 
     conversation_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
@@ -246,7 +247,5 @@ class Message(TableModel, table=True):
     tool_calls: str | None = Stored(sa_column=Column(JSONB))
     model: str | None = Stored(sa_type=Text)
     created_at: datetime = Stored(sa_column=moment())
-    search: str | None = Stored(
-        sa_column=Column(TSVECTOR, Computed("to_tsvector('simple'::regconfig, content)", persisted=True)),
-    )
+    search: str | None = Stored(sa_column=Column(TSVECTOR, Computed("search_vector(content)", persisted=True)))
     tool_call_id: str | None = Stored(sa_type=Text)

@@ -26,7 +26,7 @@ class Matches:
 async def search(scope: Scope, query: str, limit: int) -> Matches:
     """Find visible tasks and own conversations, `limit` of each at most.
 
-    They contain all words of `query` (websearch syntax), or any of them if nothing contains all.
+    They contain all words of `query`, or any of them if nothing contains all.
     """
     async with scope.transaction() as transaction:
         # Both attempts and both kinds are one transaction: verbs called with this scope join it.
@@ -50,5 +50,5 @@ def _widen(query: str) -> str:
     terms = [term for term in _TERM.findall(query) if term.lower() != "or"]
     excluded = [term for term in terms if term.startswith("-")]
     wanted = [term for term in terms if not term.startswith("-")]
-    # websearch_to_tsquery binds "and" tighter than "or", so each alternative repeats what is excluded.
+    # search_query in SQL binds "and" tighter than "or", so each alternative repeats what is excluded.
     return " or ".join(" ".join([term, *excluded]) for term in wanted) if len(wanted) > 1 else ""

@@ -12,7 +12,9 @@ BEGIN
         'my_shared_task_ids()', 'my_editable_task_ids()', 'my_task_access(bigint)', 'my_contact_ids()',
         'takes_directly(text, bigint, bigint)',
         -- called by requests
-        'matching_task_ids(text)', 'matching_messages(text)', 'find_users(text)', 'create_team(text)',
+        'matching_task_ids(text)', 'matching_messages(text)', 'survey_messages(text)',
+        'find_messages(jsonb, tsquery, text, bigint, timestamptz, timestamptz, bigint, integer)',
+        'find_users(text)', 'create_team(text)',
         'repeat_task(bigint, text, timestamptz, text)', 'task_audience(bigint[])',
         'parent_audience(bigint[])', 'move_audience(bigint[], bigint, bigint)', 'statistics_current(bigint, text)',
         'count_shared_tasks(bigint)', 'my_last_changes(integer)', 'withdraw_task(bigint, bigint)',
@@ -61,7 +63,11 @@ BEGIN
     END LOOP;
     -- Run as the caller.
     FOREACH signature IN ARRAY ARRAY[
-        'known_timezone(text[])',
+        'known_timezone(text[])', 'fold_text(text)', 'pair_characters(text, boolean)', 'split_words(text, boolean)',
+        'guess_language(text[])', 'stem_word(text, text)', 'search_vector(text)', 'search_terms(text)',
+        'search_query(text)', 'message_keys(text, bigint, integer, tsvector)', 'count_lexeme(tsvector, tsquery)',
+        'message_passage(text, text[])',
+        'rank_messages(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz)',
         'task_access(text, bigint, bigint, timestamptz, text, bigint[], bigint[], bigint[], bigint[], bigint[])'
     ]::regprocedure[] LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);

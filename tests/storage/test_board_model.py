@@ -175,7 +175,7 @@ class Shown(Work):
         assert [{name: row[name] for name in row if not name.endswith("_at")} for row in rows] == expected
         assert totals == {len(expected)}
         word = word or WORDS[0]
-        matches = self.succeed(by, "search_messages", query=word, limit=100)["matches"]
+        matches = self.succeed(by, "search_messages", query=word, sort="newest", limit=100)["matches"]
         shown = [(match["conversation_id"], match["sequence"]) for match in matches]
         assert shown == board_views.search_messages(self.board, by.user, word)
 

@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import pool, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
+from storage.engine.sql_objects import sql_files
 from storage.schema.system_tables import (
     CachedStatistic,
     IdempotencyKey,
@@ -46,6 +47,11 @@ async def created(cluster: Cluster) -> AsyncGenerator[str]:
     engine = create_async_engine(url.replace("postgresql:", "postgresql+asyncpg:"), poolclass=pool.NullPool)
     async with engine.begin() as connection:
         await connection.execute(text("CREATE EXTENSION btree_gin"))
+        # A generated column and an index call these.
+        for file in sql_files():
+            if file.name in ("functions/search_keys.sql", "functions/search_text.sql"):
+                for statement in file.statements:
+                    await connection.exec_driver_sql(statement)
         await connection.run_sync(TableModel.metadata.create_all)
     await engine.dispose()
     yield url

@@ -19,6 +19,8 @@ FOR_POLICIES = {
 FOR_VERBS = {
     "matching_task_ids(text)",
     "matching_messages(text)",
+    "survey_messages(text)",
+    "find_messages(jsonb,tsquery,text,bigint,timestamp with time zone,timestamp with time zone,bigint,integer)",
     "find_users(text)",
     "create_team(text)",
     "repeat_task(bigint,text,timestamp with time zone,text)",

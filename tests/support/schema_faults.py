@@ -12,9 +12,9 @@ class Fault:
 
 
 _MATCHING = """
-CREATE OR REPLACE FUNCTION matching_messages(query text) RETURNS SETOF messages LANGUAGE sql STABLE
+CREATE OR REPLACE FUNCTION matching_messages(query text) RETURNS TABLE (conversation_id bigint) LANGUAGE sql STABLE
 SECURITY DEFINER SET search_path = ''
-RETURN (SELECT m FROM public.messages m WHERE m.search @@ websearch_to_tsquery('simple'::regconfig, query) LIMIT 1)
+RETURN (SELECT m.conversation_id FROM public.messages m WHERE m.search @@ public.search_query(query) LIMIT 1)
 """
 
 _ACCESS = """

@@ -168,9 +168,16 @@ SHARING = {
     "a reader becomes an editor": Attack("frank", "UPDATE task_shares SET permission = 'edit'"),
     "a reader removes another's share": Attack("frank", "DELETE FROM task_shares WHERE shared_with_user_id = 'erin'"),
 }
+FIND = """find_messages('[{{"any": ["{}"], "most": 9}}]', NULL, NULL, NULL, NULL, NULL, -1, -1)"""
+
 ASKING = {
     "another user searches tasks": Attack("bob", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
     "another user searches messages": Attack("bob", "SELECT 1 FROM matching_messages('secret')"),
+    "another user finds messages": Attack("bob", "SELECT 1 FROM " + FIND.format("secret")),
+    "another user walks through messages": Attack(
+        "bob", "SELECT 1 FROM " + FIND.format("secret").replace('"most"', '"walk": true, "most"')
+    ),
+    "another user counts words": Attack("bob", "SELECT 1 FROM survey_messages('secret') WHERE messages > 0"),
     "another user counts a team's shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(1) > 0"),
     "another user counts shares": Attack("bob", "SELECT 1 WHERE count_shared_tasks(0) > 0"),
     "another user is in a foreign team": Attack("bob", "SELECT 1 WHERE my_team_ids() && ARRAY[1::bigint]"),

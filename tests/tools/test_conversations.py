@@ -108,7 +108,6 @@ async def test_messages_are_found_by_words(alice: Person) -> None:
     for query, expected in (("whale -swims", [first]), ('"a whale"', [first]), ("animal or swims", [second, first])):
         matches = (await alice.call("search_messages", query=query))["matches"]
         assert [m["conversation_id"] for m in matches] == expected
-    assert (await alice.call("search_messages", query='"'))["matches"] == []
 
 
 async def test_snippet_shows_the_match_in_a_long_message(alice: Person) -> None:

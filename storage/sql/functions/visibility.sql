@@ -80,15 +80,15 @@ BEGIN ATOMIC
     SELECT coalesce(array_agg(found.id), '{}') FROM (
         SELECT t.id FROM public.tasks t
         WHERE t.user_id = public.current_user_id() AND t.deleted_at IS NULL
-          AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
+          AND t.search @@ public.search_query(query)
         UNION
         SELECT t.id FROM public.tasks t
         WHERE t.team_id = ANY (public.my_team_ids()) AND t.deleted_at IS NULL
-          AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
+          AND t.search @@ public.search_query(query)
         UNION
         SELECT t.id FROM public.tasks t
         WHERE t.id = ANY (public.my_shared_task_ids()) AND t.deleted_at IS NULL
-          AND t.search @@ websearch_to_tsquery('simple'::regconfig, query)
+          AND t.search @@ public.search_query(query)
     ) found;
 END;
 

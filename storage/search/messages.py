@@ -1,0 +1,205 @@
+"""Search in the caller's messages, across conversations: the best matches first, or the newest."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from functools import lru_cache
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import BigInteger, DateTime, Double, Integer, Text, bindparam, cast, func, select, tuple_
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlmodel import col
+
+from storage.engine import pagination
+from storage.engine.database import Row, Scope, Transaction
+from storage.engine.retry import retry_transient
+from storage.engine.statements import Statement, compiled
+from storage.people import users
+from storage.people.timezones import rules_of
+from storage.schema import token_budget
+from storage.schema.conversation_models import MessageMatch, MessageMatches
+from storage.schema.errors import InvalidInput
+from storage.schema.request_models import NO_CURSOR
+from storage.schema.tables import Message
+from storage.search import query as queries
+from storage.search import ranking, snippets
+from storage.search.query import Question
+from storage.search.ranking import Survey
+
+Order = Literal["best", "newest"]
+
+_MOMENT = DateTime(timezone=True)
+_SURVEYED = ("word", "lexemes", "is_common", "sampled", "messages", "size", "moment")
+_SURVEY = compiled(select(func.survey_messages(bindparam("words", type_=Text)).table_valued(*_SURVEYED)))
+
+
+def _bound(name: str, kind: Any) -> Any:  # noqa: ANN401
+    return bindparam(name, type_=kind)
+
+
+_FILTERS = (_bound("role", Text), _bound("inside", BigInteger), _bound("since", _MOMENT), _bound("before", _MOMENT))
+_SEARCHES = cast(_bound("searches", Text), JSONB)
+_ranked = func.rank_messages(
+    _SEARCHES,
+    cast(_bound("terms", Text), JSONB),
+    _bound("messages", BigInteger),
+    _bound("size", Double),
+    _bound("condition", Text),
+    *_FILTERS,
+).table_valued("conversation_id", "sequence", "created_at", "tier", "score", "frequencies")
+_newest = func.find_messages(
+    _SEARCHES,
+    func.search_query(func.nullif(_bound("condition", Text), "")),
+    *_FILTERS,
+    _bound("before_conversation", BigInteger),
+    _bound("before_sequence", Integer),
+).table_valued("conversation_id", "sequence", "created_at")
+_BY_SCORE = ("tier", "score", "created_at", "conversation_id", "sequence")
+_BY_TIME = ("created_at", "conversation_id", "sequence")
+
+
+@lru_cache
+def _page(order: Order, continued: bool) -> Statement:
+    ranked, keys = (_ranked, _BY_SCORE) if order == "best" else (_newest, _BY_TIME)
+    columns = [ranked.c[name] for name in keys]
+    page = select(*columns, *([ranked.c.frequencies] if order == "best" else []))
+    if continued and order == "best":
+        kinds = (Integer, BigInteger, _MOMENT, BigInteger, Integer)
+        after = [_bound(f"after_{name}", kind) for name, kind in zip(keys, kinds, strict=True)]
+        page = page.where(tuple_(*columns) < tuple_(*after))
+    page = page.order_by(*(column.desc() for column in columns)).limit(_bound("page_size", BigInteger)).subquery()
+    passage = func.message_passage(col(Message.content), _bound("shown", ARRAY(Text)))
+    same = (col(Message.conversation_id) == page.c.conversation_id) & (col(Message.sequence) == page.c.sequence)
+    found = select(page, col(Message.role), passage.label("passage")).select_from(page.join(Message, same))
+    return compiled(found.order_by(*(page.c[name].desc() for name in keys)))
+
+
+@dataclass(frozen=True)
+class _Request:
+    """What a page was asked for. `listing` names the whole list, which a cursor belongs to."""
+
+    transaction: Transaction
+    question: Question
+    listing: str
+    cursor: str | None
+    limit: int
+    max_tokens: int | None
+
+    def filters(self) -> dict[str, Any]:
+        """The values of _FILTERS and the condition."""
+        asked = self.question
+        known = {"role": asked.role, "inside": asked.conversation_id, "since": asked.since, "before": asked.before}
+        return known | {"condition": asked.condition}
+
+
+@retry_transient
+async def search(
+    scope: Scope,
+    query: str,
+    limit: int = 20,
+    cursor: str | None = None,
+    order: Order = "best",
+    *,
+    max_tokens: int | None = None,
+) -> MessageMatches:
+    """A page of the caller's messages that have words of the query, the best matches first.
+
+    With the order `newest`, of those that have all of its words, the newest first. docs/contracts/mcp.md describes the
+    syntax of queries. A page that would be longer than `max_tokens` ends early, with a cursor.
+
+    Raises:
+        InvalidInput: the query has nothing to search for, or a filter that cannot be read; the cursor belongs to
+            another listing.
+    """
+    async with scope.transaction() as transaction:
+        question = queries.parse(query, await _zone(transaction, query))
+        rows = await transaction.fetch_all(_SURVEY, words=question.words)
+        if not rows:
+            raise InvalidInput(queries.NOTHING)
+        if order == "newest":
+            question = replace(question, condition=queries.all_words(query))
+        asked = _Request(transaction, question, f"messages {order} {query}", cursor, limit, max_tokens)
+        found = ranking.survey(rows)
+        return await (_read_newest(asked, found) if order == "newest" else _read_best(asked, found, rows[0]["moment"]))
+
+
+async def _zone(transaction: Transaction, query: str) -> ZoneInfo:
+    """The caller's time zone, which only a date needs."""
+    needed = "before:" in query.lower() or "after:" in query.lower()
+    return rules_of(await users.timezone_of(transaction, transaction.user_id) if needed else None)
+
+
+async def _read_best(asked: _Request, found: Survey, moment: datetime) -> MessageMatches:
+    """A page by score.
+
+    The cursor has the statistics of the first page and its moment: with those, later pages rank alike although
+    messages are added meanwhile.
+    """
+    filters, after = asked.filters(), dict[str, Any]()
+    if asked.cursor:
+        kinds = (datetime, str, int, int, datetime, int, int)
+        moment, written, *position = pagination.read(asked.cursor, asked.listing, *kinds)
+        try:
+            found = found.pinned(written)
+        except ValueError as error:
+            raise InvalidInput(f"cursor {NO_CURSOR}.") from error
+        after = {f"after_{name}": value for name, value in zip(_BY_SCORE, position, strict=True)}
+        filters["before"] = min(moment, filters["before"] or moment)
+    rows = await asked.transaction.fetch_all(
+        _page("best", asked.cursor is not None),
+        searches=ranking.searches(found, asked.question),
+        terms=ranking.described(found),
+        messages=found.messages,
+        size=float(found.size),
+        shown=_shown(found),
+        page_size=asked.limit + 1,
+        **filters,
+        **after,
+    )
+    counted: list[int] = rows[0]["frequencies"] if rows else []
+    matches = _matches(rows, asked, found, counted)
+    following = None
+    if len(rows) > len(matches):
+        last = rows[len(matches) - 1]
+        position = (last[name] for name in _BY_SCORE)
+        following = pagination.write(asked.listing, moment, found.written(counted), *position)
+    return MessageMatches(matches=matches, next_cursor=following)
+
+
+async def _read_newest(asked: _Request, found: Survey) -> MessageMatches:
+    """A page by time. Its messages have every word, so the rarest one finds them."""
+    filters, after = asked.filters(), [asked.question.before, -1, -1]
+    if asked.cursor:
+        after = pagination.read(asked.cursor, asked.listing, datetime, int, int)
+    values = dict(zip(("before", "before_conversation", "before_sequence"), after, strict=True))
+    rows = await asked.transaction.fetch_all(
+        _page("newest", asked.cursor is not None),
+        searches=ranking.newest(found, asked.question, asked.limit + 1),
+        shown=_shown(found),
+        page_size=asked.limit + 1,
+        **(filters | values),
+    )
+    matches = _matches(rows, asked, found, None)
+    following = pagination.following(asked.listing, rows, len(matches), *_BY_TIME)
+    return MessageMatches(matches=matches, next_cursor=following)
+
+
+def _shown(found: Survey) -> list[str]:
+    """What a long message is cut around: the rarest word that it contains, in whichever form."""
+    content = sorted(found.terms, key=lambda term: (term.is_common, term.estimate))
+    return [term.word for term in content] + [lexeme for term in content for lexeme in term.lexemes]
+
+
+def _matches(rows: list[Row], asked: _Request, found: Survey, counted: list[int] | None) -> list[MessageMatch]:
+    weights = found.weights(counted or [term.estimate for term in found.terms])
+    words = [(term.lexemes, weight) for term, weight in zip(found.terms, weights, strict=True)]
+    matches = [
+        MessageMatch.model_construct(
+            conversation_id=row["conversation_id"],
+            sequence=row["sequence"],
+            role=row["role"],
+            snippet=snippets.cut(row["passage"], words),
+        )
+        for row in rows[: asked.limit]
+    ]
+    return token_budget.fill(matches, asked.max_tokens)
