@@ -10,4 +10,5 @@ GRANT taskdeck_app TO tasks_server;
 
 ALTER ROLE tasks_dashboard PASSWORD :'dashboard_password';
 GRANT CREATE ON DATABASE :"DBNAME" TO tasks_dashboard;
-GRANT EXECUTE ON FUNCTION taskdeck_pat_create, taskdeck_pat_list, taskdeck_pat_revoke TO tasks_dashboard;
+GRANT EXECUTE ON FUNCTION taskdeck_pat_create, taskdeck_pat_list, taskdeck_pat_revoke, taskdeck_audit_record
+    TO tasks_dashboard;

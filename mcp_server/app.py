@@ -16,6 +16,7 @@ from starlette.requests import Request
 from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mcp_server.api import audit_routes
 from mcp_server.api.archive_routes import build_archive_router
 from mcp_server.api.dashboard_routes import HeadAsGet, build_bridge, explain
 from mcp_server.api.live_socket import LiveSocket
@@ -102,11 +103,12 @@ async def open_app(
     async with AsyncExitStack() as stack:
         services = await stack.enter_async_context(open_services(settings, database_url, dashboard_url))
         draining = draining or asyncio.Event()
-        for work in (_close_on_drain(services.subscriptions, draining), purge_for_ever(services.database)):
+        purging = purge_for_ever(services.database, settings.audit_days)
+        for work in (_close_on_drain(services.subscriptions, draining), purging):
             stack.callback(asyncio.create_task(work).cancel)
         manager = _build_session_manager(services)
         await stack.enter_async_context(manager.run())
-        bridge = build_bridge(services.callers, build_archive_router())
+        bridge = build_bridge(services.callers, build_archive_router(), audit_routes.router)
         live = LiveSocket(services.feed, services.verifier)
         metrics = Metrics(services.database, services.feed, lambda: live.count, lambda: services.subscriptions.count)
         probes = [*Health(services.database, services.verifier, services.feed, draining).routes(), metrics.route()]
@@ -129,7 +131,7 @@ async def open_app(
             Middleware(Authentication, services.verifier),
             Middleware(Admission, settings.calls_in_flight),
             Middleware(CallerRateLimit, Quota(services.database, settings.rate_limit)),
-            Middleware(McpRequests, settings, required_oauth_scope, bulk_tools()),
+            Middleware(McpRequests, settings, required_oauth_scope, bulk_tools(), services.callers.note_refusal),
             Middleware(CallsInFlight, services.in_flight),
         )
 

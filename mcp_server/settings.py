@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     max_teams: int = Field(QUOTAS["teams"].default, ge=0)
     max_members: int = Field(QUOTAS["members"].default, ge=0)
     max_shares: int = Field(QUOTAS["shares"].default, ge=0)
+    audit_days: int = Field(365, ge=0, le=36500)
     # NoDecode: pydantic-settings would expect JSON in a variable with several values.
     allowed_origins: Annotated[tuple[str, ...], NoDecode] = ()
     toolsets: Annotated[tuple[Toolset, ...], NoDecode] = TOOLSETS
@@ -81,6 +82,13 @@ class Settings(BaseSettings):
         if value:
             cleaned(value)
         return value or None
+
+    @field_validator("audit_days")
+    @classmethod
+    def _a_month(cls, value: int) -> int:
+        if 0 < value < 30:
+            raise ValueError("must be at least 30, or 0 to keep the audit log for ever")
+        return value
 
     @field_validator("issuer", "jwks_url")
     @classmethod

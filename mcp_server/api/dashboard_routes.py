@@ -162,7 +162,7 @@ async def get_snapshot(request: Request, query: Annotated[SnapshotQuery, Query()
 
     At most 100 teams are given, the one of `team_id` always; `team_count` counts them all.
     """
-    return _answer(await dashboard.snapshot(await scope_of(request), query.team_id, query.days, query.limit))
+    return respond(await dashboard.snapshot(await scope_of(request), query.team_id, query.days, query.limit))
 
 
 @router.get("/statistics", response_model=Totals, operation_id="getStatistics", summary="Four numbers")
@@ -172,13 +172,13 @@ async def get_statistics(request: Request, query: Annotated[TeamQuery, Query()])
     With `team_id`: of the team's tasks, `shared_tasks` being those of them that are shared with somebody.
     The numbers include every change that was committed before the request.
     """
-    return _answer(await statistics.totals(await scope_of(request), query.team_id))
+    return respond(await statistics.totals(await scope_of(request), query.team_id))
 
 
 @router.get("/trend", response_model=Trend, operation_id="getTrend", summary="Created and completed per day")
 async def get_trend(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
     """How many tasks were created and completed on each of the last days."""
-    return _answer(Trend(days=await statistics.trend(await scope_of(request), query.team_id, query.days)))
+    return respond(Trend(days=await statistics.trend(await scope_of(request), query.team_id, query.days)))
 
 
 @router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
@@ -186,27 +186,27 @@ async def get_tasks(request: Request, query: Annotated[LimitQuery, Query()]) -> 
     """The newest tasks that the caller may see, completed ones as well."""
     wanted = TaskFilter(status="all", team_id=query.team_id)
     page = await listing.find(await scope_of(request), wanted, query.limit)
-    return _answer(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
+    return respond(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
 
 
 @router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")
 async def get_teams(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
     """The teams whose numbers and tasks the caller may ask for, the 100 oldest at most."""
     found, count = await teams.find_brief(await scope_of(request))
-    return _answer(Teams(teams=found, team_count=count))
+    return respond(Teams(teams=found, team_count=count))
 
 
 @router.get("/settings", response_model=Settings, operation_id="getSettings", summary="The caller's settings")
 async def get_settings(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
     """What the caller has set, or their clients have named."""
-    return _answer(Settings(timezone=await users.current_timezone(await scope_of(request))))
+    return respond(Settings(timezone=await users.current_timezone(await scope_of(request))))
 
 
 @router.put("/settings", response_model=Settings, operation_id="putSettings", summary="Change the caller's settings")
 async def put_settings(request: Request, query: Annotated[NewSettings, Query()]) -> Response:
     """Set the time zone that the caller's days are in, for all their clients. There is no body."""
     timezone = await users.choose_timezone(await scope_of(request, reading=False), query.timezone)
-    return _answer(Settings(timezone=timezone))
+    return respond(Settings(timezone=timezone))
 
 
 def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:
@@ -265,7 +265,8 @@ async def scope_of(request: Request, *, reading: bool = True) -> Scope:
     return replace(await callers.scope(request.scope["caller"]), reading=reading)
 
 
-def _answer(content: BaseModel) -> Response:
+def respond(content: BaseModel) -> Response:
+    """A response with this content and without null fields."""
     # A response object skips FastAPI's second validation of what storage has built already.
     return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
 
@@ -290,6 +291,9 @@ async def explain(request: Request, error: Exception) -> Response:
             detail = str(error)
         case _:
             status, word, detail = 500, "internal", "The server failed. Try again; if it stays so, tell its operator"
+    if isinstance(error, NotAllowed):
+        callers: Callers = request.app.state.callers
+        await callers.note_refusal(request.scope["caller"], f"{request.method} {request.url.path}")
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     return JSONResponse({"error": word, "detail": detail}, status, headers)

@@ -4,7 +4,7 @@ The parsed message is in `asgi_scope["message"]`, the tool that it calls in `asg
 """
 
 import logging
-from collections.abc import Callable, Container
+from collections.abc import Awaitable, Callable, Container
 from typing import cast
 
 from mcp.types import INVALID_REQUEST
@@ -18,6 +18,7 @@ from mcp_server.http.jsonrpc import InvalidMessage, Message, Parsed, TooLarge
 from mcp_server.http.media_types import EVENTS, JSON, accepts, is_json
 from mcp_server.http.refusals import Refusal
 from mcp_server.http.request_body import BadRequest, read, replay
+from mcp_server.identity.callers import Caller
 from mcp_server.identity.local_issuer import READ
 from mcp_server.settings import Settings
 
@@ -29,7 +30,7 @@ class McpRequests:
 
     Without it the SDK would open an endless stream for a GET of an earlier revision, compare Content-Type
     case-sensitively, and answer in several forms. `required_oauth_scope` returns the OAuth scope that calling a tool
-    requires, `bulk_tools` are those whose calls may be large.
+    requires, `bulk_tools` are those whose calls may be large; `note_refusal` records that a token does not allow one.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class McpRequests:
         settings: Settings,
         required_oauth_scope: Callable[[str], str],
         bulk_tools: Container[str],
+        note_refusal: Callable[[Caller, str], Awaitable[None]],
     ) -> None:
         self._app = app
         self._settings = settings
+        self._note_refusal = note_refusal
         self._required_oauth_scope = required_oauth_scope
         self._bulk_tools = bulk_tools
 
@@ -66,6 +69,8 @@ class McpRequests:
             return await bad.response(asgi_scope, receive, send)
         except Refusal as refusal:
             logger.info("refused %r: %s", asgi_scope["path"], refusal)
+            if refusal.oauth_scope:
+                await self._note_refusal(asgi_scope["caller"], (asgi_scope["tool"] or "read")[:100])
             return await refusal.send(asgi_scope, receive, send, challenge(refusal, asgi_scope, self._settings))
         except ClientDisconnect:
             # There is nobody left to answer.

@@ -7,7 +7,7 @@ from cachetools import FIFOCache
 
 from mcp_server.identity.local_issuer import Audience
 from storage.engine.database import Database, Scope
-from storage.people import users
+from storage.people import audit, users
 
 REMEMBERED = 10_000
 
@@ -62,3 +62,7 @@ class Callers:
             await users.remember(scope, caller.email, caller.name, caller.timezone, self._default_timezone)
             self._mirrored[profile] = None
         return scope
+
+    async def note_refusal(self, caller: Caller, attempted: str) -> None:
+        """Record in the caller's audit log what their token did not allow."""
+        await audit.note_refusal(self._database.scope(caller.user_id, caller.client), attempted)

@@ -53,7 +53,7 @@ from mcp_server.settings import Settings
 from mcp_server.tools import account, conversations, search, statistics, tasks, teams
 from mcp_server.tools.calls import Call, ConfirmationRequired
 from mcp_server.tools.registry import Tool, offered
-from storage.schema.errors import NotAllowed, NotFound, StorageError, Unavailable
+from storage.schema.errors import NotAllowed, NotConfirmed, NotFound, StorageError, Unavailable
 
 logger = logging.getLogger(__name__)
 
@@ -128,6 +128,8 @@ class Handlers:
         except ConfirmationRequired as confirmation:
             return confirmation.question
         except StorageError as error:
+            if isinstance(error, NotAllowed) and not isinstance(error, NotConfirmed):
+                await self.callers.note_refusal(caller, name)
             return _refusal(str(error))
         except Exception:
             # Its text may quote a row, so neither the client nor the log gets it; an unknown name is the client's text.

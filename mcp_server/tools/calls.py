@@ -13,7 +13,7 @@ from mcp.types import (
 
 from mcp_server.identity.callers import Caller
 from storage.engine.database import Scope
-from storage.schema.errors import NotAllowed
+from storage.schema.errors import NotConfirmed
 
 
 class ConfirmationRequired(Exception):
@@ -40,7 +40,7 @@ class Call:
         So any replica can handle it, and a changed call asks again.
 
         Raises:
-            ConfirmationRequired: the client must ask; NotAllowed: it cannot, or the person declined.
+            ConfirmationRequired: the client must ask; NotConfirmed: it cannot, or the person declined.
         """
         # The person agrees to what the question says. If its count or a title in it has changed meanwhile, the key
         # does not match and the answer is ignored. Hashing also keeps titles out of the key.
@@ -50,9 +50,9 @@ class Call:
             # "accept" only means that the form was sent: the checkbox decides, and only a real true counts.
             if answer.action == "accept" and (answer.content or {}).get("yes") is True:
                 return
-            raise NotAllowed("The user did not agree, so nothing was done. Do not try again unless they ask for it.")
+            raise NotConfirmed("The user did not agree, so nothing was done. Do not try again unless they ask for it.")
         if not self.can_ask:
-            raise NotAllowed(f"{question} Ask the user, and only if they agree repeat the call with confirm=true.")
+            raise NotConfirmed(f"{question} Ask the user, and only if they agree repeat the call with confirm=true.")
         form = {
             "type": "object",
             "properties": {"yes": {"type": "boolean", "title": yes, "default": False}},

@@ -15,11 +15,11 @@ from sqlalchemy.sql.expression import UpdateBase
 from sqlmodel import SQLModel, col
 
 from storage.engine.statements import compiled
-from storage.schema.system_tables import CachedStatistic, TaskEvent
+from storage.schema.system_tables import AuditEvent, CachedStatistic, TaskEvent
 from storage.schema.tables import Conversation, Task, TaskShare, User
 
 USER_COLUMNS = frozenset(
-    {"user_id", "owner_id", "assignee_id", "shared_with_user_id", "target_user_id", "invitee_id", "address"}
+    {"user_id", "owner_id", "assignee_id", "shared_with_user_id", "target_user_id", "invitee_id", "address", "actor_id"}
 )
 """Every column, of any table, that holds the id of a user, or may hold it."""
 
@@ -30,8 +30,11 @@ _RIGHTS = (
     ("team_members", "user_id", "role", ("owner", "admin", "member", "viewer")),
     ("task_shares", "shared_with_user_id", "permission", ("edit", "view")),
 )
-# Where the changes of a task event name users.
-_NAMED_IN_CHANGES = (("user",), ("assignee", "0"), ("assignee", "1"), ("owner", "0"), ("owner", "1"))
+# Where JSON names users: the changes of a task event, and the details of an entry of the audit log.
+_NAMED_IN_JSON = (
+    (TaskEvent, "changes", (("user",), ("assignee", "0"), ("assignee", "1"), ("owner", "0"), ("owner", "1"))),
+    (AuditEvent, "details", (("user_id",),)),
+)
 
 
 @dataclass(frozen=True)
@@ -59,8 +62,9 @@ def _statements() -> Iterator[UpdateBase]:
         for column in table.columns:
             if column.name in USER_COLUMNS:
                 yield from _moves(table, column)
-    for path in _NAMED_IN_CHANGES:
-        yield _rename_in_changes(path)
+    for model, column, paths in _NAMED_IN_JSON:
+        for path in paths:
+            yield _rename_in_json(SQLModel.metadata.tables[str(model.__tablename__)], column, path)
     yield update(User).where(col(User.id) == SOURCE).values(email=None, name=None)
 
 
@@ -96,11 +100,11 @@ def _moves(table: Table, column: Column[Any]) -> Iterator[UpdateBase]:
     yield update(table).where(column == SOURCE).values({column.name: TARGET})
 
 
-def _rename_in_changes(path: tuple[str, ...]) -> UpdateBase:
-    changes, place = col(TaskEvent.changes), array(path, type_=Text)
-    renamed = func.jsonb_set(changes, place, func.to_jsonb(TARGET))
-    named = func.jsonb_extract_path_text(changes, *path)
-    return update(TaskEvent).where(named == SOURCE).values(changes=renamed)
+def _rename_in_json(table: Table, column: str, path: tuple[str, ...]) -> UpdateBase:
+    content, place = table.c[column], array(path, type_=Text)
+    renamed = func.jsonb_set(content, place, func.to_jsonb(TARGET))
+    named = func.jsonb_extract_path_text(content, *path)
+    return update(table).where(named == SOURCE).values({column: renamed})
 
 
 _MERGE = tuple(compiled(statement) for statement in _statements())

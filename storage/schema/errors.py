@@ -3,6 +3,7 @@
 StorageError
 ├── NotFound         no such row, or not visible: the same text for both
 ├── NotAllowed       the row is visible, but the caller may not do this
+│   └── NotConfirmed the person has not agreed to it
 ├── Conflict         the row has changed, or the key was used for something else
 ├── InvalidInput     an argument that cannot be stored
 ├── NeedsConsent     the person must be asked first
@@ -20,6 +21,10 @@ class NotFound(StorageError):
 
 class NotAllowed(StorageError):
     """The caller sees the row, but may not do this to it."""
+
+
+class NotConfirmed(NotAllowed):
+    """The person must agree first, or has not agreed."""
 
 
 class Conflict(StorageError):

@@ -279,3 +279,21 @@ class DashboardSnapshot(ResponseModel):
     teams: list[TeamBrief]
     team_count: int
     timezone: str | None = None
+
+
+class AuditEntryView(ResponseModel):
+    """One entry of the audit log. `by` is missing if the reader did it, and `server` if nobody asked for it."""
+
+    id: int
+    at: str
+    action: str
+    by: str | None = None
+    client: str | None = None
+    details: dict[str, str | int]
+
+
+class AuditLog(ResponseModel):
+    """A page of the caller's audit log, newest first. The next page is `before` this id, if there is one."""
+
+    entries: list[AuditEntryView]
+    next_before: int | None = None

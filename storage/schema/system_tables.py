@@ -173,3 +173,25 @@ class ImportKey(TableModel, table=True):
     conversation_id: int | None = Stored(sa_type=BigInteger)
     team_id: int | None = Stored(sa_type=BigInteger)
     created_at: datetime = Stored(sa_column=moment())
+
+
+class AuditEvent(TableModel, table=True):
+    """Something that concerns the security of `user_id`, done by `actor_id` (None: by the server).
+
+    Written by triggers and the dashboard, never changed; the ids become a pseudonym when an account is deleted.
+    """
+
+    __table_args__ = (
+        Index("audit_events_user", "user_id", "id"),
+        Index("audit_events_actor", "actor_id", postgresql_where=text("actor_id IS NOT NULL")),
+        Index("audit_events_named", text("(details ->> 'user_id'::text)")),
+        Index("audit_events_age", "created_at"),
+    )
+
+    id: int = Stored(sa_column=identity())
+    user_id: str = Stored(sa_type=Text)
+    actor_id: str | None = Stored(sa_type=Text)
+    action: str = Stored(sa_type=Text)
+    client: str | None = Stored(sa_type=Text)
+    details: str = Stored(sa_column=Column(JSONB, nullable=False, server_default="{}"))
+    created_at: datetime = Stored(sa_column=moment())

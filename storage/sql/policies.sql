@@ -13,8 +13,7 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'users', 'teams', 'team_members', 'tasks', 'task_shares',
         'conversations', 'messages', 'task_events', 'idempotency_keys', 'cached_statistics',
-        'personal_access_tokens', 'rate_limits', 'invitations',
-        'import_keys'
+        'personal_access_tokens', 'rate_limits', 'invitations', 'import_keys', 'audit_events'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, taskdeck_app, taskdeck_rls', name);
@@ -133,3 +132,8 @@ CREATE POLICY personal_access_tokens_select ON personal_access_tokens FOR SELECT
 CREATE POLICY import_keys_all ON import_keys FOR ALL TO taskdeck_app
     USING (user_id = (SELECT current_user_id()))
     WITH CHECK (user_id = (SELECT current_user_id()));
+
+-- Appended to by triggers and by requests, read by the person concerned, changed by nobody.
+
+CREATE POLICY audit_events_select ON audit_events FOR SELECT TO taskdeck_app
+    USING (user_id = (SELECT current_user_id()));

@@ -21,7 +21,7 @@ BEGIN
         'pass_over_change(bigint)', 'find_personal_token(text)', 'purge_expired()',
         'take_request(text, text, bigint, bigint)', 'invite(text, bigint, bigint, text)',
         'withdraw_invitation(text, bigint, bigint)', 'my_invitations(bigint)', 'answer_invitation(bigint, text)',
-        'restore_share(bigint, text, text)', 'delete_team(bigint)'
+        'restore_share(bigint, text, text)', 'delete_team(bigint)', 'audit_refusal(text)', 'purge_audit_log(integer)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
@@ -30,7 +30,8 @@ BEGIN
     -- Called by triggers and by the functions above: nobody calls them directly.
     FOREACH signature IN ARRAY ARRAY[
         'record_created_tasks()', 'record_changed_tasks()', 'record_share()', 'keep_team_owner()',
-        'hold_membership()', 'hand_over_tasks()',
+        'hold_membership()', 'hand_over_tasks()', 'audit_share()', 'audit_member()', 'audit_team()',
+        'audit_invitation()', 'audit_token()', 'audit_conversation()', 'audit_deleted_task()',
         'count_request(text, text, bigint)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
@@ -46,7 +47,7 @@ BEGIN
     -- Called by functions of taskdeck_rls.
     FOREACH signature IN ARRAY ARRAY[
         'shift_due(text, integer, text)', 'repeat_subtasks(bigint, bigint, integer)', 'direct_audience(bigint[])',
-        'invitations_for(text)', 'may_offer(text, bigint, bigint, text)'
+        'invitations_for(text)', 'may_offer(text, bigint, bigint, text)', 'audit(text, text, jsonb)'
     ]::regprocedure[] LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
         EXECUTE format('GRANT EXECUTE ON FUNCTION %s TO taskdeck_rls', signature);
@@ -55,7 +56,7 @@ BEGIN
     FOREACH signature IN ARRAY ARRAY[
         'taskdeck_pat_create(text, text, text, text, text, text, text, timestamptz)',
         'taskdeck_pat_list(text)', 'taskdeck_pat_revoke(text, bigint)',
-        'taskdeck_delete_person(text)'
+        'taskdeck_delete_person(text)', 'taskdeck_audit_record(text, text, jsonb)', 'taskdeck_audit_forget(text)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
@@ -108,5 +109,7 @@ GRANT SELECT, INSERT, DELETE, UPDATE (fingerprint, answer, created_at) ON idempo
 GRANT SELECT, INSERT, UPDATE ON cached_statistics TO taskdeck_app;
 
 GRANT SELECT, INSERT, UPDATE (task_id, conversation_id, team_id) ON import_keys TO taskdeck_app;
+
+GRANT SELECT ON audit_events TO taskdeck_app;
 
 GRANT SELECT ON alembic_version TO taskdeck_app;

@@ -44,6 +44,28 @@ CREATE OR REPLACE TRIGGER tasks_announce_loss AFTER DELETE ON tasks
     REFERENCING OLD TABLE AS old_rows
     FOR EACH STATEMENT EXECUTE FUNCTION announce_loss();
 
+-- The audit log (functions/audit.sql).
+CREATE OR REPLACE TRIGGER task_shares_audit AFTER INSERT OR DELETE OR UPDATE OF permission ON task_shares
+    FOR EACH ROW EXECUTE FUNCTION audit_share();
+
+CREATE OR REPLACE TRIGGER team_members_audit AFTER INSERT OR DELETE OR UPDATE OF role ON team_members
+    FOR EACH ROW EXECUTE FUNCTION audit_member();
+
+CREATE OR REPLACE TRIGGER teams_audit AFTER INSERT OR DELETE ON teams
+    FOR EACH ROW EXECUTE FUNCTION audit_team();
+
+CREATE OR REPLACE TRIGGER invitations_audit AFTER INSERT OR UPDATE OF status ON invitations
+    FOR EACH ROW EXECUTE FUNCTION audit_invitation();
+
+CREATE OR REPLACE TRIGGER personal_access_tokens_audit AFTER INSERT OR UPDATE OF revoked_at ON personal_access_tokens
+    FOR EACH ROW EXECUTE FUNCTION audit_token();
+
+CREATE OR REPLACE TRIGGER conversations_audit AFTER DELETE ON conversations
+    FOR EACH ROW EXECUTE FUNCTION audit_conversation();
+
+CREATE OR REPLACE TRIGGER tasks_audit AFTER UPDATE OF deleted_at ON tasks
+    FOR EACH ROW WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)) EXECUTE FUNCTION audit_deleted_task();
+
 -- Replacing a trigger does not enable one that was disabled.
 
 ALTER TABLE tasks ENABLE TRIGGER USER;
@@ -55,3 +77,9 @@ ALTER TABLE users ENABLE TRIGGER USER;
 ALTER TABLE team_members ENABLE TRIGGER USER;
 
 ALTER TABLE conversations ENABLE TRIGGER USER;
+
+ALTER TABLE teams ENABLE TRIGGER USER;
+
+ALTER TABLE invitations ENABLE TRIGGER USER;
+
+ALTER TABLE personal_access_tokens ENABLE TRIGGER USER;

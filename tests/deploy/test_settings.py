@@ -35,6 +35,7 @@ BAD: list[tuple[dict[str, str], str]] = [
     ({"TASKDECK_TOOLSETS": "tasks,magic"}, "TASKDECK_TOOLSETS: "),
     ({"TASKDECK_LOG_LEVEL": "loud"}, "TASKDECK_LOG_LEVEL: "),
     ({"TASKDECK_TIMEZONE": "Berlin"}, "TASKDECK_TIMEZONE: must be an IANA time zone such as Europe/Berlin"),
+    ({"TASKDECK_AUDIT_DAYS": "29"}, "TASKDECK_AUDIT_DAYS: must be at least 30, or 0 to keep the audit log for ever"),
     ({"TASKDECK_RATE_LIMIT": "-1"}, "TASKDECK_RATE_LIMIT: "),
     ({"TASKDECK_READ_ONLY": "perhaps"}, "TASKDECK_READ_ONLY: "),
     ({"DATABASE_URL": "mysql://localhost/x"}, "DATABASE_URL: must start with postgresql://"),

@@ -211,15 +211,19 @@ def build(verifier: Verifier) -> Starlette:
     async def bridge(request: Request) -> JSONResponse:
         return JSONResponse({"caller": request.scope["caller"].user_id})
 
+    def required_scope(tool: str) -> str:
+        return "mcp:write" if tool == "add_task" else "mcp:read"
+
+    async def note_refusal(caller: Caller, attempted: str) -> None:
+        assert (caller.user_id, attempted) == ("alice", "add_task")
+
     mcp = server.streamable_http_app(stateless_http=True, json_response=True)
     application = Starlette(
         routes=[Route("/api/me", bridge), Mount("/", mcp)],
         middleware=[
             Middleware(HostGuard, verifier.settings),
             Middleware(Authentication, verifier),
-            Middleware(
-                McpRequests, verifier.settings, lambda tool: "mcp:write" if tool == "add_task" else "mcp:read", ()
-            ),
+            Middleware(McpRequests, verifier.settings, required_scope, (), note_refusal),
         ],
         lifespan=lambda _: server.session_manager.run(),
     )

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from storage.engine.sql_objects import sql_files
 from storage.schema.system_tables import (
+    AuditEvent,
     CachedStatistic,
     IdempotencyKey,
     ImportKey,
@@ -68,7 +69,16 @@ async def read(url: str, query: str) -> dict[str, tuple[object, ...]]:
 
 async def test_models_create_the_tables_of_the_migrations(created: str, direct_url: str) -> None:
     people = (User, Team, TeamMember, Task, TaskShare, Conversation, Message)
-    system = (TaskEvent, IdempotencyKey, ImportKey, Invitation, CachedStatistic, PersonalAccessToken, RateLimit)
+    system = (
+        AuditEvent,
+        TaskEvent,
+        IdempotencyKey,
+        ImportKey,
+        Invitation,
+        CachedStatistic,
+        PersonalAccessToken,
+        RateLimit,
+    )
     assert {model.__tablename__ for model in (*people, *system)} == {*TableModel.metadata.tables}
     for query in (TABLES, COLUMNS, CONSTRAINTS, INDEXES):
         assert await read(created, query) == await read(direct_url, query)

@@ -41,12 +41,16 @@ FOR_VERBS = {
     "answer_invitation(bigint,text)",
     "restore_share(bigint,text,text)",
     "delete_team(bigint)",
+    "audit_refusal(text)",
+    "purge_audit_log(integer)",
 }
 FOR_DASHBOARD = {
     "taskdeck_pat_create(text,text,text,text,text,text,text,timestamp with time zone)",
     "taskdeck_pat_list(text)",
     "taskdeck_pat_revoke(text,bigint)",
     "taskdeck_delete_person(text)",
+    "taskdeck_audit_record(text,text,jsonb)",
+    "taskdeck_audit_forget(text)",
 }
 FOR_TRIGGERS = {
     "record_created_tasks()",
@@ -55,6 +59,13 @@ FOR_TRIGGERS = {
     "keep_team_owner()",
     "hold_membership()",
     "hand_over_tasks()",
+    "audit_share()",
+    "audit_member()",
+    "audit_team()",
+    "audit_invitation()",
+    "audit_token()",
+    "audit_conversation()",
+    "audit_deleted_task()",
 }
 DEFINERS = (FOR_POLICIES - {"current_user_id()"}) | FOR_VERBS | FOR_DASHBOARD | FOR_TRIGGERS
 
@@ -72,6 +83,13 @@ TRIGGERS = {
     "team_members_hand_over",
     "tasks_hold_membership",
     "conversations_announce",
+    "task_shares_audit",
+    "team_members_audit",
+    "teams_audit",
+    "invitations_audit",
+    "personal_access_tokens_audit",
+    "conversations_audit",
+    "tasks_audit",
 }
 
 # A unique index across users reveals rows of other users by its violations. Allowed ones, with the reason:
@@ -82,6 +100,7 @@ SPANNING = {
     "tasks_pkey": "given out by the database, never chosen",
     "conversations_pkey": "given out by the database, never chosen",
     "task_events_pkey": "given out by the database, never chosen",
+    "audit_events_pkey": "given out by the database, never chosen",
     "invitations_pkey": "given out by the database, never chosen",
     "personal_access_tokens_pkey": "given out by the database, never chosen",
     "personal_access_tokens_hash": "a hash of 256 random bits",

@@ -37,12 +37,12 @@ INSERT INTO invitations (user_id, address, task_id, offered) VALUES ('alice', 'c
     ('gina', 'frank', 2, 'view');
 INSERT INTO import_keys (user_id, key, task_id) VALUES ('alice', 'todoist:1', 1);
 """
-"""What is in tables that the first releases do not have."""
+"""What is in tables that the first releases do not have; triggers have filled the audit log."""
 
 TABLES = (
     *("users", "teams", "team_members", "tasks", "task_shares", "conversations", "messages", "task_events"),
     *("idempotency_keys", "cached_statistics", "personal_access_tokens", "rate_limits"),
-    *("invitations", "import_keys"),
+    *("invitations", "import_keys", "audit_events"),
 )
 
 
@@ -77,6 +77,10 @@ FORGING = {
         "alice",
         "INSERT INTO task_events (task_id, owner_id, user_id, event_type) VALUES (1, 'alice', 'bob', 'task_deleted')",
     ),
+    "the audit log is forged": Attack(
+        "bob", "INSERT INTO audit_events (user_id, action) VALUES ('alice', 'signed_in')"
+    ),
+    "one's own audit log is forged": Attack("bob", "INSERT INTO audit_events (user_id, action) VALUES ('bob', 'x')"),
     "an idempotency key is forged": Attack("bob", "INSERT INTO idempotency_keys VALUES ('alice', 'k', 'p')"),
     "numbers are forged": Attack("bob", "INSERT INTO cached_statistics VALUES ('alice', 1, 9, 9, 9, '1:1:')"),
     "a rate limit is forged": Attack("bob", "INSERT INTO rate_limits VALUES ('carol', now(), 1000000)"),
@@ -142,6 +146,9 @@ TAKING = {
     "a message is rewritten": Attack("alice", "UPDATE messages SET content = 'x'"),
     "history is rewritten": Attack("alice", "UPDATE task_events SET user_id = 'bob'"),
     "history is erased": Attack("alice", "DELETE FROM task_events"),
+    "the audit log is rewritten": Attack("alice", "UPDATE audit_events SET action = 'x'"),
+    "the audit log is erased": Attack("alice", "DELETE FROM audit_events"),
+    "the audit log is truncated": Attack("alice", "TRUNCATE audit_events"),
     "another's e-mail is changed": Attack("carol", "UPDATE users SET email = 'x@y.z' WHERE id = 'alice'"),
     "every table is truncated": Attack("alice", "TRUNCATE tasks CASCADE"),
 }
@@ -198,6 +205,9 @@ ASKING = {
         "bob", "SELECT taskdeck_pat_create('alice', NULL, NULL, 'x', repeat('1', 64), 't', 'mcp:read', now())"
     ),
     "a request revokes a token": Attack("bob", "SELECT taskdeck_pat_revoke('alice', 1)"),
+    "a request records a sign-in": Attack("bob", "SELECT 1 FROM taskdeck_audit_record('alice', 'signed_in', '{}')"),
+    "a request records an audited change": Attack("bob", "SELECT 1 FROM audit('alice', 'task_shared', '{}')"),
+    "a request makes the audit log anonymous": Attack("alice", "SELECT 1 FROM taskdeck_audit_forget('alice')"),
     "a request creates a function": Attack("bob", "CREATE FUNCTION public.f() RETURNS int LANGUAGE sql RETURN 1"),
 }
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mcp_server.http.authentication import Authentication
 from mcp_server.http.mcp_requests import McpRequests
+from mcp_server.identity.callers import Caller
 from mcp_server.identity.tokens import Verifier
 from mcp_server.settings import Settings
 
@@ -234,9 +235,15 @@ class GuardedApp:
 
     def guarded(self) -> ASGIApp:
         writers = {"add_task": "mcp:write"}
-        inner = McpRequests(
-            self.application, self.verifier.settings, lambda tool: writers.get(tool, "mcp:read"), ("add_task",)
-        )
+
+        async def note_refusal(_caller: Caller, _attempted: str) -> None:
+            """There is no database."""
+
+        def required_scope(tool: str) -> str:
+            return writers.get(tool, "mcp:read")
+
+        settings = self.verifier.settings
+        inner = McpRequests(self.application, settings, required_scope, ("add_task",), note_refusal)
         return Authentication(inner, self.verifier)
 
     async def send_request(self, endpoint: Endpoint, *headers: tuple[str, str], **request: Any) -> Answer:

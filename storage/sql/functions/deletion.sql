@@ -49,6 +49,8 @@ BEGIN
         OR strpos(k.answer::text, to_json(known_email)::text) > 0;
     DELETE FROM public.rate_limits r WHERE r.user_id = person;
     DELETE FROM public.users u WHERE u.id = person;
+    -- The audit log keeps what happened, under a pseudonym.
+    PERFORM public.taskdeck_audit_record(person, 'account_deleted', '{}'), public.taskdeck_audit_forget(person);
     PERFORM set_config('app.undoes', '', true);
     RETURN true;
 END $$;

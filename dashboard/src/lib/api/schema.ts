@@ -155,10 +155,60 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dashboard/audit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's audit log
+         * @description What concerns the security of the caller's account and data, newest first: who did it, and with which client.
+         */
+        get: operations["getAudit"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
+        /**
+         * AuditEntryView
+         * @description One entry of the audit log. `by` is missing if the reader did it, and `server` if nobody asked for it.
+         */
+        AuditEntryView: {
+            /** Id */
+            id: number;
+            /** At */
+            at: string;
+            /** Action */
+            action: string;
+            /** By */
+            by?: string | null;
+            /** Client */
+            client?: string | null;
+            /** Details */
+            details: {
+                [key: string]: string | number;
+            };
+        };
+        /**
+         * AuditLog
+         * @description A page of the caller's audit log, newest first. The next page is `before` this id, if there is one.
+         */
+        AuditLog: {
+            /** Entries */
+            entries: components["schemas"]["AuditEntryView"][];
+            /** Next Before */
+            next_before?: number | null;
+        };
         /**
          * DashboardSnapshot
          * @description What a dashboard shows, all of the same moment.
@@ -1044,6 +1094,109 @@ export interface operations {
                 };
                 content: {
                     "application/zip": string;
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description No such team, or the caller is not in it: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getAudit: {
+        parameters: {
+            query?: {
+                /** @description How many entries at most */
+                limit?: number;
+                /** @description Only entries with a smaller id: `next_before` of the page before */
+                before?: number;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AuditLog"];
                 };
             };
             /** @description No token, or one that is not accepted here */
