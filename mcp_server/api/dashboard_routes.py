@@ -223,7 +223,8 @@ def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    for each in (router, *routers):
+    bridge.state.routers = (router, *routers)
+    for each in bridge.state.routers:
         bridge.include_router(each)
     bridge.state.callers = callers
     for error in (StorageError, RequestValidationError, HTTPException, Exception):
@@ -302,7 +303,7 @@ async def explain(request: Request, error: Exception) -> Response:
 def _methods_at(request: Request) -> str:
     """The value of Allow: every method of the path (RFC 9110 section 10.2.1)."""
     # Starlette's 405 names only the methods of the first matching route.
-    routes = [route for route in request.app.routes if isinstance(route, APIRoute)]
+    routes = [route for each in request.app.state.routers for route in each.routes if isinstance(route, APIRoute)]
     return ", ".join(
         m for route in routes if route.matches(request.scope)[0] is Match.PARTIAL for m in route.methods or ()
     )

@@ -169,7 +169,7 @@ async def test_one_export_at_a_time_for_each_person(server: RunningServer, alice
 
 
 def documented(heading: str) -> list[str]:
-    table = DOCUMENT.partition(f"### `{heading}`\n")[2].partition("\n### ")[0]
+    table = DOCUMENT.partition(f"### `{heading}`\n")[2].partition("\n##")[0]
     return re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)
 
 

@@ -79,5 +79,5 @@ async def test_last_recorded_message_is_newest_even_if_its_call_began_earlier(al
     assert [message["content"] for message in messages] == ["plum one", "plum two", "plum three"]
     times = [message["created_at"] for message in messages]
     assert times == sorted(times)
-    matches = (await alice.call("search_messages", query="plum"))["matches"]
+    matches = (await alice.call("search_messages", query="plum", sort="newest"))["matches"]
     assert [match["sequence"] for match in matches] == [3, 2, 1]

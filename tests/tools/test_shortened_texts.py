@@ -5,21 +5,20 @@ from typing import Any
 from tests.conftest import Person
 
 
-async def test_a_snippet_has_200_characters_and_begins_66_before_the_match(alice: Person) -> None:
+async def test_a_snippet_has_up_to_200_characters_in_whole_words_around_the_match(alice: Person) -> None:
     word = "w" * 19
     content = " ".join([*[word] * 50, "needle", *[word] * 50])
     await alice.call("start_conversation", messages=[{"role": "user", "content": content}])
     (match,) = (await alice.call("search_messages", query="needle"))["matches"]
-    # 200 // 3 are 66: six characters of a word and three whole words, each with its space.
-    assert match["snippet"] == f"{'w' * 5} {word} {word} {word} needle {' '.join([word] * 7)}"[:200]
-    assert len(match["snippet"]) == 200
+    # A third of the 200 characters comes before the match: three words with their spaces, and no part of another.
+    assert match["snippet"] == f"{word} {word} {word} needle {' '.join([word] * 6)}"
 
 
 async def test_a_short_message_is_its_own_snippet(alice: Person) -> None:
     content = "a broken needle\n\n  under   haystacks"
     await alice.call("start_conversation", messages=[{"role": "user", "content": content}])
     (match,) = (await alice.call("search_messages", query="needle"))["matches"]
-    assert match["snippet"] == "broken needle under haystacks"
+    assert match["snippet"] == "a broken needle under haystacks"
 
 
 async def test_a_history_shows_200_characters_of_a_text_and_says_how_long_it_is(alice: Person) -> None:
