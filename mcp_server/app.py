@@ -18,8 +18,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mcp_server.api import audit_routes
 from mcp_server.api.archive_routes import build_archive_router
-from mcp_server.api.dashboard_routes import HeadAsGet, build_bridge, explain
+from mcp_server.api.dashboard_routes import HeadAsGet, build_bridge
 from mcp_server.api.live_socket import LiveSocket
+from mcp_server.api.responses import explain
 from mcp_server.http.authentication import OPENAPI, Authentication
 from mcp_server.http.cors import AllowOrigins
 from mcp_server.http.host_guard import HostGuard

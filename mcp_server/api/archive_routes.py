@@ -5,11 +5,11 @@ from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from mcp_server.api.dashboard_routes import HEADERS, PROBLEMS, check_given_once, scope_of
+from mcp_server.api.responses import HEADERS, build_router, scope_of
 from mcp_server.http.connection_limit import ConnectionLimit, LimitReached
 from storage.archive.export import export
 from storage.engine import database
@@ -52,9 +52,7 @@ async def _chunks(scope: database.Scope) -> AsyncGenerator[bytes]:
 def build_archive_router() -> APIRouter:
     """The routes, with a limit of their own for each application."""
     limit = ConnectionLimit(1, MOST_ARCHIVES)
-    router = APIRouter(
-        prefix="/api/dashboard", dependencies=[Depends(check_given_once)], tags=["archive"], responses=PROBLEMS
-    )
+    router = build_router("archive")
 
     @router.get(
         "/export",

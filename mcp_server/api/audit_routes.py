@@ -2,17 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Query, Request, Response
 from pydantic import Field
 
-from mcp_server.api.dashboard_routes import PROBLEMS, check_given_once, respond, scope_of, within
+from mcp_server.api.responses import build_router, respond, scope_of, within
 from storage.people import audit
 from storage.schema.request_models import MAX_ID, MAX_PAGE_ROWS, StrictModel
 from storage.schema.response_models import AuditLog
 
-router = APIRouter(
-    prefix="/api/dashboard", dependencies=[Depends(check_given_once)], tags=["audit"], responses=PROBLEMS
-)
+router = build_router("audit")
 
 
 class AuditQuery(StrictModel):

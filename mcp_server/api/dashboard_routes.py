@@ -4,41 +4,23 @@ docs/contracts/dashboard-api.yaml describes it. A route is one line over a stora
 `asgi_scope["caller"]`, where Authentication put it.
 """
 
-import re
-from dataclasses import replace
 from typing import Annotated, Any, cast
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from fastapi.routing import APIRoute
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
+from mcp_server.api import team_routes
+from mcp_server.api.responses import build_router, explain, respond, scope_of, within
 from mcp_server.identity.callers import Callers
-from storage.engine.database import Scope
 from storage.people import teams, users
-from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
+from storage.schema.errors import StorageError
 from storage.schema.request_models import MAX_DAYS, MAX_ID, MAX_PAGE_ROWS, Line, StrictModel, TaskFilter
 from storage.schema.response_models import DashboardSnapshot, DayCount, TaskBrief, TeamBrief, Totals
 from storage.tasks import dashboard, listing, statistics
-
-HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
-
-
-def within(low: int, high: int) -> BeforeValidator:
-    """Accept only digits within these bounds; the error names both."""
-    # Pydantic would also take " 7", "+7" and "7.0", which the contract does not document.
-
-    def check(query: object) -> object:
-        if isinstance(query, str) and not (re.fullmatch("[0-9]{1,19}", query) and low <= int(query) <= high):
-            raise ValueError(f"write a whole number between {low} and {high}")
-        return query
-
-    return BeforeValidator(check)
 
 
 class TeamQuery(StrictModel):
@@ -101,57 +83,7 @@ class NewSettings(StrictModel):
     timezone: Annotated[Line, Field(max_length=64, description="IANA name such as Europe/Berlin")]
 
 
-class Problem(BaseModel):
-    """Why there is no answer: a word for programs, a sentence for people."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"error": "not_found", "detail": "No team 7. Use list_teams to find its id."}]}
-    )
-
-    error: str
-    detail: str
-
-
-_RETRY_AFTER = {"Retry-After": {"description": "Seconds to wait", "schema": {"type": "integer"}}}
-_CHALLENGE = {
-    "WWW-Authenticate": {"description": "How to get a token (RFC 6750, RFC 9728)", "schema": {"type": "string"}}
-}
-_REASONS: dict[int | str, dict[str, Any]] = {
-    401: {"description": "No token, or one that is not accepted here", "headers": _CHALLENGE},
-    403: {"description": "The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks"},
-    404: {"description": "No such team, or the caller is not in it: the two look the same"},
-    421: {"description": "The request names a host that is not this server"},
-    422: {"description": "A parameter is unknown, or out of its range"},
-    429: {"description": "Too many requests: see Retry-After", "headers": _RETRY_AFTER},
-    500: {"description": "A fault of the server"},
-    503: {
-        "description": "The database, or the keys of the token issuer, are away: see Retry-After",
-        "headers": _RETRY_AFTER,
-    },
-}
-PROBLEMS: dict[int | str, dict[str, Any]] = {status: {"model": Problem} | reason for status, reason in _REASONS.items()}
-"""The error responses of every route, for the OpenAPI document."""
-_STATUS: dict[type[StorageError], tuple[int, str]] = {
-    NotFound: (404, "not_found"),
-    NotAllowed: (403, "not_allowed"),
-    InvalidInput: (422, "invalid_input"),
-    Unavailable: (503, "unavailable"),
-}
-
-
-def check_given_once(request: Request) -> None:
-    """Refuse a repeated parameter, of which FastAPI would silently use the last."""
-    for name in request.query_params:
-        if len(request.query_params.getlist(name)) > 1:
-            raise InvalidInput(f"{name}: say it once")
-
-
-router = APIRouter(
-    prefix="/api/dashboard",
-    dependencies=[Depends(check_given_once)],
-    tags=["dashboard"],
-    responses=PROBLEMS,
-)
+router = build_router()
 
 
 @router.get(
@@ -217,13 +149,13 @@ def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:
     bridge = FastAPI(
         title="Taskdeck dashboard API",
         version="1.0.0",
-        description="Numbers and lists for dashboards. Live changes: websocket-events.yaml.",
+        description="Numbers, lists and writes for dashboards. Live changes: websocket-events.yaml.",
         openapi_url="/api/openapi.json",
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
     )
-    bridge.state.routers = (router, *routers)
+    bridge.state.routers = (router, team_routes.router, *routers)
     for each in bridge.state.routers:
         bridge.include_router(each)
     bridge.state.callers = callers
@@ -258,52 +190,3 @@ class HeadAsGet:
         await self._app(
             {**asgi_scope, "method": "GET"} if asgi_scope.get("method") == "HEAD" else asgi_scope, receive, send
         )
-
-
-async def scope_of(request: Request, *, reading: bool = True) -> Scope:
-    """The caller as a scope. `reading` saves the wait for a commit: a lost one matters to nobody."""
-    callers: Callers = request.app.state.callers
-    return replace(await callers.scope(request.scope["caller"]), reading=reading)
-
-
-def respond(content: BaseModel) -> Response:
-    """A response with this content and without null fields."""
-    # A response object skips FastAPI's second validation of what storage has built already.
-    return Response(content.model_dump_json(exclude_none=True), media_type="application/json", headers=HEADERS)
-
-
-async def explain(request: Request, error: Exception) -> Response:
-    """The response to a failed request, in the one form that the contract documents."""
-    headers = dict(HEADERS)
-    match error:
-        case RequestValidationError():
-            found: dict[str, Any] = error.errors()[0]
-            reason = str(found["msg"]).removeprefix("Value error, ")
-            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {reason}"
-        case HTTPException():
-            status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
-            if status == 405:
-                word, detail = "method_not_allowed", "This address takes other methods: see the header Allow"
-            headers |= error.headers or {}
-            if methods := _methods_at(request):
-                headers["Allow"] = methods
-        case NotFound() | NotAllowed() | InvalidInput() | Unavailable():
-            status, word = next(known for kind, known in _STATUS.items() if isinstance(error, kind))
-            detail = str(error)
-        case _:
-            status, word, detail = 500, "internal", "The server failed. Try again; if it stays so, tell its operator"
-    if isinstance(error, NotAllowed):
-        callers: Callers = request.app.state.callers
-        await callers.note_refusal(request.scope["caller"], f"{request.method} {request.url.path}")
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after)
-    return JSONResponse({"error": word, "detail": detail}, status, headers)
-
-
-def _methods_at(request: Request) -> str:
-    """The value of Allow: every method of the path (RFC 9110 section 10.2.1)."""
-    # Starlette's 405 names only the methods of the first matching route.
-    routes = [route for each in request.app.state.routers for route in each.routes if isinstance(route, APIRoute)]
-    return ", ".join(
-        m for route in routes if route.matches(request.scope)[0] is Match.PARTIAL for m in route.methods or ()
-    )

@@ -18,7 +18,7 @@ from mcp_server.identity.callers import Caller, client_key
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import READ
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
-from storage.events.changes import Change, Paused, Resync, SessionEnded, TaskChange, TooSlow, Watch
+from storage.events.changes import Change, Paused, PeopleChange, Resync, SessionEnded, TaskChange, TooSlow, Watch
 from storage.events.feed import Feed
 from storage.schema.errors import Unavailable
 
@@ -234,5 +234,7 @@ def _wire(change: Change | Paused) -> dict[str, Any] | None:
             return {"type": "resync"}
         case Paused():
             return {"type": "paused"}
+        case PeopleChange():
+            return {"type": "people"}
         case _:
             return None

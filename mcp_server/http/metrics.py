@@ -1,6 +1,7 @@
 """Observability of HTTP requests: /metrics (Prometheus), Server-Timing, and a span for each request."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Container, Iterable
 
@@ -86,16 +87,21 @@ class _Gauges(Collector):
         yield retries
 
 
+_PARAMETER = re.compile(r"\{\w+\}")
+_NUMBER = re.compile(r"/[0-9]+(?=/|$)")
+
+
 class RequestMetrics:
     """Counts and times each request.
 
-    Only `paths` and `tools` become labels. Anything else counts as "other", or clients could create time series.
+    Only `paths` and `tools` become labels, and every number in a path is the same `{id}`. Anything else counts as
+    "other", or clients could create time series.
     """
 
-    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Container[str], tools: Container[str]) -> None:
+    def __init__(self, app: ASGIApp, metrics: Metrics, paths: Iterable[str], tools: Container[str]) -> None:
         self._app = app
         self._metrics = metrics
-        self._paths = paths
+        self._paths = frozenset(_PARAMETER.sub("{id}", path) for path in paths)
         self._tools = tools
         self._tracer = trace.get_tracer("taskdeck")
 
@@ -104,7 +110,8 @@ class RequestMetrics:
         if asgi_scope["type"] != "http":
             return await self._app(asgi_scope, receive, send)
         started = time.perf_counter()
-        route = asgi_scope["path"] if asgi_scope["path"] in self._paths else "other"
+        path = _NUMBER.sub("/{id}", asgi_scope["path"])
+        route = path if path in self._paths else "other"
         # nginx's status for a client that left before the response. No response was started then.
         status = 499
 

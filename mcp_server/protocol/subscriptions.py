@@ -34,7 +34,15 @@ from mcp_server.identity.access_tokens import InvalidToken
 from mcp_server.identity.callers import Caller
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
 from mcp_server.protocol.resources import STATISTICS
-from storage.events.changes import Change, ConversationChange, Resync, SessionEnded, SubtaskChange, TaskChange
+from storage.events.changes import (
+    Change,
+    ConversationChange,
+    PeopleChange,
+    Resync,
+    SessionEnded,
+    SubtaskChange,
+    TaskChange,
+)
 from storage.events.feed import Feed
 
 # Each stream is an HTTP response that does not end by itself: it holds a connection and a file descriptor.
@@ -76,8 +84,10 @@ class _Stream:
             # NOTIFY is not stored: after a lost connection any resource may have changed.
             case Resync():
                 touched = self.uris
+            case PeopleChange():
+                touched = frozenset[str]()
         self._waiting |= dict.fromkeys(map(ResourceUpdated, sorted(touched)))
-        if self._lists and not isinstance(change, TaskChange):
+        if self._lists and not isinstance(change, TaskChange | PeopleChange):
             self._waiting[ResourcesListChanged()] = None
         if self._waiting:
             self._changed.set()

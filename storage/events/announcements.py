@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, Field, TypeAdapter, ValidationError
 
-from storage.events.changes import Change, ConversationChange, EventType, Resync, SessionEnded, TaskChange
+from storage.events.changes import Change, ConversationChange, EventType, PeopleChange, Resync, SessionEnded, TaskChange
 
 Addressed = tuple[Change, frozenset[str]]
 """A change and the users who may know of it."""
@@ -81,7 +81,18 @@ class EndedSession(BaseModel):
         return [(SessionEnded(self.session), frozenset({self.user}))]
 
 
-Announcement = Tasks | Access | Move | Conversation | EndedSession
+class People(BaseModel):
+    """What waits for an answer of these users, or who is in a team with them, changed."""
+
+    type: Literal["people"]
+    users: list[str]
+
+    def changes(self, _: object) -> list[Addressed]:
+        """One change for each of them."""
+        return [(PeopleChange(), frozenset(self.users))]
+
+
+Announcement = Tasks | Access | Move | Conversation | EndedSession | People
 _ANNOUNCEMENT: TypeAdapter[Announcement] = TypeAdapter(Annotated[Announcement, Field(discriminator="type")])
 
 

@@ -43,6 +43,11 @@ class SessionEnded:
 
 
 @dataclass(frozen=True)
+class PeopleChange:
+    """An invitation, or the members of one of the reader's teams, changed. For dashboards only."""
+
+
+@dataclass(frozen=True)
 class Resync:
     """Anything may have changed: read everything again."""
 
@@ -52,7 +57,7 @@ class Paused:
     """Changes do not arrive for now. A Resync follows once they do."""
 
 
-Change = TaskChange | SubtaskChange | ConversationChange | SessionEnded | Resync
+Change = TaskChange | SubtaskChange | ConversationChange | PeopleChange | SessionEnded | Resync
 
 
 class TooSlow(Exception):

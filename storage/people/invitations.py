@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Text, bindparam, func, select
 from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import compiled
+from storage.schema.dashboard_models import Offer, OfferList
 from storage.schema.errors import Conflict, InvalidInput, NotFound
 from storage.schema.plain_text import quoted
 from storage.schema.response_models import InvitationList, InvitationView
@@ -48,6 +49,14 @@ async def find(scope: Scope) -> InvitationList:
     """What waits for the caller's answer, newest first, and then whom they have blocked; MOST_LISTED in all."""
     async with scope.transaction() as transaction:
         return await _read(transaction)
+
+
+@retry_transient
+async def find_offers(scope: Scope) -> OfferList:
+    """As `find`, with the parts of each invitation by themselves."""
+    async with scope.transaction() as transaction:
+        rows = await transaction.fetch_all(_LIST, most=MOST_LISTED)
+    return OfferList(invitations=[_offer(row) for row in rows], more=rows[0]["total"] - len(rows) if rows else 0)
 
 
 @retry_transient
@@ -116,6 +125,21 @@ def _view(row: Row) -> InvitationView:
         offer=None if row["status"] == "blocked" else _describe(row),
         status=row["status"],
         at=created.isoformat(timespec="seconds"),
+    )
+
+
+def _offer(row: Row) -> Offer:
+    blocked = row["status"] == "blocked"
+    return Offer(
+        id=row["id"],
+        status=row["status"],
+        inviter_id=row["inviter_id"],
+        inviter_name=row["inviter_name"],
+        inviter_email=row["inviter_email"],
+        team_name=None if blocked else row["team_name"],
+        task_title=None if blocked else row["task_title"],
+        offered=None if blocked else row["offered"],
+        at=row["created_at"].isoformat(timespec="seconds"),
     )
 
 

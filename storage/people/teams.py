@@ -128,7 +128,7 @@ async def find_fitting(scope: Scope, max_tokens: int) -> TeamList:
         first = await transaction.fetch_all(_FIRST_MEMBERS, team_ids=[row["id"] for row in rows], each=each)
     members: dict[int, list[Member]] = {}
     for row in first:
-        members.setdefault(row["team_id"], []).append(_member(row))
+        members.setdefault(row["team_id"], []).append(member_of(row))
     teams = [
         ListedTeam(
             id=row["id"],
@@ -254,7 +254,7 @@ async def remove_member(scope: Scope, team_id: int, person: str) -> TeamView:
         return before.model_copy(update={"members": [m for m in before.members if m.user_id != user_id]})
 
 
-async def _my_role(transaction: Transaction, team_id: int) -> str:
+async def _my_role(transaction: Transaction, team_id: int) -> TeamRole:
     role = await users.role_in(transaction, team_id, transaction.user_id)
     if role is None:
         raise users.no_team(team_id)
@@ -277,11 +277,12 @@ async def _read(transaction: Transaction, team_id: int) -> TeamView:
     return _view(await transaction.fetch_all(_ONE, team_id=team_id), transaction.user_id)
 
 
+def member_of(row: Row) -> Member:
+    """A member as callers see them."""
+    return Member.model_construct(user_id=row["user_id"], name=row["name"], email=row["email"], role=row["role"])
+
+
 def _view(rows: list[Row], user_id: str) -> TeamView:
-    members = list(map(_member, rows))
+    members = list(map(member_of, rows))
     mine = next(member.role for member in members if member.user_id == user_id)
     return TeamView.model_construct(id=rows[0]["team_id"], name=rows[0]["team_name"], role=mine, members=members)
-
-
-def _member(row: Row) -> Member:
-    return Member.model_construct(user_id=row["user_id"], name=row["name"], email=row["email"], role=row["role"])

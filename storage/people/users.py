@@ -15,6 +15,7 @@ from storage.engine.statements import compiled
 from storage.people.timezones import find_timezone, spellings
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound
 from storage.schema.plain_text import without_hidden
+from storage.schema.request_models import TeamRole
 from storage.schema.tables import TaskShare, TeamMember, User
 
 _found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")
@@ -179,7 +180,7 @@ async def timezone_of(transaction: Transaction, user_id: str) -> str | None:
     return await transaction.fetch_value(_TIMEZONE, user_id=user_id)
 
 
-async def role_in(transaction: Transaction, team_id: int, user_id: str) -> str | None:
+async def role_in(transaction: Transaction, team_id: int, user_id: str) -> TeamRole | None:
     """The role of a user in a team that the caller belongs to."""
     return await transaction.fetch_value(_ROLE, team_id=team_id, user_id=user_id)
 

@@ -32,6 +32,7 @@ BEGIN
         'record_created_tasks()', 'record_changed_tasks()', 'record_share()', 'keep_team_owner()',
         'hold_membership()', 'hand_over_tasks()', 'audit_share()', 'audit_member()', 'audit_team()',
         'audit_invitation()', 'audit_token()', 'audit_conversation()', 'audit_deleted_task()',
+        'announce_team()', 'announce_invitation()',
         'count_request(text, text, bigint)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);

@@ -27,6 +27,12 @@ CREATE OR REPLACE TRIGGER users_announce_timezone AFTER UPDATE OF chosen_timezon
 CREATE OR REPLACE TRIGGER team_members_announce AFTER INSERT OR DELETE ON team_members
     FOR EACH ROW EXECUTE FUNCTION announce_member();
 
+CREATE OR REPLACE TRIGGER team_members_announce_team AFTER INSERT OR UPDATE OF role OR DELETE ON team_members
+    FOR EACH ROW EXECUTE FUNCTION announce_team();
+
+CREATE OR REPLACE TRIGGER invitations_announce AFTER INSERT OR UPDATE OF status, offered ON invitations
+    FOR EACH ROW EXECUTE FUNCTION announce_invitation();
+
 CREATE OR REPLACE TRIGGER team_members_keep_owner BEFORE UPDATE OR DELETE ON team_members
     FOR EACH ROW EXECUTE FUNCTION keep_team_owner();
 

@@ -253,7 +253,10 @@ async def test_dashboard_works_with_the_keyboard_alone(visit: Visit):
     ada = await visit()
     await ada.open_live()
     press, focused = ada.page.keyboard.press, ada.page.locator(":focus")
-    for name in ("Skip to the content", "Dashboard", "Clients", "Tokens", "Account and appearance"):
+    for name in (
+        *("Skip to the content", "Dashboard", "Teams", "Clients", "Tokens", "Invitations"),
+        "Account and appearance",
+    ):
         await press("Tab")
         await expect(focused).to_have_accessible_name(name)
     await press("Enter")

@@ -241,7 +241,7 @@ async def test_configured_origins_may_call_mcp(server: RunningServer, alice: Per
             assert answer.headers["access-control-allow-origin"] == "https://board.example"
             exposed = answer.headers["access-control-expose-headers"]
             assert {"Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate"} <= set(exposed.split(", "))
-        for refused in ({"access-control-request-method": "DELETE"}, {"access-control-request-headers": "x-evil"}):
+        for refused in ({"access-control-request-method": "PATCH"}, {"access-control-request-headers": "x-evil"}):
             answer = await browser.options("/mcp", headers=asked | refused)
             assert is_error(answer, 400, "forbidden_preflight")
         assert (await browser.options("/mcp", headers=asked | {"origin": "https://evil.example"})).status_code == 403

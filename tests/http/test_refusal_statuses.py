@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from starlette.requests import Request
 
-from mcp_server.api.dashboard_routes import build_bridge, explain
+from mcp_server.api.dashboard_routes import build_bridge
+from mcp_server.api.responses import explain
 from mcp_server.identity.callers import Callers
 from storage.schema.errors import InvalidInput, NotAllowed, NotFound, StorageError
 from tests.conftest import Person

@@ -66,6 +66,8 @@ FOR_TRIGGERS = {
     "audit_token()",
     "audit_conversation()",
     "audit_deleted_task()",
+    "announce_team()",
+    "announce_invitation()",
 }
 DEFINERS = (FOR_POLICIES - {"current_user_id()"}) | FOR_VERBS | FOR_DASHBOARD | FOR_TRIGGERS
 
@@ -79,6 +81,8 @@ TRIGGERS = {
     "task_shares_record",
     "users_announce_timezone",
     "team_members_announce",
+    "team_members_announce_team",
+    "invitations_announce",
     "team_members_keep_owner",
     "team_members_hand_over",
     "tasks_hold_membership",

@@ -1,6 +1,7 @@
 "use client";
 
-import { useId, useRef, useState, useTransition } from "react";
+import { type ComponentProps, useId, useRef, useState, useTransition } from "react";
+import { BridgeError } from "@/lib/api/dashboard";
 import { Button } from "./Button";
 import { Notice } from "./Notice";
 
@@ -11,23 +12,28 @@ interface Props {
   title: string;
   text: string;
   action: () => Promise<void>;
+  look?: ComponentProps<typeof Button>["look"];
 }
 
 /** A button for an action that cannot be undone: it asks for confirmation and reports failure. */
-export function ConfirmButton({ label, subject, title, text, action }: Props) {
+export function ConfirmButton({ label, subject, title, text, action, look = "secondary" }: Props) {
   const dialog = useRef<HTMLDialogElement>(null);
   const id = useId();
-  const [failed, setFailed] = useState(false);
+  const [problem, setProblem] = useState<string>();
   const [busy, start] = useTransition();
 
   function confirm() {
-    setFailed(false);
+    setProblem(undefined);
     start(async () => {
       try {
         await action();
         dialog.current?.close();
-      } catch {
-        setFailed(true);
+      } catch (error) {
+        setProblem(
+          error instanceof BridgeError
+            ? error.message
+            : "That did not work: the server could not be reached. Try again.",
+        );
       }
     });
   }
@@ -35,7 +41,7 @@ export function ConfirmButton({ label, subject, title, text, action }: Props) {
   return (
     <>
       <Button
-        look="secondary"
+        look={look}
         aria-label={`${label} ${subject}`}
         aria-haspopup="dialog"
         onClick={() => dialog.current?.showModal()}
@@ -55,9 +61,9 @@ export function ConfirmButton({ label, subject, title, text, action }: Props) {
         <p id={`${id}-text`} className="mt-2 text-sm leading-relaxed text-muted">
           {text}
         </p>
-        {failed && (
+        {problem && (
           <div className="mt-4">
-            <Notice tone="problem">That did not work: the server could not be reached. Try again.</Notice>
+            <Notice tone="problem">{problem}</Notice>
           </div>
         )}
         <div className="mt-6 flex justify-end gap-3">

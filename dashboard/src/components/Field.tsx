@@ -19,4 +19,4 @@ export function Field({ label, hint, ...props }: ComponentProps<"input"> & { lab
 }
 
 export const inputClass =
-  "h-10 w-full rounded-lg border border-line bg-surface px-3 text-sm text-ink placeholder:text-muted hover:border-line-strong focus-visible:border-accent focus-visible:outline-offset-0";
+  "h-10 w-full rounded-lg border border-line-strong bg-surface px-3 text-sm text-ink placeholder:text-muted hover:border-ink focus-visible:border-accent focus-visible:outline-offset-0";

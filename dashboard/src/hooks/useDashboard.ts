@@ -10,7 +10,8 @@ import {
 } from "@/lib/api/dashboard";
 import { type Connection, connectionState } from "@/lib/connection";
 import { Refresher } from "@/lib/refresh";
-import { connectLive, type LinkState } from "@/lib/websocket/client";
+import type { LinkState } from "@/lib/websocket/client";
+import { listenLive } from "@/lib/websocket/shared";
 
 export interface Dashboard {
   snapshot?: Snapshot;
@@ -53,10 +54,11 @@ export function useDashboard(teamId: TeamId, initial?: Snapshot): Dashboard {
     const current = new Refresher(load, () => document.hidden);
     refresher.current = current;
     if (empty) current.changed();
-    const disconnect = connectLive({
-      url: `${window.location.origin.replace(/^http/, "ws")}/api/ws`,
-      token: browserBridge.token,
-      onChange: () => current.changed(),
+    const disconnect = listenLive({
+      // Members of teams change nothing here, except by a resync.
+      onChange: (news) => {
+        if (news !== "people") current.changed();
+      },
       onLink: (changed) => {
         setLink(changed);
         current.setLive(changed === "live");

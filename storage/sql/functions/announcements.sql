@@ -40,6 +40,30 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Pages show who is in a team and what waits for an answer: those who see that read it again. At most 50 ids, which fit
+-- into a notification; others see it when they look the next time.
+CREATE OR REPLACE FUNCTION announce_team() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM pg_notify('taskdeck', json_build_object('type', 'people', 'users', array_agg(m.user_id))::text)
+    FROM (SELECT o.user_id FROM public.team_members o WHERE o.team_id = (coalesce(NEW, OLD)).team_id LIMIT 50) m
+    HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+
+-- Whom an address belongs to is not for the inviter to know, but for this function. Nobody hears from whom they block.
+CREATE OR REPLACE FUNCTION announce_invitation() RETURNS trigger
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
+BEGIN
+    PERFORM pg_notify('taskdeck', json_build_object('type', 'people', 'users', array_agg(i.id))::text)
+    FROM (SELECT u.id FROM public.users u
+          WHERE (u.id = NEW.address OR lower(u.email) = lower(NEW.address)) AND NOT EXISTS (
+              SELECT 1 FROM public.invitations b WHERE b.user_id = NEW.user_id AND b.invitee_id = u.id
+                  AND b.status = 'blocked' AND b.id <> NEW.id) LIMIT 50) i
+    HAVING count(*) > 0;
+    RETURN NULL;
+END $$;
+
 CREATE OR REPLACE FUNCTION announce_user() RETURNS trigger LANGUAGE plpgsql SET search_path = '' AS $$
 BEGIN
     PERFORM pg_notify('taskdeck', json_build_object('type', 'access', 'users', json_build_array(NEW.id))::text);

@@ -1,6 +1,7 @@
 import type { ReactNode } from "react";
 import type { Person } from "@/lib/session";
 import { Logo } from "../Logo";
+import { InvitationsLink } from "../people/InvitationsLink";
 import { AccountMenu } from "./AccountMenu";
 import { Navigation } from "./Navigation";
 import { SessionWatch } from "./SessionWatch";
@@ -20,7 +21,8 @@ export function DashboardLayout({ person, children }: { person: Person; children
         <div className="mx-auto flex h-14 max-w-6xl items-center gap-3 px-4 sm:gap-8 sm:px-6">
           <Logo />
           <Navigation />
-          <div className="ml-auto">
+          <div className="ml-auto flex items-center gap-3">
+            <InvitationsLink />
             <AccountMenu name={person.name} email={person.email ?? "No e-mail address"} />
           </div>
         </div>

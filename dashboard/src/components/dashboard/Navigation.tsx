@@ -1,11 +1,12 @@
 "use client";
 
-import { KeyRound, LayoutDashboard, Plug } from "lucide-react";
+import { KeyRound, LayoutDashboard, Plug, Users } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 
 const PAGES = [
   { href: "/dashboard", label: "Dashboard", Icon: LayoutDashboard },
+  { href: "/teams", label: "Teams", Icon: Users },
   { href: "/clients", label: "Clients", Icon: Plug },
   { href: "/tokens", label: "Tokens", Icon: KeyRound },
 ];
@@ -22,7 +23,7 @@ export function Navigation() {
         <Link
           key={href}
           href={href}
-          aria-current={here === href ? "page" : undefined}
+          aria-current={here === href || here.startsWith(`${href}/`) ? "page" : undefined}
           className="flex flex-1 flex-col items-center gap-1 rounded-lg py-2 text-[11px] font-medium text-muted transition-colors hover:text-ink aria-[current]:text-ink sm:flex-none sm:flex-row sm:px-3 sm:py-1.5 sm:text-sm sm:hover:bg-raised sm:aria-[current]:bg-raised"
         >
           <Icon className="size-5 sm:hidden" strokeWidth={1.75} aria-hidden="true" />

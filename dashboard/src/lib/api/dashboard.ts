@@ -9,6 +9,12 @@ export type Task = Schemas["TaskBrief"];
 export type Team = Schemas["TeamBrief"];
 export type TrendDay = Schemas["DayCount"];
 export type PersonSettings = Schemas["Settings"];
+export type Offer = Schemas["Offer"];
+export type Offers = Schemas["OfferList"];
+export type Answered = Schemas["InvitationList"];
+export type TeamDetail = Schemas["ListedTeam"];
+export type Teams = Schemas["Teams"];
+export type Member = Schemas["Member"];
 
 /** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */
 export interface Bridge {
@@ -38,26 +44,43 @@ const UNREACHABLE = "The task server cannot be reached.";
 export async function loadSnapshot(bridge: Bridge, teamId: string | null): Promise<Snapshot> {
   const team: Record<string, string> = teamId ? { team_id: teamId } : {};
   const query = new URLSearchParams({ days: "14", limit: "8", ...team });
-  const url = `${bridge.origin}/api/dashboard/snapshot?${query}`;
-  let response = await get(bridge, url, await bridge.token());
-  // The cached token may be signed with an old key or have expired; a new one settles it.
-  if (response.status === 401) response = await get(bridge, url, await bridge.token(true));
-  if (!response.ok) throw await toBridgeError(response);
-  return (await response.json().catch(() => {
-    throw new BridgeError(0, UNREACHABLE);
-  })) as Snapshot;
+  return readBridge(bridge, `/snapshot?${query}`);
+}
+
+/** GET below /api/dashboard. Throws BridgeError or SignedOutError. */
+export async function readBridge<Answer>(bridge: Bridge, path: string): Promise<Answer> {
+  return ask(bridge, "GET", path);
 }
 
 /**
- * GET, repeated once if the connection broke (RFC 9110 section 9.2.2): a proxy may have reused a connection that the
- * server was closing (ECONNRESET).
+ * Change something through the bridge. The token in the header, and no cookie, proves who asks, so no other site can
+ * send the request (CSRF). Throws BridgeError or SignedOutError.
  */
-async function get(bridge: Bridge, url: string, token: string): Promise<Response> {
+export async function writeBridge<Answer>(method: "POST" | "PUT" | "DELETE", path: string): Promise<Answer> {
+  return ask(browserBridge, method, path);
+}
+
+async function ask<Answer>(bridge: Bridge, method: string, path: string): Promise<Answer> {
+  const url = `${bridge.origin}/api/dashboard${path}`;
+  let response = await send(bridge, method, url, await bridge.token());
+  // The cached token may be signed with an old key or have expired; a new one settles it.
+  if (response.status === 401) response = await send(bridge, method, url, await bridge.token(true));
+  if (!response.ok) throw await toBridgeError(response);
+  return (await response.json().catch(() => {
+    throw new BridgeError(0, UNREACHABLE);
+  })) as Answer;
+}
+
+/**
+ * Send a request; GET is repeated once if the connection broke (RFC 9110 section 9.2.2): a proxy may have reused a
+ * connection that the server was closing (ECONNRESET).
+ */
+async function send(bridge: Bridge, method: string, url: string, token: string): Promise<Response> {
   const headers = { Authorization: `Bearer ${token}` };
-  for (const last of [false, true]) {
+  for (const last of method === "GET" ? [false, true] : [true]) {
     const signal = AbortSignal.timeout(bridge.timeoutMs);
     try {
-      const response = await fetch(url, { headers, cache: "no-store", credentials: "omit", signal });
+      const response = await fetch(url, { method, headers, cache: "no-store", credentials: "omit", signal });
       if (!isFromProxy(response)) return response;
     } catch {
       if (signal.aborted) break;

@@ -9,7 +9,10 @@ interface TaskEvent {
   timestamp: string;
 }
 
-type Message = TaskEvent | { type: "ready" | "resync" | "paused" | "pong" };
+type Message = TaskEvent | { type: "ready" | "resync" | "paused" | "people" | "pong" };
+
+/** What changed: a task, invitations or members of teams, or possibly anything. */
+export type News = "task" | "people" | "any";
 
 /**
  * live: changes arrive; paused: the socket is open, but the server receives no changes; limited: the person has as many
@@ -22,7 +25,7 @@ export interface LiveOptions {
   /** An access token; `fresh` asks for one that no socket has used. */
   token: (fresh?: boolean) => Promise<string>;
   /** Something changed, or may have changed while there was no socket. */
-  onChange: () => void;
+  onChange: (news: News) => void;
   /** The state of the socket changed. */
   onLink: (link: Exclude<LinkState, "connecting">) => void;
   /** The session is over; the socket stays closed. */
@@ -141,6 +144,9 @@ export function connectLive(options: LiveOptions): () => void {
         return;
       case "paused":
         return options.onLink("paused");
+      case "change":
+      case "people":
+        return options.onChange("type" in message ? "people" : "task");
       case "ready":
         // After a renewal, `ready` carries no news.
         if (isReady) return;
@@ -150,7 +156,7 @@ export function connectLive(options: LiveOptions): () => void {
       case "resync":
         options.onLink("live");
     }
-    options.onChange();
+    options.onChange("any");
   }
 
   function retryNow(): void {
