@@ -32,6 +32,9 @@ class TaskEvent(TableModel, table=True):
         # For undo, which searches backwards through the events of one client of a person (docs/research.md).
         Index("task_events_actor", "user_id", text("COALESCE(client, ''::text)"), "created_at", "transaction_id"),
         Index("task_events_undoes", "user_id", "undoes", postgresql_where=text("undoes IS NOT NULL")),
+        # For the feed, which is read from the newest backwards.
+        Index("task_events_owner_feed", "owner_id", "created_at", "id"),
+        Index("task_events_team_feed", "team_id", "created_at", "id", postgresql_where=text("team_id IS NOT NULL")),
         Index("task_events_team", "team_id", "transaction_id", postgresql_where=text("team_id IS NOT NULL")),
         Index("task_events_from", "from_team_id", "transaction_id", postgresql_where=text("from_team_id IS NOT NULL")),
         Index(

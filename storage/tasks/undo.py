@@ -52,12 +52,13 @@ _RESTORE_SHARE = compiled(
 )
 
 
-class _Stuck(Exception):
+class Stuck(Exception):
     """A change that cannot be undone, with the reason as a storage error."""
 
     def __init__(self, event: Row, refusal: StorageError) -> None:
         super().__init__(str(refusal))
         self.event_id: int = event["id"]
+        self.task_id: int = event["task_id"]
         self.refusal = refusal
 
 
@@ -74,8 +75,8 @@ async def undo(scope: Scope, count: int = 1) -> Undone:
     """
     try:
         async with scope.transaction() as transaction:
-            return _fitted(await _undo(transaction, count))
-    except _Stuck as stuck:
+            return fitted(await _undo(transaction, count))
+    except Stuck as stuck:
         # In a transaction of its own: the mark has to stay although the undo itself, which may be part of a longer
         # transaction, is rolled back.
         async with replace(scope, joined=None).transaction() as aside:
@@ -90,6 +91,15 @@ async def _undo(transaction: Transaction, count: int) -> list[Reverted]:
             "This client has changed nothing that is left to undo; what was done by hand or with other clients is not "
             "its to take back. Use get_task to see a task's history."
         )
+    return await revert(transaction, events)
+
+
+async def revert(transaction: Transaction, events: list[Row]) -> list[Reverted]:
+    """Take back whole calls of the caller's, newest first, and describe what the caller sees of it.
+
+    Raises:
+        Stuck: a change cannot be taken back; the transaction is then to be rolled back.
+    """
     ids = sorted({event["task_id"] for event in events})
     # Read before reverting, which may remove a task. Tasks that the caller no longer sees have no title here, and so no
     # place in the answer.
@@ -125,7 +135,7 @@ def _describe(number: int, event: Row, changes: dict[str, Any], titles: dict[int
     )
 
 
-def _fitted(reverted: list[Reverted]) -> Undone:
+def fitted(reverted: list[Reverted]) -> Undone:
     """As many changes as fit into a reply, among them at least one of every call."""
     room = token_budget.allowed(token_budget.PAGE_ROWS)
     if len(token_budget.fitting(reverted, room)) == len(reverted):
@@ -155,7 +165,7 @@ async def _revert_call(transaction: Transaction, call: list[Row]) -> None:
         try:
             await _revert(transaction, event)
         except StorageError as refusal:
-            raise _Stuck(event, refusal) from refusal
+            raise Stuck(event, refusal) from refusal
 
 
 async def _restore(transaction: Transaction, deleted: list[Row]) -> None:
@@ -166,7 +176,7 @@ async def _restore(transaction: Transaction, deleted: list[Row]) -> None:
     for event in deleted:
         task_id = event["task_id"]
         if task_id not in back:
-            raise _Stuck(event, _changed(task_id, "it was restored") if task_id in seen else _lost(task_id))
+            raise Stuck(event, _changed(task_id, "it was restored") if task_id in seen else _lost(task_id))
 
 
 async def _revert(transaction: Transaction, event: Row) -> None:

@@ -30,6 +30,8 @@ FOR_VERBS = {
     "statistics_current(bigint,text)",
     "count_shared_tasks(bigint)",
     "my_last_changes(integer)",
+    "my_call(bigint)",
+    "my_changes_since(text,timestamp with time zone,integer)",
     "withdraw_task(bigint,bigint)",
     "pass_over_change(bigint)",
     "find_personal_token(text)",

@@ -29,6 +29,34 @@ BEGIN
     END LOOP;
 END $$;
 
+-- The call that made a change of the caller's with whatever client, if it can be undone: whole, newest change first.
+CREATE OR REPLACE FUNCTION my_call(change bigint) RETURNS SETOF task_events
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    SELECT e.* FROM public.task_events c JOIN public.task_events e ON e.user_id = c.user_id
+        AND coalesce(e.client, '') = coalesce(c.client, '') AND e.created_at = c.created_at
+        AND e.transaction_id = c.transaction_id
+    WHERE c.id = change AND c.user_id = public.current_user_id() AND c.undoes IS NULL
+        AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
+        AND NOT EXISTS (SELECT 1 FROM public.task_events u
+            WHERE u.user_id = c.user_id AND u.undoes = c.transaction_id AND u.created_at > c.created_at
+                AND NOT (u.event_type = 'task_updated' AND u.changes = '{}'))
+    ORDER BY e.id DESC;
+END;
+
+-- What the caller changed with one client since a moment and what was not undone, newest change first.
+CREATE OR REPLACE FUNCTION my_changes_since(my_client text, since timestamptz, most integer) RETURNS SETOF task_events
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    SELECT e.* FROM public.task_events e
+    WHERE e.user_id = public.current_user_id() AND coalesce(e.client, '') = my_client AND e.created_at >= since
+        AND e.undoes IS NULL AND NOT (e.event_type = 'task_updated' AND e.changes = '{}')
+        AND NOT EXISTS (SELECT 1 FROM public.task_events u
+            WHERE u.user_id = e.user_id AND u.undoes = e.transaction_id AND u.created_at > e.created_at
+                AND NOT (u.event_type = 'task_updated' AND u.changes = '{}'))
+    ORDER BY e.created_at DESC, e.transaction_id DESC, e.id DESC LIMIT most;
+END;
+
 -- Deletes a task that the caller added, restored, or made by completing the one before it, if nothing of it differs since
 -- (a change that was changed back does not count). True: done. False: it differs. NULL: not the caller's to take back.
 --

@@ -1,11 +1,12 @@
 "use client";
 
-import { KeyRound, LayoutDashboard, Plug, Users } from "lucide-react";
+import { History, KeyRound, LayoutDashboard, Plug, Users } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 
 const PAGES = [
   { href: "/dashboard", label: "Dashboard", Icon: LayoutDashboard },
+  { href: "/activity", label: "Activity", Icon: History },
   { href: "/teams", label: "Teams", Icon: Users },
   { href: "/clients", label: "Clients", Icon: Plug },
   { href: "/tokens", label: "Tokens", Icon: KeyRound },

@@ -15,6 +15,11 @@ export type Answered = Schemas["InvitationList"];
 export type TeamDetail = Schemas["ListedTeam"];
 export type Teams = Schemas["Teams"];
 export type Member = Schemas["Member"];
+export type Change = Schemas["Change"];
+export type Activity = Schemas["Activity"];
+export type ActiveClients = Schemas["ActiveClients"];
+export type UndoPreview = Schemas["UndoPreview"];
+export type UndoneSince = Schemas["UndoneSince"];
 
 /** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */
 export interface Bridge {

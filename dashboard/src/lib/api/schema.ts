@@ -225,6 +225,90 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dashboard/activity": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Who changed what
+         * @description The changes of the tasks that the caller sees, newest first: of each as much as its history shows the caller.
+         */
+        get: operations["getActivity"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/activity/clients": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The caller's clients
+         * @description The clients with which the caller changed something in the last 30 days, the latest first, 20 at most.
+         */
+        get: operations["getActiveClients"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/activity/{change_id}/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Take a change back
+         * @description Take back a change of the caller's, whatever client made it, with everything that the same call changed.
+         */
+        post: operations["undoChange"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/activity/undo": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What undo would concern
+         * @description How many calls, changes and tasks of one client would be taken back; 500 changes at most.
+         */
+        get: operations["previewUndo"];
+        put?: never;
+        /**
+         * Take back what one client did
+         * @description Take back all that the caller did with one client since a moment. Calls that cannot be taken back stay.
+         */
+        post: operations["undoSince"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dashboard/export": {
         parameters: {
             query?: never;
@@ -272,6 +356,26 @@ export type webhooks = Record<string, never>;
 export interface components {
     schemas: {
         /**
+         * ActiveClients
+         * @description The clients with which the caller changed something, the latest first.
+         */
+        ActiveClients: {
+            /** Clients */
+            clients: components["schemas"]["ClientActivity"][];
+        };
+        /**
+         * Activity
+         * @description A page of changes, newest first. `timezone` is the caller's, absent for UTC.
+         */
+        Activity: {
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+        };
+        /**
          * AuditEntryView
          * @description One entry of the audit log. `by` is missing if the reader did it, and `server` if nobody asked for it.
          */
@@ -300,6 +404,59 @@ export interface components {
             entries: components["schemas"]["AuditEntryView"][];
             /** Next Before */
             next_before?: number | null;
+        };
+        /**
+         * Change
+         * @description A change in the feed. `id` names it for undo; changes with the same `call` were made together.
+         *
+         *     `title`, `deleted` and `version` are those of the task now. `own`: the caller made it. `undone`: it was taken back.
+         *     `undoable`: the caller may try to take it back. `undoes`: it took back another change.
+         */
+        Change: {
+            /** Event Type */
+            event_type: string;
+            /** User Id */
+            user_id: string;
+            /** Client */
+            client?: string | null;
+            /** At */
+            at: string;
+            /** Changes */
+            changes: {
+                [key: string]: unknown;
+            };
+            /** Id */
+            id: number;
+            /** Call */
+            call: string;
+            /** Task Id */
+            task_id: number;
+            /** Title */
+            title: string;
+            /** Deleted */
+            deleted: boolean;
+            /** Version */
+            version: number;
+            /** User Name */
+            user_name?: string | null;
+            /** Own */
+            own: boolean;
+            /** Undone */
+            undone: boolean;
+            /** Undoable */
+            undoable: boolean;
+            /** Undoes */
+            undoes: boolean;
+        };
+        /**
+         * ClientActivity
+         * @description A client of the caller's that changed something; `at` is its last change (ISO 8601).
+         */
+        ClientActivity: {
+            /** Client */
+            client: string;
+            /** At */
+            at: string;
         };
         /**
          * DashboardSnapshot
@@ -367,6 +524,16 @@ export interface components {
             status: "pending" | "blocked";
             /** At */
             at: string;
+        };
+        /**
+         * Kept
+         * @description A change that could not be taken back, and why.
+         */
+        Kept: {
+            /** Task Id */
+            task_id: number;
+            /** Reason */
+            reason: string;
         };
         /**
          * ListedTeam
@@ -456,6 +623,26 @@ export interface components {
             error: string;
             /** Detail */
             detail: string;
+        };
+        /**
+         * Reverted
+         * @description A change that was undone. `call` numbers the calls that were taken back, 1 being the last one made.
+         *
+         *     `title` is the task's after undoing; `changes` maps a field to [before, after] as in the history, with short values.
+         */
+        Reverted: {
+            /** Call */
+            call: number;
+            /** Event Type */
+            event_type: string;
+            /** Task Id */
+            task_id: number;
+            /** Title */
+            title?: string | null;
+            /** Changes */
+            changes?: {
+                [key: string]: unknown;
+            } | null;
         };
         /**
          * Settings
@@ -605,6 +792,42 @@ export interface components {
         Trend: {
             /** Days */
             days: components["schemas"]["DayCount"][];
+        };
+        /**
+         * UndoPreview
+         * @description What undoing everything since a moment would concern: calls, single changes and tasks.
+         */
+        UndoPreview: {
+            /** Calls */
+            calls: number;
+            /** Changes */
+            changes: number;
+            /** Tasks */
+            tasks: number;
+        };
+        /**
+         * Undone
+         * @description What undo reverted, the last change first; `more_reverted` counts the changes that it has no room for.
+         */
+        Undone: {
+            /** Reverted */
+            reverted: components["schemas"]["Reverted"][];
+            /** More Reverted */
+            more_reverted?: number | null;
+        };
+        /**
+         * UndoneSince
+         * @description How much was taken back. `kept` are calls that stay as they are, 20 at most; `kept_calls` counts all.
+         */
+        UndoneSince: {
+            /** Undone Calls */
+            undone_calls: number;
+            /** Undone Changes */
+            undone_changes: number;
+            /** Kept Calls */
+            kept_calls: number;
+            /** Kept */
+            kept: components["schemas"]["Kept"][];
         };
     };
     responses: never;
@@ -2068,6 +2291,565 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["TeamView"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getActivity: {
+        parameters: {
+            query?: {
+                client?: string | null;
+                person?: string | null;
+                since?: string | null;
+                task_id?: number | null;
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Activity"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getActiveClients: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ActiveClients"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoChange: {
+        parameters: {
+            query?: {
+                /** @description Refuse if the task is at another version */
+                expected_version?: number | null;
+            };
+            header?: never;
+            path: {
+                change_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Undone"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    previewUndo: {
+        parameters: {
+            query: {
+                /** @description As the history names it; empty for changes without one */
+                client: string;
+                /** @description A moment with an offset */
+                since: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoPreview"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    undoSince: {
+        parameters: {
+            query: {
+                /** @description As the history names it; empty for changes without one */
+                client: string;
+                /** @description A moment with an offset */
+                since: string;
+                /** @description Refuse if there are other than so many calls by now */
+                expected_calls?: number | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["UndoneSince"];
                 };
             };
             /** @description No token, or one that is not accepted here */
