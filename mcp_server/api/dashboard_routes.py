@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
 from mcp_server.api import activity_routes, team_routes
-from mcp_server.api.responses import build_router, explain, respond, scope_of, within
+from mcp_server.api.responses import build_router, explain, explain_refusal, respond, scope_of, within
 from mcp_server.identity.callers import Callers
 from storage.people import teams, users
-from storage.schema.errors import StorageError
+from storage.schema.errors import NotAllowed, StorageError
 from storage.schema.request_models import MAX_DAYS, MAX_ID, MAX_PAGE_ROWS, Line, StrictModel, TaskFilter
 from storage.schema.response_models import DashboardSnapshot, DayCount, TaskBrief, TeamBrief, Totals
 from storage.tasks import dashboard, listing, statistics
@@ -161,6 +161,7 @@ def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:
     bridge.state.callers = callers
     for error in (StorageError, RequestValidationError, HTTPException, Exception):
         bridge.add_exception_handler(error, explain)
+    bridge.add_exception_handler(NotAllowed, explain_refusal)
     generate = bridge.openapi
 
     def describe() -> dict[str, Any]:

@@ -121,12 +121,16 @@ async def explain(request: Request, error: Exception) -> Response:
             detail = str(error)
         case _:
             status, word, detail = 500, "internal", "The server failed. Try again; if it stays so, tell its operator"
-    if isinstance(error, NotAllowed):
-        callers: Callers = request.app.state.callers
-        await callers.note_refusal(request.scope["caller"], f"{request.method} {request.url.path}")
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(error.retry_after)
     return JSONResponse({"error": word, "detail": detail}, status, headers)
+
+
+async def explain_refusal(request: Request, error: Exception) -> Response:
+    """As `explain`, for NotAllowed: the caller's audit log gets an entry."""
+    callers: Callers = request.app.state.callers
+    await callers.note_refusal(request.scope["caller"], f"{request.method} {request.url.path}")
+    return await explain(request, error)
 
 
 def _methods_at(request: Request) -> str:

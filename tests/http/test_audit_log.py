@@ -129,6 +129,15 @@ async def test_refusals_are_noted_once_an_hour(server: RunningServer, alice: Per
     assert refused == [{"attempted": "update_task"}, {"attempted": "delete_task"}, {"attempted": "add_task"}]
 
 
+async def test_refusal_by_the_dashboard_api_is_noted(server: RunningServer, alice: Person, bob: Person) -> None:
+    team = (await alice.call("create_team", name="Crew"))["id"]
+    await agreed(alice, "add_team_member", bob, team_id=team)
+    async with server.client(bob.user_id) as client:
+        assert (await client.delete(f"/api/dashboard/teams/{team}")).status_code == 403
+    refused = [details for action, _, details in await entries(server, bob) if action == "refused"]
+    assert refused == [{"attempted": f"DELETE /api/dashboard/teams/{team}"}]
+
+
 async def test_question_to_the_user_is_no_refusal(server: RunningServer, alice: Person) -> None:
     tasks = [(await alice.call("add_task", title=f"Task {number}"))["id"] for number in range(6)]
     await alice.refusal("delete_task", task_ids=tasks)
