@@ -27,9 +27,11 @@ async def sign_up_by_the_form(visitor: Visitor) -> None:
 
 async def save(visitor: Visitor, zone: str) -> None:
     await visitor.open("/settings")
+    # Hydration would put back what was chosen before it.
+    await expect(visitor.page.get_by_role("button", name="Save")).to_be_enabled()
     await visitor.page.locator("select[name=timezone]").select_option(zone)
     await visitor.page.get_by_role("button", name="Save").click()
-    await expect(visitor.page.get_by_text("Saved. Your days are in")).to_be_visible()
+    await expect(visitor.page.get_by_text(f"Saved. Your days are in {zone.replace('_', ' ')}.")).to_be_visible()
 
 
 async def test_browser_time_zone_is_the_default_of_a_new_account(visit: Visit):

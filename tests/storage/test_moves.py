@@ -95,7 +95,8 @@ class Receivers:
             assert message == {"type": "resync"}
         received: dict[str, set[str]] = {}
         for name, socket in self._sockets.items():
-            if messages := await socket.until_pong():
+            # A change of a team's members is not about tasks.
+            if messages := [message for message in await socket.until_pong() if message.get("type") != "people"]:
                 received[name] = {message.get("event_type") or message["type"] for message in messages}
         return received
 

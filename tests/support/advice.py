@@ -137,6 +137,7 @@ def _have_a_type(caller: RetryingCaller, found: re.Match[str]) -> None:
 
 @on_sentence(rf"{AT}{FIELD} must be an RRULE such as (?P<example>\S+), beside due\.")
 @on_sentence(rf"{AT}{FIELD} is not a date that can be read: write (?P<example>.+?), .+?\.")
+@on_sentence(rf"{AT}{FIELD} must be a time between 1970 and now, with its offset: write (?P<example>\S+)\.")
 @on_sentence(rf"{AT}{FIELD} needs an offset from UTC: write (?P<example>.+?) or .+?, or only the date\.")
 def _write(caller: RetryingCaller, found: re.Match[str]) -> None:
     path = place_of(found)
