@@ -105,7 +105,7 @@ def _attacks(server: Server, folder: Path, parent: int) -> list[Attack]:
 
 
 def _run_attack(attack: Attack, server: Server, stop: Event) -> None:
-    """Send the requests until told to stop. Runs in a process of its own."""
+    """Send the requests until stopped. Runs in a process of its own."""
 
     async def keep_sending(place: int) -> None:
         line = Line(server)

@@ -18,6 +18,8 @@ const config: NextConfig = {
     root: import.meta.dirname,
     rules: { "*.css": { loaders: ["@tailwindcss/turbopack"], as: "*.css" } },
   },
+  // Browsers ask for this address where no page has named an icon, such as beside JSON.
+  redirects: async () => [{ source: "/favicon.ico", destination: "/icon.svg", permanent: true }],
   headers: async () => [{ source: "/:path*", headers }],
 };
 

@@ -16,8 +16,8 @@ def main() -> None:
     """Print one folder, to be put first on PATH."""
     found = shutil.which("node")
     if found and shutil.which("npm"):
-        told = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
-        if tuple(int(part) for part in told.strip().lstrip("v").split(".")[:2] if part.isdigit()) >= NEEDED:
+        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=False).stdout
+        if tuple(int(part) for part in version.strip().lstrip("v").split(".")[:2] if part.isdigit()) >= NEEDED:
             print(Path(found).parent)
             return
     print(_of_the_wheel())

@@ -1,4 +1,4 @@
-"""How many calls of one person run at the same time. Others wait in line, or are told to try again.
+"""How many calls of one person run at the same time. Others wait in line, or are refused for now.
 
 Each call may hold a database connection. Without this limit, one person's slow calls take all connections of the
 server, and everybody else waits for them. It protects one process, so each process counts alone.

@@ -100,7 +100,7 @@ def displayable(value: object, least: int, most: int) -> str | None:
     """The value if it is text of this length that can be stored and shown, else None."""
     if not isinstance(value, str) or not least <= len(value) <= most:
         return None
-    # Control characters could forge lines in logs and terminals; PostgreSQL stores no surrogates (Cs).
+    # Control characters could fake lines in logs and terminals; PostgreSQL stores no surrogates (Cs).
     return None if any(category(char) in ("Cc", "Cs") for char in value) else value
 
 

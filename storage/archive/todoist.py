@@ -51,7 +51,7 @@ def read_csv(stream: IO[str], project: str | None = None) -> Iterator[Row]:
             indent = int(cells.get("INDENT", "")) if cells.get("INDENT", "").isdecimal() else 1
             parents = [parent for parent in parents if parent[0] < indent]
             path = (*(parent[2] for parent in parents), content, cells.get("DATE", ""))
-            # Rows have no ids. Equal ones below the same parent are told apart by their order.
+            # Rows have no ids. Equal ones below the same parent are distinguished by their order.
             seen[path] += 1
             key = make_key("todoist-csv", project or "", *path, seen[path])
             try:

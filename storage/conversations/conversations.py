@@ -62,17 +62,17 @@ def _storing(counted: Any) -> Statement:  # noqa: ANN401
     """
     numbered = counted.returning(*_VIEW).cte("counted")
     times = bindparam("created_at_list", type_=ARRAY(DateTime(timezone=True)))
-    told = (
+    given = (
         func.unnest(*(bindparam(f"{name}_list", type_=ARRAY(Text)) for name in _GIVEN), times)
         .table_valued(*_GIVEN, "created_at", with_ordinality="position")
-        .render_derived("told")
+        .render_derived("given")
     )
-    created_at = func.coalesce(told.c.created_at, numbered.c.updated_at)
-    sequence = numbered.c.message_count - _SIZE + cast(told.c.position, Integer)
-    columns = (cast(told.c[name], JSONB) if name == "tool_calls" else told.c[name] for name in _GIVEN)
+    created_at = func.coalesce(given.c.created_at, numbered.c.updated_at)
+    sequence = numbered.c.message_count - _SIZE + cast(given.c.position, Integer)
+    columns = (cast(given.c[name], JSONB) if name == "tool_calls" else given.c[name] for name in _GIVEN)
     stored = insert(Message).from_select(
         ["conversation_id", "sequence", "user_id", "created_at", *_GIVEN],
-        select(numbered.c.id, sequence, ME, created_at, *columns).select_from(numbered.join(told, true())),
+        select(numbered.c.id, sequence, ME, created_at, *columns).select_from(numbered.join(given, true())),
     )
     return compiled(select(numbered).add_cte(stored.cte("stored")))
 
@@ -257,9 +257,9 @@ async def remove(scope: Scope, conversation_id: int, *, ask: bool = False) -> Co
 
 @retry_transient
 async def recorded(
-    scope: Scope, conversation_id: int, call: Callable[[Scope], Awaitable[R]], told: Callable[[R], NewMessage]
+    scope: Scope, conversation_id: int, call: Callable[[Scope], Awaitable[R]], describe: Callable[[R], NewMessage]
 ) -> R:
-    """Make a call and record the message that `told` returns for its result: both commit together, or neither.
+    """Make a call and record the message that `describe` returns for its result: both commit together, or neither.
 
     Every verb that `call` runs with the scope that it gets joins the same transaction.
 
@@ -268,7 +268,7 @@ async def recorded(
     """
     async with scope.transaction() as transaction:
         result = await call(scope.within(transaction))
-        await record(transaction, conversation_id, [told(result)])
+        await record(transaction, conversation_id, [describe(result)])
     return result
 
 

@@ -50,7 +50,7 @@ _told = insert(User).values(
     timezone=func.known_timezone(bindparam("timezones", type_=ARRAY(Text))),
     default_timezone=func.known_timezone(bindparam("default_timezones", type_=ARRAY(Text))),
 )
-# A token without a claim does not erase what an earlier one said.
+# A token without a claim does not erase the value of an earlier one.
 _news = {
     name: (column, func.coalesce(_told.excluded[name], column))
     for name, column in (

@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator
 from typing import Any
 
+import httpx2
 import pytest
 
 from tests.support.browser import Taskdeck
@@ -56,3 +57,9 @@ async def test_other_spellings_of_a_path_are_no_way_in(ada: OAuthAccount, spelli
     body = {"redirect_uris": [REDIRECT_URI]}
     response = await ada.http.post(f"/api/auth/{spelling}", json=body, follow_redirects=True)
     assert response.status_code in (400, 404, 405), response.text
+
+
+async def test_browsers_find_an_icon_at_the_usual_address(taskdeck: Taskdeck):
+    async with httpx2.AsyncClient(base_url=taskdeck.dashboard, follow_redirects=True, trust_env=False) as http:
+        icon = await http.get("/favicon.ico")
+    assert (icon.status_code, icon.headers["content-type"]) == (200, "image/svg+xml")

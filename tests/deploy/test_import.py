@@ -248,13 +248,13 @@ async def fill(person: Person, task_count: int, conversation_count: int) -> None
         await tasks.complete(person.scope, added[7])
         await deletion.remove(person.scope, added[9])
     for n in range(conversation_count):
-        told = [
+        messages = [
             NewMessage(role="user", content=f"Question {n} 🌱", created_at="2024-05-02T10:00:00.5+02:00"),
             NewMessage(role="assistant", content="", tool_calls=[{"id": f"c{n}", "n": [1.5, None]}], model="m"),
             NewMessage(role="tool", content=f'{{"n":{n}}}', tool_call_id=f"c{n}"),
             NewMessage(role="assistant", content=f"Answer {n}\n" * 20),
         ]
-        await conversations.start(person.scope, f"Chat {n}" if n % 3 else None, told)
+        await conversations.start(person.scope, f"Chat {n}" if n % 3 else None, messages)
 
 
 def contents(path: Path) -> dict[str, list[Any]]:

@@ -130,13 +130,13 @@ class Sharing(RuleBasedStateMachine):
         if not waiting:
             return
         chosen = waiting[place % len(waiting)]
-        told = self.attempt(user, "manage_invitations", OK)
-        assert told is not None
-        number = told["invitations"][place % len(waiting)]["id"]
+        listed = self.attempt(user, "manage_invitations", OK)
+        assert listed is not None
+        number = listed["invitations"][place % len(waiting)]["id"]
         for other in self.users:
             if other != user:
-                said = {"action": answer, "invitation_id": number}
-                assert self.group.ask(other, "manage_invitations", said).is_error, "somebody else's"
+                args = {"action": answer, "invitation_id": number}
+                assert self.group.ask(other, "manage_invitations", args).is_error, "somebody else's"
         assert self.attempt(user, "manage_invitations", OK, action=answer, invitation_id=number) is not None
         self.model.end_invitation(chosen, answer)
         if answer == "accept" and chosen.team is not None:
@@ -149,13 +149,13 @@ class Sharing(RuleBasedStateMachine):
     @rule(who=USERS, place=PLACES)
     def unblock(self, who: int, place: int) -> None:
         user = self.users[who]
-        told = self.attempt(user, "manage_invitations", OK)
-        assert told is not None
-        blocks = [row for row in told["invitations"] if row["status"] == "blocked"]
+        listed = self.attempt(user, "manage_invitations", OK)
+        assert listed is not None
+        blocks = [row for row in listed["invitations"] if row["status"] == "blocked"]
         if blocks:
             chosen = blocks[place % len(blocks)]
-            said = {"action": "unblock", "invitation_id": chosen["id"]}
-            self.attempt(user, "manage_invitations", OK, **said)
+            args = {"action": "unblock", "invitation_id": chosen["id"]}
+            self.attempt(user, "manage_invitations", OK, **args)
             (inviter,) = (other for other in self.users if chosen["inviter"].endswith(self.emails[other]))
             self.model.blocks.remove((inviter, user))
 
@@ -280,12 +280,12 @@ class Sharing(RuleBasedStateMachine):
         assert (page["total_count"], numbers["total_tasks"]) == (len(seen), len(mine))
         assert numbers["completed_tasks"] == sum(task.status == "completed" for task in mine.values())
         assert numbers["shared_tasks"] == len(shared)
-        told = self.attempt(user, "manage_invitations", OK)
-        assert told is not None
-        waiting = [row for row in told["invitations"] if row["status"] == "pending"]
+        listed = self.attempt(user, "manage_invitations", OK)
+        assert listed is not None
+        waiting = [row for row in listed["invitations"] if row["status"] == "pending"]
         expected = self.model.waiting(user)
         assert [(row["inviter"].split()[-1], row["offer"].split()[0]) for row in waiting] == [
             (self.emails[offer.inviter], offer.offered) for offer in expected
         ]
-        blocked = {row["inviter"].split()[-1] for row in told["invitations"] if row["status"] == "blocked"}
+        blocked = {row["inviter"].split()[-1] for row in listed["invitations"] if row["status"] == "blocked"}
         assert blocked == {self.emails[inviter] for inviter, invitee in self.model.blocks if invitee == user}

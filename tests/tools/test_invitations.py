@@ -83,8 +83,8 @@ async def test_known_and_unknown_people_get_the_same_answers(alice: Person, bob:
     unknown = known.replace("bob", "rob")
     task, team = await add(alice), (await alice.call("create_team", name="Crew"))["id"]
 
-    async def told(user: str) -> list[str]:
-        said: list[str] = []
+    async def replies_to(user: str) -> list[str]:
+        replies: list[str] = []
         for tool, arguments in (
             ("share_task", {"task_id": task}),
             ("add_team_member", {"team_id": team}),
@@ -94,11 +94,11 @@ async def test_known_and_unknown_people_get_the_same_answers(alice: Person, bob:
             ("remove_team_member", {"team_id": team}),
         ):
             result = await alice.ask(tool, user=user, **arguments)
-            said.append(result.model_dump_json(exclude={"meta"}).replace(user, "USER"))
+            replies.append(result.model_dump_json(exclude={"meta"}).replace(user, "USER"))
         refusal = await alice.refusal("add_task", title="x", assignee=user)
-        return [*said, refusal.replace(user, "USER")]
+        return [*replies, refusal.replace(user, "USER")]
 
-    assert await told(known) == await told(unknown)
+    assert await replies_to(known) == await replies_to(unknown)
     assert await waiting(bob) == [], "both were taken back"
 
 

@@ -5,12 +5,12 @@ import pytest
 from tests.conftest import Person
 
 
-def said(*texts: str, role: str = "user") -> list[dict[str, str]]:
+def written(*texts: str, role: str = "user") -> list[dict[str, str]]:
     return [{"role": role, "content": text} for text in texts]
 
 
 async def start(person: Person, *texts: str) -> int:
-    return (await person.call("start_conversation", messages=said(*texts)))["id"]
+    return (await person.call("start_conversation", messages=written(*texts)))["id"]
 
 
 async def found(person: Person, query: str, **arguments: object) -> list[str]:
@@ -64,7 +64,7 @@ async def test_newest_order_finds_messages_with_all_words(alice: Person) -> None
 
 async def test_filters_narrow_what_is_found(alice: Person) -> None:
     first = await start(alice, "the blue car", "a blue car and a bike")
-    await alice.call("append_messages", conversation_id=first, messages=said("your car is blue", role="assistant"))
+    await alice.call("append_messages", conversation_id=first, messages=written("your car is blue", role="assistant"))
     old = {"role": "user", "content": "an old car", "created_at": "2024-05-01T12:00:00+00:00"}
     second = (await alice.call("start_conversation", messages=[old]))["id"]
     for query, expected in {
@@ -119,7 +119,7 @@ async def test_pages_contain_each_message_once_while_others_are_added(alice: Per
         paged += page["matches"]
         cursor = {"cursor": page["next_cursor"]} if "next_cursor" in page else None
         # They would rank first, change the frequency of both words and the scores of their neighbours.
-        await alice.call("append_messages", conversation_id=chats[0], messages=said("note tea note", "tea"))
+        await alice.call("append_messages", conversation_id=chats[0], messages=written("note tea note", "tea"))
         await start(alice, "tea")
     assert paged == whole
 
@@ -146,7 +146,7 @@ async def test_other_users_change_neither_results_nor_their_order(alice: Person,
     chat = await start(alice, "apples and pears", "apples", "bread", "pears from the market")
     before = await alice.call("search_messages", query="apples pears market")
     await start(bob, *["apples pears market" for _ in range(40)])
-    await bob.call("append_messages", conversation_id=await start(bob, "pears"), messages=said(*["pears"] * 40))
+    await bob.call("append_messages", conversation_id=await start(bob, "pears"), messages=written(*["pears"] * 40))
     assert await alice.call("search_messages", query="apples pears market") == before
     assert {match["conversation_id"] for match in before["matches"]} == {chat}
     assert await found(bob, "bread") == []
