@@ -1,4 +1,5 @@
 import { ChevronsUpDown } from "lucide-react";
+import { useHydrated } from "@/hooks/useHydrated";
 import type { Team } from "@/lib/api/dashboard";
 
 const HEADING_CLASS = "text-2xl font-semibold tracking-tight";
@@ -11,6 +12,7 @@ export function TeamSwitch(props: {
   teamId: string | null;
   onSwitch: (id: string | null) => void;
 }) {
+  const hydrated = useHydrated();
   if (props.teams.length === 0) return <h1 className={HEADING_CLASS}>My tasks</h1>;
   return (
     <div className="relative -ml-2.5 max-w-full min-w-0">
@@ -18,6 +20,7 @@ export function TeamSwitch(props: {
       <select
         aria-label="Team"
         value={props.teamId ?? ""}
+        disabled={!hydrated}
         onChange={(event) => props.onSwitch(event.target.value || null)}
         className={`field-sizing-content max-w-full cursor-pointer appearance-none truncate rounded-lg bg-transparent py-1 pr-9 pl-2.5 hover:bg-raised ${HEADING_CLASS}`}
       >

@@ -1,5 +1,6 @@
 "use client";
 
+import { useHydrated } from "@/hooks/useHydrated";
 import type { Member, TeamDetail } from "@/lib/api/dashboard";
 import { heirOf, isLastOwner, mayManage, nameOf, type Role, rolesToGive } from "@/lib/teams";
 import { ConfirmButton } from "../ConfirmButton";
@@ -14,6 +15,7 @@ export function MemberRow(props: {
 }) {
   const { member, team, me } = props;
   const name = nameOf(member);
+  const hydrated = useHydrated();
   const managed = mayManage(team.role, member) && !(member.user_id === me && isLastOwner(team, me));
   const heir = heirOf(team, member.user_id, me);
   return (
@@ -32,6 +34,7 @@ export function MemberRow(props: {
         <select
           aria-label={`Role of ${name}`}
           value={member.role}
+          disabled={!hydrated}
           onChange={(event) => void props.onRole(event.target.value as Role)}
           className="h-9 rounded-lg border border-line-strong bg-surface px-2.5 text-sm text-ink capitalize hover:border-ink"
         >

@@ -25,7 +25,7 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
   const [mayWrite, setMayWrite] = useState(asksToWrite);
   const [problem, setProblem] = useState(false);
   const [busy, setBusy] = useState(false);
-  // Before hydration the browser would submit the form itself and lose the request.
+  // Before hydration the browser would submit the form itself and lose the request, and a change of the tick.
   const hydrated = useHydrated();
 
   async function answer(accept: boolean) {
@@ -71,6 +71,7 @@ export function ConsentForm({ name, scopes, staysConnected, identity, returnsTo,
           <input
             type="checkbox"
             checked={mayWrite}
+            disabled={!hydrated}
             onChange={(event) => setMayWrite(event.target.checked)}
             className="mt-0.5 size-4 accent-accent"
           />

@@ -61,6 +61,7 @@ export function ActivityFeed({ me, initial, clients, initialNames }: Props) {
         <select
           aria-label="Whose changes"
           value={client}
+          disabled={!hydrated}
           onChange={(event) => choose(event.target.value)}
           className="h-9 max-w-full rounded-lg border border-line-strong bg-surface px-2.5 text-sm text-ink"
         >

@@ -1,7 +1,6 @@
 "use client";
 
 import { useSearchParams } from "next/navigation";
-import { useEffect } from "react";
 import { Button } from "@/components/Button";
 import { ConnectGuide } from "@/components/ConnectGuide";
 import { ConnectionStatus } from "@/components/dashboard/ConnectionStatus";
@@ -19,14 +18,10 @@ interface Props {
 
 export function DashboardClient({ initial, mcpUrl }: Props) {
   const teamId = useSearchParams().get("team");
-  const { snapshot, error, connection, signedOut, retry } = useDashboard(
+  const { snapshot, error, connection, retry } = useDashboard(
     teamId,
     teamId === initial.teamId ? initial.snapshot : undefined,
   );
-  useEffect(() => {
-    // A full page load clears the previous person's data from memory.
-    if (signedOut) window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
-  }, [signedOut]);
   const { teams = [], team_count: teamCount = 0 } = snapshot ?? initial.snapshot ?? {};
   const noTeam = teamId !== null && error !== undefined && [403, 404, 422].includes(error.status);
 

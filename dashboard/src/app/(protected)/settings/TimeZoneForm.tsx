@@ -16,6 +16,7 @@ interface Props {
 export function TimeZoneForm({ zone, regions }: Props) {
   const [result, save, busy] = useActionState(saveTimeZone, null);
   const [chosen, choose] = useState(zone);
+  // What is chosen before hydration would be put back by it.
   const hydrated = useHydrated();
   const here = hydrated ? browserTimeZone() : zone;
   const offered = here !== chosen && regions.some(([, zones]) => zones.includes(here));
@@ -26,6 +27,7 @@ export function TimeZoneForm({ zone, regions }: Props) {
         <select
           name="timezone"
           value={chosen}
+          disabled={!hydrated}
           onChange={(event) => choose(event.target.value)}
           aria-describedby="timezone-hint"
           className={inputClass}
@@ -50,7 +52,7 @@ export function TimeZoneForm({ zone, regions }: Props) {
           Use {here.replaceAll("_", " ")}, as this browser
         </Button>
       )}
-      <Button type="submit" disabled={busy} className="h-10">
+      <Button type="submit" disabled={busy || !hydrated} className="h-10">
         {busy ? "One moment…" : "Save"}
       </Button>
       {result && "problem" in result && <Notice tone="problem">{result.problem}</Notice>}
