@@ -104,8 +104,8 @@ async def test_teams_deletions_and_tokens_are_in_the_log(
         ("conversation_deleted", "me", {"conversation_id": chat, "messages": 1}),
         ("task_deleted", "me", {"task_id": task}),
         ("task_restored", "me", {"task_id": task}),
-        ("token_created", "server", made),
-        ("token_revoked", "server", made),
+        ("token_created", "me", made),
+        ("token_revoked", "me", made),
     ]
     assert [(action, by) for action, by, _ in await entries(server, bob)] == [
         ("invitation_accepted", "me"),

@@ -1,6 +1,7 @@
 import type { BetterAuthPlugin, GenericEndpointContext, User } from "better-auth";
 import { APIError, createAuthMiddleware, getSessionFromCtx, isAPIError } from "better-auth/api";
 import { verifyJWT } from "better-auth/crypto";
+import { record } from "./audit-log";
 import { sendMailLater } from "./mail";
 import { addressChangedMail } from "./mail-texts";
 import { endPasswordGrants } from "./new-passwords";
@@ -47,7 +48,8 @@ const endOtherSessions = createAuthMiddleware(async () => ({
 
 const endGrants = createAuthMiddleware(async (ctx) => {
   const { returned } = ctx.context;
-  if (!isAPIError(returned)) await endPasswordGrants((returned as { user: { id: string } }).user.id);
+  if (isAPIError(returned)) return;
+  await endPasswordGrants((returned as { user: { id: string } }).user.id, "password_changed");
 });
 
 /**
@@ -67,4 +69,13 @@ export async function onAddressUpdate(
   const old = session?.user.emailVerified && addressOf(session.user);
   if (old) sendMailLater(addressChangedMail(old));
   return { data: { ...change, emailVerified: true } };
+}
+
+/** A hook after an account changes: its address was confirmed, or replaced by a confirmed one. */
+export async function recordAddressUpdate(user: User, context: GenericEndpointContext | null): Promise<void> {
+  if (context?.path !== "/verify-email") return;
+  const session = await getSessionFromCtx(context);
+  // When somebody else's unverified address was released, that account was updated, too.
+  if (session?.user.id !== user.id) return;
+  await record(user.id, session.user.email === user.email ? "address_confirmed" : "address_changed");
 }

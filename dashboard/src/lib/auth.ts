@@ -7,7 +7,8 @@ import { nextCookies } from "better-auth/next-js";
 import { jwt, twoFactor } from "better-auth/plugins";
 import { tables } from "./database";
 import { displayName } from "./display-names";
-import { addressChanges, onAddressUpdate } from "./address-changes";
+import { addressChanges, onAddressUpdate, recordAddressUpdate } from "./address-changes";
+import { auditHooks } from "./audit-hooks";
 import { endPasswordGrants } from "./new-passwords";
 import { forgetGuesses, passwordGuesses } from "./password-guesses";
 import { withLocalOwnerId } from "./local-owner";
@@ -87,7 +88,7 @@ function build(s: Settings) {
       // Whoever opened the link reads the address's mail.
       onPasswordReset: async ({ user }) => {
         await (await auth().$context).internalAdapter.updateUser(user.id, { emailVerified: true });
-        await endPasswordGrants(user.id);
+        await endPasswordGrants(user.id, "password_reset");
         await forgetGuesses(user.email);
       },
     },
@@ -109,7 +110,7 @@ function build(s: Settings) {
             return (await withLocalOwnerId(account, context)) ?? { data: account };
           },
         },
-        update: { before: onAddressUpdate },
+        update: { before: onAddressUpdate, after: recordAddressUpdate },
       },
     },
     socialProviders: socialProviders(s),
@@ -134,6 +135,7 @@ function build(s: Settings) {
     plugins: [
       // Before the OAuth plug-in, which goes on to the client as soon as a sign-in has a session.
       twoFactor({ issuer: "Taskdeck" }),
+      auditHooks(),
       jwt({
         disableSettingJwtHeader: true,
         jwks: { keyPairConfig: { alg: "EdDSA", crv: "Ed25519" }, ...KEY_LIFE },

@@ -1,4 +1,6 @@
+import { record } from "./audit-log";
 import { database } from "./database";
+import { displayName } from "./display-names";
 import { OFFLINE_ACCESS } from "./scopes";
 
 /**
@@ -17,7 +19,13 @@ const CODES = `auth.verification where case when value like '{"type":"authorizat
 
 /** Take a client's consent, codes and tokens away. */
 export async function disconnectClient(userId: string, clientId: string): Promise<void> {
-  await inTransaction(endings(userId, clientId));
+  const ended = await inTransaction(endings(userId, clientId));
+  if (ended) await record(userId, "client_disconnected", await describeClient(clientId));
+}
+
+/** Add to the audit log that a person allowed a client these scopes, for the first time or anew. */
+export async function recordConsent(userId: string, clientId: string, scopes: string[]): Promise<void> {
+  await record(userId, "client_connected", { ...(await describeClient(clientId)), scopes: scopes.join(" ") });
 }
 
 /** Take everything away that AI clients hold for a person. */
@@ -46,13 +54,24 @@ function endings(userId: string, clientId: string | null): Statement[] {
   return [...tables, CODES].map((rows) => ({ text: `delete from ${rows}`, values: [userId, clientId] }));
 }
 
-async function inTransaction(statements: Statement[]): Promise<void> {
+async function describeClient(clientId: string): Promise<Record<string, string>> {
+  const { rows } = await database().query<{ name: string | null }>(
+    'select name from auth."oauthClient" where "clientId" = $1',
+    [clientId],
+  );
+  return { client_id: clientId, name: displayName(rows[0]?.name ?? "") };
+}
+
+/** Returns how many rows were deleted. */
+async function inTransaction(statements: Statement[]): Promise<number> {
   const connection = await database().connect();
+  let rows = 0;
   try {
     await connection.query("begin");
-    for (const { text, values } of statements) await connection.query(text, values);
+    for (const { text, values } of statements) rows += (await connection.query(text, values)).rowCount ?? 0;
     await connection.query("commit");
     connection.release();
+    return rows;
   } catch (error) {
     connection.release(true);
     throw error;

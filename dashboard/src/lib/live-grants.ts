@@ -2,7 +2,7 @@ import { defineRequestState } from "@better-auth/core/context";
 import { getOAuthProviderApi } from "@better-auth/oauth-provider";
 import type { BetterAuthPlugin, GenericEndpointContext } from "better-auth";
 import { APIError, createAuthMiddleware, getSessionFromCtx, isAPIError } from "better-auth/api";
-import { disconnectClient, endWiderGrants } from "./grants";
+import { disconnectClient, endWiderGrants, recordConsent } from "./grants";
 import { take } from "./limits";
 import { markUsed } from "./registrations";
 import { OFFLINE_ACCESS } from "./scopes";
@@ -32,7 +32,7 @@ export function liveGrants(): BetterAuthPlugin {
       before: [{ matcher: ({ path }) => path === "/oauth2/token", handler: requireConsent }],
       after: [
         { matcher: ({ path }) => path === "/oauth2/token", handler: requireConsentStill },
-        { matcher: ({ path }) => path === "/oauth2/consent", handler: narrowEarlierGrants },
+        { matcher: ({ path }) => path === "/oauth2/consent", handler: applyConsent },
       ],
     },
   };
@@ -63,7 +63,8 @@ const requireConsentStill = createAuthMiddleware(async (ctx) => {
   await markUsed(grant.clientId);
 });
 
-const narrowEarlierGrants = createAuthMiddleware(async (ctx) => {
+/** A consent counts for earlier grants of the client too, and is in the audit log. */
+const applyConsent = createAuthMiddleware(async (ctx) => {
   const { accept, scope, oauth_query } = ctx.body as {
     accept: boolean;
     scope?: string;
@@ -73,7 +74,9 @@ const narrowEarlierGrants = createAuthMiddleware(async (ctx) => {
   if (!accept || !session || isAPIError(ctx.context.returned)) return;
   const query = new URLSearchParams(oauth_query);
   const scopes = (scope ?? query.get("scope") ?? "").split(" ").filter(Boolean);
-  await endWiderGrants(session.user.id, query.get("client_id") ?? "", scopes);
+  const clientId = query.get("client_id") ?? "";
+  await endWiderGrants(session.user.id, clientId, scopes);
+  await recordConsent(session.user.id, clientId, scopes);
 });
 
 async function findGrant(ctx: GenericEndpointContext): Promise<Grant | null> {

@@ -1,3 +1,4 @@
+import { record } from "./audit-log";
 import { database } from "./database";
 import { disconnectAllClients } from "./grants";
 
@@ -5,7 +6,11 @@ import { disconnectAllClients } from "./grants";
  * What a new password ends beside other sessions: whoever knew the old one may have connected a client or made a
  * personal access token.
  */
-export async function endPasswordGrants(userId: string): Promise<void> {
+export async function endPasswordGrants(
+  userId: string,
+  action: "password_changed" | "password_reset",
+): Promise<void> {
+  await record(userId, action);
   await disconnectAllClients(userId);
   await database().query("select public.taskdeck_pat_revoke($1, id) from public.taskdeck_pat_list($1)", [
     userId,

@@ -1,7 +1,7 @@
 import "server-only";
 import { headers } from "next/headers";
 import { auth } from "./auth";
-import { displayName } from "./display-names";
+import { describeBrowser } from "./browser-names";
 
 /** A browser in which a person is signed in. */
 export interface BrowserSession {
@@ -36,29 +36,4 @@ export async function endSession(id: string): Promise<void> {
   const given = { headers: await headers() };
   const session = (await auth().api.listSessions(given)).find((one) => one.id === id);
   if (session) await auth().api.revokeSession({ ...given, body: { token: session.token } });
-}
-
-const BROWSERS: [RegExp, string][] = [
-  [/\bEdgA?\//, "Edge"],
-  [/\bOPR\//, "Opera"],
-  [/\bFirefox\/|\bFxiOS\//, "Firefox"],
-  [/\bChrome\/|\bCriOS\//, "Chrome"],
-  [/\bSafari\//, "Safari"],
-];
-
-const SYSTEMS: [RegExp, string][] = [
-  [/\bAndroid\b/, "Android"],
-  [/\biPhone\b/, "iPhone"],
-  [/\biPad\b/, "iPad"],
-  [/\bWindows\b/, "Windows"],
-  [/\bMac OS X\b/, "macOS"],
-  [/\bLinux\b/, "Linux"],
-];
-
-/** The browser and system that a `User-Agent` names; its own words if it names no known one. */
-function describeBrowser(userAgent: string): string {
-  const find = (list: [RegExp, string][]) => list.find(([pattern]) => pattern.test(userAgent))?.[1];
-  const [browser, system] = [find(BROWSERS), find(SYSTEMS)];
-  if (browser) return system ? `${browser} on ${system}` : browser;
-  return displayName(userAgent) || "An unknown browser";
 }

@@ -54,10 +54,11 @@ BEGIN
     RETURN NULL;
 END $$;
 
+-- Only the dashboard makes and revokes tokens, for the person who is signed in there.
 CREATE OR REPLACE FUNCTION audit_token() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' AS $$
 BEGIN
-    PERFORM public.audit(NEW.user_id, CASE TG_OP WHEN 'INSERT' THEN 'token_created' ELSE 'token_revoked' END,
+    PERFORM public.taskdeck_audit_record(NEW.user_id, CASE TG_OP WHEN 'INSERT' THEN 'token_created' ELSE 'token_revoked' END,
         jsonb_build_object('name', NEW.name, 'hint', NEW.token_hint, 'scopes', NEW.scopes));
     RETURN NULL;
 END $$;
@@ -119,7 +120,7 @@ BEGIN
         user_id = CASE a.user_id WHEN person THEN pseudonym ELSE a.user_id END,
         actor_id = CASE a.actor_id WHEN person THEN pseudonym ELSE a.actor_id END,
         client = CASE a.user_id WHEN person THEN NULL ELSE a.client END,
-        details = CASE WHEN a.user_id = person THEN a.details - '{address,name,agent}'::text[] ELSE a.details END
+        details = CASE WHEN a.user_id = person THEN a.details - '{address,agent,client_id,name,session}'::text[] ELSE a.details END
             || CASE a.details ->> 'user_id' WHEN person THEN jsonb_build_object('user_id', pseudonym) ELSE '{}' END
     WHERE a.user_id = person OR a.actor_id = person OR a.details ->> 'user_id' = person;
 END $$;
