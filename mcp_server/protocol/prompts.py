@@ -19,7 +19,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from mcp_server.tools.calls import Call
 from mcp_server.tools.registry import TOOLS, as_text
-from storage.conversations import conversations
+from storage.conversations import reading
 from storage.people import users
 from storage.people.timezones import rules_of
 from storage.schema.errors import InvalidInput, NotFound
@@ -140,7 +140,7 @@ async def _weekly_review(call: Call, given: dict[str, str]) -> str:
 
 async def _continue_conversation(call: Call, given: dict[str, str]) -> str:
     conversation_id = _id(given, "conversation_id") or 0
-    page = await conversations.read(call.scope, conversation_id, limit=100, max_tokens=MOST_TOKENS)
+    page = await reading.read(call.scope, conversation_id, limit=100, max_tokens=MOST_TOKENS)
     older = " Older messages are left out: get_conversation with before_sequence reads them." if page.has_more else ""
     return _with_data(
         f"Go on with our conversation {conversation_id} where it ended. Its last messages follow, the oldest first."

@@ -10,7 +10,7 @@ from mcp.types import ListResourcesResult, Resource, ResourceTemplate, TextResou
 
 from mcp_server.tools.registry import as_text
 from mcp_server.tools.statistics import VIEW
-from storage.conversations import conversations
+from storage.conversations import conversations, reading
 from storage.engine.database import Scope
 from storage.schema.errors import NotFound
 from storage.schema.request_models import MAX_ID
@@ -46,7 +46,7 @@ _READERS = {
 
 
 async def _read_conversation(scope: Scope, conversation_id: int) -> ResponseModel:
-    return await conversations.read(scope, conversation_id)
+    return await reading.read(scope, conversation_id)
 
 
 async def _read_task(scope: Scope, task_id: int) -> ResponseModel:

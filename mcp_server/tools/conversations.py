@@ -6,7 +6,7 @@ from pydantic import Field
 
 from mcp_server.tools.refusals import no_nulls
 from mcp_server.tools.registry import Call, tool
-from storage.conversations import conversations
+from storage.conversations import conversations, reading
 from storage.schema import token_budget
 from storage.schema.conversation_models import (
     ConversationDeleted,
@@ -64,7 +64,8 @@ class GetConversation(StrictModel):
 
     conversation_id: Id
     limit: PageSize = 50
-    before_sequence: Ordinal | None = Field(None, description="For older messages")
+    before_sequence: Ordinal | None = None
+    around_sequence: Ordinal | None = None
     max_tokens: Annotated[Count, Field(ge=100, le=20_000)] = 4000
 
 
@@ -73,6 +74,7 @@ class SearchMessages(StrictModel):
 
     query: Query = Field(description='Words or a question; "a phrase", -not, from:user, in:ID, before:DATE, after:DATE')
     sort: Literal["best", "newest"] = Field(default="best", description="newest = has all words")
+    context: Annotated[Count, Field(ge=0, le=3, description="Messages before and after")] = 1
     limit: PageSize = 20
     cursor: Cursor | None = None
 
@@ -109,14 +111,30 @@ async def get_conversation(call: Call, args: GetConversation) -> ConversationPag
 
     While has_more, repeat the call with before_sequence = the first sequence that came.
     """
-    return await conversations.read(call.scope, args.conversation_id, args.limit, args.before_sequence, args.max_tokens)
+    return await reading.read(
+        call.scope,
+        args.conversation_id,
+        args.limit,
+        args.before_sequence,
+        args.max_tokens,
+        around_sequence=args.around_sequence,
+    )
 
 
 @tool("conversations", "Search messages", reads=True)
 async def search_messages(call: Call, args: SearchMessages) -> MessageMatches:
-    """Find messages by any of the words, in any form; rare words count more."""
+    """Find messages by any of the words, in any form; rare words count more.
+
+    get_conversation with around_sequence reads on.
+    """
     return await messages.search(
-        call.scope, args.query, args.limit, args.cursor, args.sort, max_tokens=token_budget.allowed(args.limit)
+        call.scope,
+        args.query,
+        args.limit,
+        args.cursor,
+        args.sort,
+        context=args.context,
+        max_tokens=token_budget.allowed(args.limit),
     )
 
 

@@ -1,13 +1,15 @@
 """search and fetch in the shape that ChatGPT connectors and deep research expect, over tasks and conversations."""
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
-from storage.conversations import conversations
+from storage.conversations import reading
 from storage.engine.database import Scope
 from storage.schema import token_budget
+from storage.schema.conversation_models import MessageMatch
 from storage.schema.errors import NotFound
 from storage.schema.request_models import MAX_ID, Line, Query, StrictModel, only
 from storage.schema.response_models import ResponseModel
@@ -18,6 +20,10 @@ MOST = 10
 """How many results of each kind."""
 TITLE_TOKENS = 130
 """The maximum length of a title in results; fetch returns it in full."""
+AROUND = 21
+"""How many messages fetch shows of a conversation if one of them was asked for."""
+
+_ID = re.compile(r"(task|conversation|message):([0-9]{1,19})(?::([0-9]{1,10}))?", re.ASCII)
 
 
 class Search(StrictModel):
@@ -35,7 +41,7 @@ class Fetch(StrictModel):
 
 
 class Found(ResponseModel):
-    """One match; `url` is the address of the resource, good for resources/read."""
+    """One match; `url` is the address of the resource, or of the conversation of a message, good for resources/read."""
 
     id: str
     title: str
@@ -43,13 +49,13 @@ class Found(ResponseModel):
 
 
 class Results(ResponseModel):
-    """What was found, tasks first."""
+    """What was found: tasks, then conversations, then messages."""
 
     results: list[Found]
 
 
 class Document(ResponseModel):
-    """A task or conversation as text, with its other fields as metadata."""
+    """A task or conversation, or a part of one, as text, with its other fields as metadata."""
 
     id: str
     title: str
@@ -60,14 +66,14 @@ class Document(ResponseModel):
 
 @tool("search", "Search", reads=True)
 async def search(call: Call, args: Search) -> Results:
-    """Find tasks and conversations by their words: those with all of them, else those with any. Read one with fetch."""
+    """Find tasks, conversations and messages by their words. Read one with fetch."""
     found = await matches.search(call.scope, args.query, MOST)
-    return Results(
-        results=[
-            *(_found("task", task.id, _shorten(task.title)) for task in found.tasks),
-            *(_found("conversation", chat.id, _shorten(_title(chat.id, chat.title))) for chat in found.conversations),
-        ]
-    )
+    results = [
+        *(_found("task", task.id, _shorten(task.title)) for task in found.tasks),
+        *(_found("conversation", chat.id, _shorten(_title(chat.id, chat.title))) for chat in found.conversations),
+        *(_message_found(match) for match in found.messages),
+    ]
+    return Results(results=token_budget.fill(results, token_budget.allowed(token_budget.PAGE_ROWS)))
 
 
 def _shorten(title: str) -> str:
@@ -78,19 +84,33 @@ def _found(kind: str, number: int, title: str) -> Found:
     return Found(id=f"{kind}:{number}", title=title, url=f"{kind}://{number}")
 
 
+def _message_found(match: MessageMatch) -> Found:
+    return Found(
+        id=f"message:{match.conversation_id}:{match.sequence}",
+        title=_shorten(f"{_title(match.conversation_id, match.title)}: {match.snippet}"),
+        url=f"conversation://{match.conversation_id}",
+    )
+
+
 def _title(conversation_id: int, title: str | None) -> str:
     return title or f"Conversation {conversation_id}"
 
 
 @tool("search", "Fetch", reads=True)
 async def fetch(call: Call, args: Fetch) -> Document:
-    """Read one thing that search found, in full; of a long conversation the newest messages."""
-    kind, _, number = args.id.partition(":")
-    # isdigit alone is true for digits of any script and for superscripts, which int refuses.
-    known = kind in ("task", "conversation") and number.isascii() and number.isdigit() and len(number) <= 19
-    if not known or not 1 <= int(number) <= MAX_ID:
-        raise NotFound(f"There is nothing with the id {args.id}. Use search to find ids, such as task:42.")
-    return await (_task if kind == "task" else _conversation)(call.scope, int(number))
+    """Read one thing that search found; of a long conversation the newest messages, of a message those around it."""
+    found = _ID.fullmatch(args.id)
+    if found is None or (found[1] == "message") != (found[3] is not None) or not 1 <= int(found[2]) <= MAX_ID:
+        raise _nothing(args.id)
+    if found[1] == "task":
+        return await _task(call.scope, int(found[2]))
+    if found[1] == "conversation":
+        return await _conversation(call.scope, int(found[2]))
+    return await _message(call.scope, int(found[2]), int(found[3]))
+
+
+def _nothing(given: str) -> NotFound:
+    return NotFound(f"There is nothing with the id {given}. Use search to find ids, such as task:42.")
 
 
 async def _task(scope: Scope, task_id: int) -> Document:
@@ -106,10 +126,30 @@ async def _task(scope: Scope, task_id: int) -> Document:
 
 
 async def _conversation(scope: Scope, conversation_id: int) -> Document:
-    page = await conversations.read(scope, conversation_id)
+    page = await reading.read(scope, conversation_id)
     texts = [f"{message.role}: {message.content}" for message in page.messages]
     if page.has_more:
         texts.insert(0, "(Older messages are left out: use get_conversation with before_sequence.)")
     known = page.conversation.payload() | {"has_more": page.has_more}
     title = _title(conversation_id, page.conversation.title)
     return Document(**_found("conversation", conversation_id, title).payload(), text="\n\n".join(texts), metadata=known)
+
+
+async def _message(scope: Scope, conversation_id: int, sequence: int) -> Document:
+    page = await reading.read(scope, conversation_id, AROUND, around_sequence=sequence)
+    message = next((message for message in page.messages if message.sequence == sequence), None)
+    if message is None:
+        raise _nothing(f"message:{conversation_id}:{sequence}")
+    return Document(
+        id=f"message:{conversation_id}:{sequence}",
+        title=_title(conversation_id, page.conversation.title),
+        text="\n\n".join(f"[{shown.sequence}] {shown.role}: {shown.content}" for shown in page.messages),
+        url=f"conversation://{conversation_id}",
+        metadata={
+            "conversation_id": conversation_id,
+            "sequence": sequence,
+            "role": message.role,
+            "created_at": message.created_at,
+            "message_count": page.conversation.message_count,
+        },
+    )

@@ -16,8 +16,6 @@ from sqlalchemy import (
     delete,
     func,
     insert,
-    literal,
-    or_,
     select,
     true,
     tuple_,
@@ -34,10 +32,8 @@ from storage.schema import token_budget
 from storage.schema.conversation_models import (
     ConversationDeleted,
     ConversationList,
-    ConversationPage,
     ConversationView,
     MessagesAppended,
-    MessageView,
 )
 from storage.schema.errors import NeedsConsent, NotFound, StorageError
 from storage.schema.request_models import NewMessage
@@ -84,28 +80,6 @@ _APPEND = _storing(
     update(Conversation)
     .where(*_MINE)
     .values(message_count=col(Conversation.message_count) + _SIZE, updated_at=func.clock_timestamp())
-)
-
-# A lower bound of the tokens: rows that cannot fit are not sent at all. token_budget decides which of the others fit.
-_cost = (
-    func.octet_length(col(Message.content)) + func.coalesce(func.octet_length(cast(col(Message.tool_calls), Text)), 0)
-) / literal(10, Integer)
-_newest = (
-    select(Message, _cost.label("cost"))
-    .where(
-        col(Message.conversation_id) == bindparam("conversation_id", type_=BigInteger),
-        col(Message.user_id) == ME,
-        col(Message.sequence) < bindparam("before", type_=BigInteger),
-    )
-    .order_by(col(Message.sequence).desc())
-    .limit(bindparam("page_size", type_=BigInteger))
-    .subquery()
-)
-_spent = select(_newest, func.sum(_newest.c.cost).over(order_by=_newest.c.sequence.desc()).label("spent")).subquery()
-_READ = compiled(
-    select(*(_spent.c[name] for name in ("sequence", *_GIVEN, "created_at")))
-    .where(or_(_spent.c.spent <= bindparam("budget", type_=BigInteger), _spent.c.spent == _spent.c.cost))
-    .order_by(_spent.c.sequence.desc())
 )
 _QUERY = bindparam("search", type_=Text)
 
@@ -216,30 +190,6 @@ async def find(
 
 
 @retry_transient
-async def read(
-    scope: Scope, conversation_id: int, limit: int = 50, before_sequence: int | None = None, max_tokens: int = 4000
-) -> ConversationPage:
-    """The newest messages (before a sequence number), oldest first, as many as fit into `max_tokens`, at least one.
-
-    Raises:
-        NotFound.
-    """
-    async with scope.transaction() as transaction:
-        conversation = await transaction.fetch_one(_GET, conversation_id=conversation_id)
-        if conversation is None:
-            raise missing(conversation_id)
-        before = conversation["message_count"] + 1 if before_sequence is None else before_sequence
-        rows = await transaction.fetch_all(
-            _READ, conversation_id=conversation_id, before=before, page_size=limit, budget=max_tokens
-        )
-    page = ConversationPage(conversation=view(conversation), messages=[], has_more=False)
-    messages = token_budget.fill([_message(row) for row in rows], max_tokens - token_budget.cost(page))
-    # Numbers begin at 1 and have no gaps, so the oldest message shown says whether there are more.
-    has_more = bool(messages) and messages[-1].sequence > 1
-    return page.model_copy(update={"messages": messages[::-1], "has_more": has_more})
-
-
-@retry_transient
 async def remove(scope: Scope, conversation_id: int, *, ask: bool = False) -> ConversationDeleted:
     """Delete a conversation with its messages, for good.
 
@@ -302,9 +252,3 @@ def _columns(messages: Sequence[NewMessage]) -> dict[str, Any]:
         "tool_calls_list": [None if m.tool_calls is None else json.dumps(m.tool_calls) for m in messages],
         "created_at_list": [None if m.created_at is None else datetime.fromisoformat(m.created_at) for m in messages],
     }
-
-
-def _message(row: Row) -> MessageView:
-    calls = None if row["tool_calls"] is None else json.loads(row["tool_calls"])
-    read = {"tool_calls": calls, "created_at": row["created_at"].isoformat()}
-    return MessageView.model_construct(**(dict(row) | read))

@@ -52,13 +52,27 @@ class ConversationPage(ResponseModel):
     has_more: bool
 
 
-class MessageMatch(ResponseModel):
-    """A message that was found, and the part of it that shows why."""
+class Surrounding(ResponseModel):
+    """The beginning of a message near one that was found."""
 
-    conversation_id: int
     sequence: int
     role: MessageRole
     snippet: str
+
+
+class MessageMatch(ResponseModel):
+    """A message that was found, and the part of it that shows why. `title` is that of its conversation.
+
+    `context` has messages before and after it, in their order, without those that the page shows already.
+    """
+
+    conversation_id: int
+    title: str | None = None
+    sequence: int
+    role: MessageRole
+    created_at: str
+    snippet: str
+    context: list[Surrounding] | None = None
 
 
 class MessageMatches(ResponseModel):

@@ -20,9 +20,9 @@ from storage.schema import token_budget
 from storage.schema.conversation_models import MessageMatch, MessageMatches
 from storage.schema.errors import InvalidInput
 from storage.schema.request_models import NO_CURSOR
-from storage.schema.tables import Message
+from storage.schema.tables import Conversation, Message
 from storage.search import query as queries
-from storage.search import ranking, snippets
+from storage.search import ranking, snippets, surroundings
 from storage.search.query import Question
 from storage.search.ranking import Survey
 
@@ -70,7 +70,10 @@ def _page(order: Order, continued: bool) -> Statement:
     page = page.order_by(*(column.desc() for column in columns)).limit(_bound("page_size", BigInteger)).subquery()
     passage = func.message_passage(col(Message.content), _bound("shown", ARRAY(Text)))
     same = (col(Message.conversation_id) == page.c.conversation_id) & (col(Message.sequence) == page.c.sequence)
-    found = select(page, col(Message.role), passage.label("passage")).select_from(page.join(Message, same))
+    own = col(Conversation.id) == page.c.conversation_id
+    found = select(page, col(Conversation.title), col(Message.role), passage.label("passage")).select_from(
+        page.join(Message, same).join(Conversation, own)
+    )
     return compiled(found.order_by(*(page.c[name].desc() for name in keys)))
 
 
@@ -100,12 +103,14 @@ async def search(
     cursor: str | None = None,
     order: Order = "best",
     *,
+    context: int = 0,
     max_tokens: int | None = None,
 ) -> MessageMatches:
     """A page of the caller's messages that have words of the query, the best matches first.
 
     With the order `newest`, of those that have all of its words, the newest first. docs/contracts/mcp.md describes the
-    syntax of queries. A page that would be longer than `max_tokens` ends early, with a cursor.
+    syntax of queries. A page that would be longer than `max_tokens` ends early, with a cursor. Where it has room, each
+    match gets up to `context` messages before and after it.
 
     Raises:
         InvalidInput: the query has nothing to search for, or a filter that cannot be read; the cursor belongs to
@@ -120,7 +125,9 @@ async def search(
             question = replace(question, condition=queries.all_words(query))
         asked = _Request(transaction, question, f"messages {order} {query}", cursor, limit, max_tokens)
         found = ranking.survey(rows)
-        return await (_read_newest(asked, found) if order == "newest" else _read_best(asked, found, rows[0]["moment"]))
+        page = await (_read_newest(asked, found) if order == "newest" else _read_best(asked, found, rows[0]["moment"]))
+        matches = await surroundings.add(transaction, page.matches, context, max_tokens)
+        return page.model_copy(update={"matches": matches})
 
 
 async def _zone(transaction: Transaction, query: str) -> ZoneInfo:
@@ -196,8 +203,10 @@ def _matches(rows: list[Row], asked: _Request, found: Survey, counted: list[int]
     matches = [
         MessageMatch.model_construct(
             conversation_id=row["conversation_id"],
+            title=row["title"],
             sequence=row["sequence"],
             role=row["role"],
+            created_at=row["created_at"].isoformat(),
             snippet=snippets.cut(row["passage"], words),
         )
         for row in rows[: asked.limit]

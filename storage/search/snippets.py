@@ -28,6 +28,11 @@ def cut(text: str, words: Sequence[tuple[Sequence[str], float]]) -> str:
     return line[start:end].strip()
 
 
+def beginning(text: str) -> str:
+    """The text on one line, or the beginning of a longer one, cut between words."""
+    return cut(text, ())
+
+
 def _best_start(line: str, words: Sequence[tuple[Sequence[str], float]]) -> int:
     """Where the window begins that contains the most weight of different words; of equal ones the first."""
     folded, places = _fold(line)

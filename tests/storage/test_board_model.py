@@ -182,7 +182,13 @@ class Shown(Work):
     def look_around(self, by: By, draw: Draw) -> None:
         word = draw(st.sampled_from(WORDS))
         results = self.succeed(by, "search", query=word)["results"]
-        assert [result["id"] for result in results] == board_views.search(self.board, by.user, word)
+        ids: list[str] = [result["id"] for result in results]
+        others = [found for found in ids if not found.startswith("message:")]
+        assert others == board_views.search(self.board, by.user, word)
+        # The order of messages is that of their scores, which the model does not know.
+        messages = {f"message:{chat}:{n}" for chat, n in board_views.search_messages(self.board, by.user, word)}
+        assert set(ids[len(others) :]) <= messages
+        assert len(ids) - len(others) == min(10, len(messages))
         assert self.group.complete(by.user, "tag") == board_views.tags(self.board, by.user)
         teams = self.succeed(by, "list_teams")["teams"]
         shown = [(team["id"], {member["user_id"]: member["role"] for member in team["members"]}) for team in teams]

@@ -264,6 +264,11 @@ def _give_a_task(caller: RetryingCaller, found: re.Match[str]) -> None:
         caller.leave_out(("all",))
 
 
+@on_sentence(r"before_sequence and around_sequence exclude each other: leave one out\.")
+def _leave_one_out(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.leave_out(("around_sequence",))
+
+
 @on_sentence(r"Give either task_id, or task_ids for several\.")
 def _give_one(caller: RetryingCaller, found: re.Match[str]) -> None:
     """Send the intended argument only."""

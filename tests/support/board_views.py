@@ -94,7 +94,7 @@ def subtasks(board: Board, user: str, task_id: int) -> list[int]:
 
 
 def search(board: Board, user: str, word: str) -> list[str]:
-    """The ids that search returns: at most ten tasks, then at most ten conversations."""
+    """The ids that search returns before those of messages: at most ten tasks, then at most ten conversations."""
     tasks = list_tasks(board, user, {"status": "all", "search": word})[:10]
     chats = list_conversations(board, user, word)[:10]
     return [*(f"task:{n}" for n in tasks), *(f"conversation:{chat['id']}" for chat in chats)]

@@ -110,12 +110,12 @@ async def test_days_of_filters_are_the_persons(alice: Person) -> None:
 @pytest.mark.parametrize("sort", ["best", "newest"])
 async def test_pages_contain_each_message_once_while_others_are_added(alice: Person, sort: str) -> None:
     chats = [await start(alice, *[f"note {n} about tea" + " and more" * (n % 4) for n in range(9)]) for _ in range(4)]
-    whole = (await alice.call("search_messages", query="note tea", sort=sort, limit=100))["matches"]
+    whole = (await alice.call("search_messages", query="note tea", sort=sort, limit=100, context=0))["matches"]
     assert len(whole) == 36
     paged: list[dict[str, object]] = []
     cursor = {}
     while cursor is not None:
-        page = await alice.call("search_messages", query="note tea", sort=sort, limit=5, **cursor)
+        page = await alice.call("search_messages", query="note tea", sort=sort, limit=5, context=0, **cursor)
         paged += page["matches"]
         cursor = {"cursor": page["next_cursor"]} if "next_cursor" in page else None
         # They would rank first, change the frequency of both words and the scores of their neighbours.

@@ -25,6 +25,11 @@ async def test_search_results_can_be_fetched(alice: Person):
             "title": f"Conversation {chat['id']}",
             "url": f"conversation://{chat['id']}",
         },
+        {
+            "id": f"message:{chat['id']}:1",
+            "title": f"Conversation {chat['id']}: Where do I renew my passport?",
+            "url": f"conversation://{chat['id']}",
+        },
     ]
     found = await alice.call("fetch", id=results[0]["id"])
     assert {key: found[key] for key in ("id", "title", "url")} == results[0]
@@ -70,8 +75,45 @@ async def test_long_conversation_is_fetched_from_its_end(alice: Person):
     assert len(found["text"]) < 20_000
 
 
+async def test_message_is_found_and_fetched_with_those_around_it(alice: Person, bob: Person):
+    lines = [f"line {n}" for n in range(1, 61)]
+    lines[29] = "The spare key is in the blue tin"
+    messages = [{"role": "user" if n % 2 else "assistant", "content": line} for n, line in enumerate(lines)]
+    chat = (await alice.call("start_conversation", title="The shed", messages=messages))["id"]
+    found = (await alice.call("search", query="Where did we put the spare key?"))["results"]
+    assert found[-1] == {
+        "id": f"message:{chat}:30",
+        "title": "The shed: The spare key is in the blue tin",
+        "url": f"conversation://{chat}",
+    }
+    read = await alice.call("fetch", id=f"message:{chat}:30")
+    assert (read["id"], read["title"], read["url"]) == (f"message:{chat}:30", "The shed", f"conversation://{chat}")
+    around = read["text"].split("\n\n")
+    assert (len(around), around[0], around[10], around[20]) == (
+        21,
+        "[20] user: line 20",
+        "[30] user: The spare key is in the blue tin",
+        "[40] user: line 40",
+    )
+    created_at = read["metadata"].pop("created_at")
+    assert created_at.startswith("20")
+    assert read["metadata"] == {"conversation_id": chat, "sequence": 30, "role": "user", "message_count": 60}
+    for sequence in (0, 61, 2**31):
+        assert "nothing with the id" in await alice.refusal("fetch", id=f"message:{chat}:{sequence}")
+    assert (await bob.refusal("fetch", id=f"message:{chat}:30")).startswith(f"No conversation {chat}.")
+
+
+async def test_search_takes_filters_of_messages_as_words(alice: Person):
+    task = await alice.call("add_task", title="Call before:noon")
+    assert await ids(alice, "before:noon") == [f"task:{task['id']}"]
+
+
 @pytest.mark.parametrize(
-    "wrong", ["42", "task:", "task:x", "user:1", "task:0", "task:99999999999999999999", "task:²", "task:-1"]
+    "wrong",
+    [
+        *("42", "task:", "task:x", "user:1", "task:0", "task:99999999999999999999", "task:²", "task:-1", "task:1:2"),
+        *("message:1", "message:1:", "message:1:x", "message:1:99999999999"),
+    ],
 )
 async def test_invalid_id_is_rejected_in_a_sentence(alice: Person, wrong: str):
     assert (

@@ -76,6 +76,7 @@ async def test_text_is_found_by(alice: Person, text: str, asked: str) -> None:
         f"task:{task['id']}",
         f"conversation:{chat['id']}",
         f"conversation:{titled['id']}",
+        f"message:{chat['id']}:1",
     ]
 
 
