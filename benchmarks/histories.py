@@ -118,7 +118,7 @@ async def measure(database: Database, administrator: Connection, folder: Path, t
     people = await fill(administrator, total)
     size = await administrator.fetchval("SELECT pg_relation_size('messages_search') / count(*)::float FROM messages")
     print(f"Index on words: {size:.0f} bytes a message")
-    print(f"\n| {total:,} messages in all; p50 / p95 ms | " + " | ".join(people) + " | p50, last to first |")
+    print(f"\n| {total:,} messages in all; p50 / p95 ms | " + " | ".join(people) + " | last to first |")
     print("|---|" + "--:|" * (len(people) + 1))
     async with AsyncExitStack() as stack:
         askers = [await stack.enter_async_context(recall.Asker.of(database, person, folder)) for person in people]
@@ -140,7 +140,7 @@ def print_row(kind: str, times: list[list[float]]) -> None:
     middles = [statistics.median(spent) for spent in times]
     highs = [statistics.quantiles(spent, n=20)[-1] for spent in times]
     cells = " | ".join(f"{middle:.1f} / {high:.1f}" for middle, high in zip(middles, highs, strict=True))
-    print(f"| {kind} | {cells} | {middles[-1] / middles[0]:.2f} |", flush=True)
+    print(f"| {kind} | {cells} | {middles[-1] / middles[0]:.2f} / {highs[-1] / highs[0]:.2f} |", flush=True)
 
 
 async def attack(asker: recall.Asker, calls: int) -> None:

@@ -9,6 +9,7 @@ SNIPPET = 200
 """The most characters of a snippet."""
 _MOST_MARKS = 200
 """How many occurrences of the words are looked at."""
+_WORD = re.compile(r"[^\W_]+")
 
 
 def cut(text: str, words: Sequence[tuple[Sequence[str], float]]) -> str:
@@ -35,12 +36,7 @@ def beginning(text: str) -> str:
 
 def _best_start(line: str, words: Sequence[tuple[Sequence[str], float]]) -> int:
     """Where the window begins that contains the most weight of different words; of equal ones the first."""
-    folded, places = _fold(line)
-    marks: list[tuple[int, int]] = []
-    for number, (forms, _) in enumerate(words):
-        for form in forms:
-            marks += [(places[at], number) for at in _occurrences(folded, form)]
-    marks = sorted(set(marks))[:_MOST_MARKS]
+    marks = _marks(line, [forms for forms, _ in words])
     if not marks:
         return 0
     best, first, last = -1.0, 0, 0
@@ -54,15 +50,36 @@ def _best_start(line: str, words: Sequence[tuple[Sequence[str], float]]) -> int:
     return max(0, min(first - max(0, SNIPPET - (last - first)) // 3, len(line) - SNIPPET))
 
 
-def _occurrences(folded: str, form: str) -> list[int]:
-    # A stem may end in a letter that the word in the text does not have: happi, happy.
-    stem = form[:-1] if len(form) > 4 and form.isalpha() else form
-    edge = r"(?<!\w)" if form.isascii() else ""
-    return [found.start() for found, _ in zip(re.finditer(edge + re.escape(stem), folded), range(50), strict=False)]
+def _marks(line: str, words: list[Sequence[str]]) -> list[tuple[int, int]]:
+    """Where the first words of the line occur that are looked for: the place in the line, and which word it is."""
+    folded, places = _fold(line)
+    # What is asked is looked up by the beginnings of the line's words, so that the time does not grow with it.
+    stems: dict[str, set[int]] = {}
+    elsewhere: list[tuple[str, int]] = []
+    for number, forms in enumerate(words):
+        for form in forms:
+            if form.isascii():
+                # A stem may end in a letter that the word in the text does not have: happi, happy.
+                stems.setdefault(form[:-1] if len(form) > 4 and form.isalpha() else form, set()).add(number)
+            else:
+                elsewhere.append((form[:-1] if len(form) > 4 and form.isalpha() else form, number))
+    lengths = sorted({len(stem) for stem in stems})
+    marks = {
+        (places[found.start()], number)
+        for found in _WORD.finditer(folded)
+        for length in lengths
+        for number in stems.get(found[0][:length], ())
+    }
+    for stem, number in elsewhere:
+        found = re.finditer(re.escape(stem), folded)
+        marks |= {(places[one.start()], number) for one, _ in zip(found, range(_MOST_MARKS), strict=False)}
+    return sorted(marks)[:_MOST_MARKS]
 
 
-def _fold(line: str) -> tuple[str, list[int]]:
+def _fold(line: str) -> tuple[str, Sequence[int]]:
     """The line in lower case without accents, and for each of its characters the place in the line."""
+    if line.isascii():
+        return line.lower(), range(len(line))
     folded: list[str] = []
     places: list[int] = []
     for place, letter in enumerate(line):

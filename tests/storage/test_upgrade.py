@@ -6,9 +6,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from mcp_server.settings import Settings
 from storage.engine import migrations
+from storage.engine.database import Database
 from storage.engine.dsn import cleaned
-from tests.conftest import Cluster
+from tests.conftest import Cluster, Person
 from tests.storage.test_migrations import PROGRAMS, run
 from tests.support.catalogue import misconfigurations
 from tests.support.postgres import Connection
@@ -18,6 +20,20 @@ pytestmark = pytest.mark.long
 
 RELEASES = sorted((Path(__file__).parent / "releases").glob("*.sql"))
 """What `taskdeck migrate --sql` printed in each release."""
+
+
+WRITTEN = """
+INSERT INTO tasks (user_id, team_id, title, description) VALUES ('alice', NULL, 'Renew the passports', 'Bring photos'),
+    ('gina', 1, 'Verträge unterschreiben', NULL);
+INSERT INTO conversations (id, user_id, title, message_count) OVERRIDING SYSTEM VALUE
+VALUES (100, 'alice', 'Die Reparaturen im Haus', 3), (101, 'alice', NULL, 2500);
+INSERT INTO messages (conversation_id, sequence, user_id, role, content) VALUES
+    (100, 1, 'alice', 'user', 'Who mended leaking gutters?'), (100, 2, 'alice', 'assistant', 'Jan did on Friday 🎉'),
+    (100, 3, 'alice', 'user', '明天下午去图书馆还书');
+INSERT INTO messages (conversation_id, sequence, user_id, role, content)
+SELECT 101, n, 'alice', 'user', 'The weather is fine on day ' || n FROM generate_series(1, 2500) n
+"""
+"""Rows of the first release, whose search columns know neither word forms nor scripts without spaces."""
 
 
 async def dump(address: str) -> str:
@@ -100,3 +116,25 @@ async def test_token_time_zones_survive_the_upgrade_if_postgresql_knows_them(clu
         ("bob", None, None, None),
     ]
     await administrator.close()
+
+
+async def test_rows_of_an_earlier_release_are_found_by_search(cluster: Cluster, used: str, settings: Settings) -> None:
+    administrator = await asyncpg.connect(cluster.address("used"))
+    await administrator.execute(WRITTEN)
+    await administrator.close()
+    await migrations.migrate(used)
+    async with Database.open(used) as database:
+        alice = Person("alice", "alice@example.com", database, settings)
+        for query, place in {
+            "Who mends the gutter?": (100, 1),
+            "🎉": (100, 2),
+            "图书馆": (100, 3),
+            "weather on day 1234": (101, 1234),
+        }.items():
+            first = (await alice.call("search_messages", query=query))["matches"][0]
+            assert (first["conversation_id"], first["sequence"]) == place, query
+        for query, title in {"passport photo": "Renew the passports", "Vertrag": "Verträge unterschreiben"}.items():
+            found = (await alice.call("list_tasks", search=query))["tasks"]
+            assert [task["title"] for task in found] == [title], query
+        found = (await alice.call("list_conversations", search="Reparatur"))["conversations"]
+        assert [conversation["id"] for conversation in found] == [100]

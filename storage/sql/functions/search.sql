@@ -3,11 +3,15 @@
 --
 -- Text search operators are not leakproof: behind a policy the planner would not use an index. So what reads an index is
 -- SECURITY DEFINER and filters by the caller itself; everything else runs as the caller, behind the policies.
+--
+-- `(m.user_id = me) IS TRUE` uses no index: for `m.user_id = me` the planner would read the index on times as well, with
+-- all messages of the caller, and combine the two.
 
 -- The caller's conversations with a message that meets a condition. The index finds the messages with its two longest
 -- words, which are likely to be the rarest; beside an alternative, those with any of its words.
 CREATE OR REPLACE FUNCTION matching_messages(query text) RETURNS TABLE (conversation_id bigint)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     me text := public.current_user_id();
     condition tsquery := public.search_query(query);
@@ -26,7 +30,7 @@ BEGIN
         RETURN QUERY SELECT DISTINCT m.conversation_id FROM public.messages m WHERE m.user_id = me AND m.search @@ condition;
     END IF;
     RETURN QUERY SELECT DISTINCT m.conversation_id FROM public.messages m
-        WHERE m.user_id = me AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one
+        WHERE (m.user_id = me) IS TRUE AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one
             AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && coalesce(other, one)
             AND m.search @@ condition;
 END $$;
@@ -37,7 +41,8 @@ END $$;
 CREATE OR REPLACE FUNCTION survey_messages(asked text)
 RETURNS TABLE (word text, lexemes text[], is_common boolean, sampled bigint, messages bigint, size double precision,
     moment timestamptz)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off
+SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     me text := public.current_user_id();
     total bigint := (SELECT coalesce(sum(c.message_count), 0) FROM public.conversations c WHERE c.user_id = me);
@@ -46,7 +51,7 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT t.word, t.lexemes, t.is_common, CASE WHEN total > 2000 AND NOT t.is_common THEN (SELECT count(*) FROM public.messages m
-        WHERE m.user_id = me AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search)
+        WHERE (m.user_id = me) IS TRUE AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search)
             && ARRAY(SELECT hashtext(me || '~' || l.lexeme) FROM unnest(t.lexemes) AS l (lexeme))) END,
         total, coalesce(average, 100), now()
     FROM (SELECT s.* FROM public.search_terms(asked) WITH ORDINALITY AS s (word, lexemes, is_common, place)
@@ -62,7 +67,8 @@ END $$;
 CREATE OR REPLACE FUNCTION find_messages(searches jsonb, condition tsquery, speaker text, inside bigint,
     since timestamptz, before timestamptz, before_conversation bigint, before_sequence integer)
 RETURNS TABLE (term integer, conversation_id bigint, sequence integer, created_at timestamptz, size integer)
-LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET work_mem = '32MB' AS $$
+LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = '' SET enable_seqscan = off SET work_mem = '32MB'
+SET max_parallel_workers_per_gather = 0 AS $$
 DECLARE
     me text := public.current_user_id();
     one record;
@@ -97,7 +103,7 @@ BEGIN
         ELSIF one.whole THEN
             RETURN QUERY WITH f AS MATERIALIZED (
                 SELECT m.conversation_id, m.sequence, m.created_at, octet_length(m.content) AS size FROM public.messages m
-                WHERE m.user_id = me AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) @> one.keys
+                WHERE (m.user_id = me) IS TRUE AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) @> one.keys
                     AND (condition IS NULL OR m.search @@ condition) AND (speaker IS NULL OR m.role = speaker)
             )
             SELECT one.term, m.* FROM f m WHERE m.created_at >= coalesce(since, '-infinity')
@@ -106,7 +112,7 @@ BEGIN
         ELSIF one.both THEN
             RETURN QUERY WITH f AS MATERIALIZED (
                 SELECT m.conversation_id, m.sequence, m.created_at, octet_length(m.content) AS size FROM public.messages m
-                WHERE m.user_id = me AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one.keys
+                WHERE (m.user_id = me) IS TRUE AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one.keys
                     AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one.also_keys
                     AND (condition IS NULL OR m.search @@ condition) AND (speaker IS NULL OR m.role = speaker)
             )
@@ -116,7 +122,7 @@ BEGIN
         ELSE
             RETURN QUERY WITH f AS MATERIALIZED (
                 SELECT m.conversation_id, m.sequence, m.created_at, octet_length(m.content) AS size FROM public.messages m
-                WHERE m.user_id = me AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one.keys
+                WHERE (m.user_id = me) IS TRUE AND public.message_keys(m.user_id, m.conversation_id, m.sequence, m.search) && one.keys
                     AND (condition IS NULL OR m.search @@ condition) AND (speaker IS NULL OR m.role = speaker)
             )
             SELECT one.term, m.* FROM f m WHERE m.created_at >= coalesce(since, '-infinity')
@@ -147,6 +153,7 @@ BEGIN ATOMIC
             -1, -1) f
     ), weights AS MATERIALIZED (
         SELECT t.term, t.exact, t.lexemes, f.frequency,
+            (SELECT string_agg(quote_literal(l.lexeme), ' | ') FROM unnest(t.lexemes) AS l (lexeme))::tsquery AS forms,
             t.factor * ln(1 + (messages - f.frequency + 0.5) / (f.frequency + 0.5)) AS weight
         FROM jsonb_to_recordset(terms) AS t (term integer, exact text, lexemes text[], factor double precision, frequency bigint)
         LEFT JOIN (SELECT h.term, count(*) AS number FROM hits h GROUP BY h.term) c ON c.term = t.term
@@ -164,7 +171,7 @@ BEGIN ATOMIC
     ), counted AS (
         SELECT b.conversation_id, b.sequence, b.size, w.term, w.weight, max(o.number) AS number,
             bool_or(l.lexeme = w.exact) AS is_exact
-        FROM best b CROSS JOIN weights w CROSS JOIN LATERAL unnest(w.lexemes) AS l (lexeme)
+        FROM best b JOIN weights w ON b.words @@ w.forms CROSS JOIN LATERAL unnest(w.lexemes) AS l (lexeme)
         CROSS JOIN LATERAL (SELECT public.count_lexeme(b.words, (quote_literal(l.lexeme))::tsquery) AS number OFFSET 0) o
         WHERE o.number > 0 GROUP BY b.conversation_id, b.sequence, b.size, w.term, w.weight
     ), scored AS (
