@@ -18,7 +18,7 @@ from storage.schema.plain_text import without_hidden
 from storage.schema.request_models import TeamRole
 from storage.schema.tables import TaskShare, TeamMember, User
 
-_found = func.find_users(bindparam("person", type_=Text)).table_valued("id", "email", "name")
+_found = func.find_users(bindparam("person")).table_valued("id", "email", "name")
 # A SECURITY DEFINER function: people may be named by id or e-mail before the caller shares a team or task with them.
 _FIND = compiled(select(_found))
 _timezone = func.coalesce(col(User.chosen_timezone), col(User.timezone), col(User.default_timezone))

@@ -231,6 +231,18 @@ async def test_everything_of_one_client_is_undone_but_what_changed_since(ask: An
     assert (await ask(alice, "GET", "/undo", **query))[1]["calls"] == 2
 
 
+async def test_call_is_kept_whole_if_one_of_its_tasks_changed_since(ask: Any, alice: Person) -> None:
+    moment = datetime.now(UTC).isoformat()
+    for edited in (0, 1):
+        added = await alice.call("add_tasks", tasks=[{"title": f"A{edited}"}, {"title": f"B{edited}"}])
+        task_id = added["results"][edited]["task"]["id"]
+        by_hand = replace(alice.scope, client="by hand")
+        await tasks.change(by_hand, task_id, TaskFields.model_validate({"priority": "high"}))
+    status, outcome = await ask(alice, "POST", "/undo", client="pytest", since=moment)
+    assert (status, outcome["undone_calls"], outcome["kept_calls"]) == (200, 0, 2)
+    assert {row["title"] for row in (await alice.call("list_tasks"))["tasks"]} == {"A0", "B0", "A1", "B1"}
+
+
 async def test_undo_needs_a_token_that_may_write(server: RunningServer, alice: Person) -> None:
     token = server.token(alice.user_id, oauth_scopes=["mcp:read"])
     async with server.client(authorization=f"Bearer {token}") as client:

@@ -53,6 +53,15 @@ async def test_an_editor_may_name_the_team_that_a_task_is_in(alice: Person, bob:
     assert refusal == f"Only the owner of task {task} or an admin of its team may move it between teams."
 
 
+async def test_only_the_owner_takes_a_task_out_of_its_team(alice: Person, bob: Person) -> None:
+    team = (await alice.call("create_team", name="Garden"))["id"]
+    await agreed(alice, "add_team_member", bob, team_id=team, role="member")
+    task = (await bob.call("add_task", title="Mow", team_id=team))["id"]
+    refusal = await alice.refusal("update_task", task_id=task, clear=["team_id"])
+    assert refusal == f"Only {bob.user_id}, who made task {task}, may take it out of its team."
+    assert (await bob.call("update_task", task_id=task, clear=["team_id"])).get("team_id") is None
+
+
 async def test_only_the_owner_shares_a_task(alice: Person, bob: Person, carol: Person) -> None:
     task = (await alice.call("add_task", title="Mow"))["id"]
     await agreed(alice, "share_task", bob, task_id=task, permission="edit")

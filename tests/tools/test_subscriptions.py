@@ -132,9 +132,10 @@ async def test_change_on_one_server_notifies_subscribers_on_another_who_may_see_
         await call(writer, "complete_task", task_id=task)
         for stream in streams:
             assert {await next_update(stream), await next_update(stream)} == set(uris)
-        # The first update that carol receives is her own later change.
-        await carol.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": "Hello"}])
-        assert await next_update(other) == f"conversation://{chat}"
+        # All that carol receives are her own later changes.
+        for text in ("Hello", "Hello again"):
+            await carol.call("append_messages", conversation_id=chat, messages=[{"role": "user", "content": text}])
+            assert await next_update(other) == f"conversation://{chat}"
 
 
 async def test_missing_and_foreign_resources_are_rejected_alike(
