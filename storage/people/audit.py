@@ -2,17 +2,20 @@
 
 import json
 import logging
+from typing import Any
 
-from sqlalchemy import BigInteger, Text, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
-from storage.engine.database import Row, Scope
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
-from storage.engine.statements import compiled
+from storage.engine.statements import Statement, compiled
 from storage.schema.errors import StorageError
 from storage.schema.request_models import MAX_ID
 from storage.schema.response_models import AuditEntryView, AuditLog
 from storage.schema.system_tables import AuditEvent
+from storage.schema.tables import Task, Team, User
 
 logger = logging.getLogger(__name__)
 
@@ -24,6 +27,11 @@ _PAGE = compiled(
     .order_by(col(AuditEvent.id).desc())
     .limit(bindparam("most", type_=BigInteger))
 )
+_name: ColumnElement[str] = func.coalesce(col(User.name), col(User.email), col(User.id))
+_PEOPLE = compiled(select(col(User.id), _name).where(col(User.id) == func.any(bindparam("ids", type_=ARRAY(Text)))))
+_IDS = func.any(bindparam("ids", type_=ARRAY(BigInteger)))
+_TASKS = compiled(select(col(Task.id), col(Task.title)).where(col(Task.id) == _IDS, col(Task.deleted_at).is_(None)))
+_TEAMS = compiled(select(col(Team.id), col(Team.name)).where(col(Team.id) == _IDS))
 _REFUSAL = compiled(select(func.audit_refusal(bindparam("attempted", type_=Text))))
 
 
@@ -32,8 +40,20 @@ async def find(scope: Scope, limit: int = 50, before: int = MAX_ID) -> AuditLog:
     """What concerns the caller, newest first: entries with an id less than `before`."""
     async with scope.transaction() as transaction:
         rows = await transaction.fetch_all(_PAGE, before=before, most=limit + 1)
-    entries = [_view(row, scope.user_id) for row in rows[:limit]]
-    return AuditLog(entries=entries, next_before=entries[-1].id if len(rows) > limit else None)
+        entries = [_view(row, scope.user_id) for row in rows[:limit]]
+        others = {entry.by for entry in entries} | {entry.details.get("user_id") for entry in entries}
+        people = await _names(transaction, _PEOPLE, others - {None, scope.user_id})
+        tasks = await _names(transaction, _TASKS, {entry.details.get("task_id") for entry in entries} - {None})
+        teams = await _names(transaction, _TEAMS, {entry.details.get("team_id") for entry in entries} - {None})
+    following = entries[-1].id if len(rows) > limit else None
+    return AuditLog(entries=entries, next_before=following, people=people, tasks=tasks, teams=teams)
+
+
+async def _names(transaction: Transaction, statement: Statement, ids: set[Any]) -> dict[str, str]:
+    """The names of those that the caller sees, by id."""
+    if not ids:
+        return {}
+    return {str(row[0]): row[1] for row in await transaction.fetch_all(statement, ids=list(ids))}
 
 
 async def note_refusal(scope: Scope, attempted: str) -> None:

@@ -293,7 +293,13 @@ class AuditEntryView(ResponseModel):
 
 
 class AuditLog(ResponseModel):
-    """A page of the caller's audit log, newest first. The next page is `before` this id, if there is one."""
+    """A page of the caller's audit log, newest first. The next page is `before` this id, if there is one.
+
+    `people`, `tasks` and `teams` name, by id, those in the entries that the caller still sees.
+    """
 
     entries: list[AuditEntryView]
     next_before: int | None = None
+    people: dict[str, str] = {}
+    tasks: dict[str, str] = {}
+    teams: dict[str, str] = {}

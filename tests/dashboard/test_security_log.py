@@ -1,9 +1,12 @@
 """What happens to an account on the dashboard is in its owner's audit log."""
 
 import asyncio
+import json
 import secrets
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import httpx2
 import pytest
@@ -50,11 +53,16 @@ async def entries(account: OAuthAccount, since: int = 1) -> list[tuple[str, dict
     return [(entry["action"], entry["details"]) for entry in found[since:]]
 
 
-async def of_visitor(visitor: Visitor) -> list[tuple[str, dict[str, Any]]]:
-    """What a browser's person finds, without the address and browser."""
+async def log_of(visitor: Visitor) -> list[dict[str, Any]]:
+    """The entries, oldest first, as a window's person reads them."""
     cookies = {cookie["name"]: cookie["value"] for cookie in await visitor.context.cookies()}  # type: ignore[typeddict-item]
     async with httpx2.AsyncClient(base_url=visitor.taskdeck.dashboard, cookies=cookies, trust_env=False) as http:
-        found = await read_log(visitor.taskdeck, http)
+        return await read_log(visitor.taskdeck, http)
+
+
+async def of_visitor(visitor: Visitor) -> list[tuple[str, dict[str, Any]]]:
+    """What a window's person finds after `account_created`, without the address and browser."""
+    found = await log_of(visitor)
     here = ("address", "agent")
     return [(e["action"], {k: v for k, v in e["details"].items() if k not in here}) for e in found[1:]]
 
@@ -185,3 +193,33 @@ async def test_tokens_and_ended_sessions(visit: Visit, ada: OAuthAccount, email:
     assert found[:-1] == [("signed_in", {"way": "password"}), ("token_created", token), ("token_revoked", token)]
     assert found[-1][0] == "session_ended"
     assert found[-1][1]["session"].startswith("python-httpx")
+
+
+async def test_settings_list_the_log_page_by_page(visit: Visit, taskdeck: Taskdeck) -> None:
+    ada = await visit(timezone_id="Asia/Tokyo")
+    for number in range(40):
+        await taskdeck.sql(
+            "SELECT taskdeck_audit_record($1, 'client_disconnected', $2::jsonb)",
+            *(ada.user_id, json.dumps({"name": f"Client {number}"})),
+        )
+    await ada.call("set_timezone", timezone="Asia/Tokyo")
+    await ada.open("/settings")
+    log = ada.page.get_by_role("region", name="Security log")
+    await expect(log.get_by_role("listitem")).to_have_count(8)
+    await expect(log.get_by_role("listitem").first).to_contain_text("You disconnected “Client 39”.")
+    at = (await log_of(ada))[-1]["at"]
+    shown = datetime.fromisoformat(at).astimezone(ZoneInfo("Asia/Tokyo")).strftime("%-d %b %Y, %H:%M")
+    await expect(log.get_by_role("listitem").first).to_contain_text(shown)
+    assert await ada.violations() == []
+    older = log.get_by_role("button", name="Show older entries")
+    await older.click()
+    await expect(log.get_by_role("listitem")).to_have_count(33)
+    await ada.page.route("**/api/dashboard/audit**", lambda route: route.abort())
+    await older.click()
+    await expect(log.get_by_text("The task server cannot be reached.")).to_be_visible()
+    ada.expect_page_errors("ERR_FAILED")
+    await ada.page.unroute("**/api/dashboard/audit**")
+    await log.get_by_role("button", name="Try again").click()
+    await expect(log.get_by_role("listitem")).to_have_count(41)
+    await expect(log.get_by_role("listitem").last).to_contain_text("You created this account, with a password.")
+    await expect(log.get_by_role("button")).to_have_count(0)

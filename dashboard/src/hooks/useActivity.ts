@@ -57,8 +57,11 @@ export function useActivity(filter: string, initial?: Activity): Feed {
   };
 }
 
-/** The names of the clients of these changes, asked for as new ones appear. */
-export function useClientNames(changes: Change[] | undefined, initial: Record<string, string>) {
+/** The names of the clients of these changes or entries, asked for as new ones appear. */
+export function useClientNames(
+  changes: { client?: string | null }[] | undefined,
+  initial: Record<string, string>,
+) {
   const [names, setNames] = useState(initial);
   const asked = useRef(new Set(Object.keys(initial)));
   useEffect(() => {

@@ -33,3 +33,15 @@ export function timeIn(zone: string, moment: Date): string {
   const timeZone = knownTimeZone(zone) ?? "UTC";
   return moment.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
 }
+
+/** Date and time in this zone: `1 Mar 2026, 17:00`. */
+export function momentIn(zone: string, moment: Date): string {
+  const timeZone = knownTimeZone(zone) ?? "UTC";
+  const date = moment.toLocaleDateString("en-GB", {
+    day: "numeric",
+    month: "short",
+    year: "numeric",
+    timeZone,
+  });
+  return `${date}, ${timeIn(zone, moment)}`;
+}

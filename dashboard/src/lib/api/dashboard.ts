@@ -19,6 +19,8 @@ export type Change = Schemas["Change"];
 export type Activity = Schemas["Activity"];
 export type ActiveClients = Schemas["ActiveClients"];
 export type UndoPreview = Schemas["UndoPreview"];
+export type AuditLog = Schemas["AuditLog"];
+export type AuditEntry = Schemas["AuditEntryView"];
 export type UndoneSince = Schemas["UndoneSince"];
 
 /** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */

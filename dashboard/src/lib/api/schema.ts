@@ -398,12 +398,35 @@ export interface components {
         /**
          * AuditLog
          * @description A page of the caller's audit log, newest first. The next page is `before` this id, if there is one.
+         *
+         *     `people`, `tasks` and `teams` name, by id, those in the entries that the caller still sees.
          */
         AuditLog: {
             /** Entries */
             entries: components["schemas"]["AuditEntryView"][];
             /** Next Before */
             next_before?: number | null;
+            /**
+             * People
+             * @default {}
+             */
+            people: {
+                [key: string]: string;
+            };
+            /**
+             * Tasks
+             * @default {}
+             */
+            tasks: {
+                [key: string]: string;
+            };
+            /**
+             * Teams
+             * @default {}
+             */
+            teams: {
+                [key: string]: string;
+            };
         };
         /**
          * Change

@@ -1,14 +1,17 @@
 import type { Metadata } from "next";
 import { Notice } from "@/components/Notice";
 import { PageHead } from "@/components/PageHead";
-import { personTimeZone } from "@/lib/api/server";
+import { type AuditLog, readBridge } from "@/lib/api/dashboard";
+import { personTimeZone, serverBridge } from "@/lib/api/server";
 import { hasPassword } from "@/lib/auth";
+import { clientNames } from "@/lib/client-names";
 import { requirePerson } from "@/lib/session";
 import { listSessions } from "@/lib/sessions";
 import { timeZonesByRegion } from "@/lib/timezones";
 import { mailWay } from "@/app/(auth)/destination";
 import { EmailForm } from "./EmailForm";
 import { PasswordForm } from "./PasswordForm";
+import { SecurityLog } from "./SecurityLog";
 import { SessionList } from "./SessionList";
 import { TimeZoneForm } from "./TimeZoneForm";
 import { TwoFactorForm } from "./TwoFactorForm";
@@ -16,16 +19,20 @@ import { YourData } from "./YourData";
 
 const cardClass = "rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6";
 
+const FIRST_ENTRIES = 8;
+
 export const metadata: Metadata = { title: "Settings" };
 
 export default async function SettingsPage({ searchParams }: PageProps<"/settings">) {
   const person = await requirePerson();
-  const [zone, passwordIsSet, sessions, { verified, error, export: exported }] = await Promise.all([
+  const [zone, passwordIsSet, sessions, log, { verified, error, export: exported }] = await Promise.all([
     personTimeZone(),
     hasPassword(person.id),
     listSessions(),
+    readBridge<AuditLog>(serverBridge(), `/audit?limit=${FIRST_ENTRIES}`).catch(() => undefined),
     searchParams,
   ]);
+  const clients = [...new Set(log?.entries.flatMap(({ client }) => client ?? []))];
   return (
     <>
       <PageHead title="Settings">For you, in this dashboard and in every AI client.</PageHead>
@@ -55,6 +62,15 @@ export default async function SettingsPage({ searchParams }: PageProps<"/setting
         )}
         <section aria-label="Sessions" className={cardClass}>
           <SessionList sessions={sessions} />
+        </section>
+        <section aria-label="Security log" className={cardClass}>
+          <SecurityLog
+            key={log?.entries[0]?.id}
+            me={person.id}
+            zone={zone}
+            initial={log}
+            clients={clients.length ? await clientNames(clients) : {}}
+          />
         </section>
         <section aria-label="Your data" className={cardClass}>
           <YourData problem={typeof exported === "string" ? exported : undefined} />
