@@ -1,6 +1,7 @@
 """What the routes of the dashboard API share: the caller's scope, responses, and the one form of errors."""
 
 import re
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -12,11 +13,14 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from mcp_server.http.request_body import replay
 from mcp_server.identity.callers import Callers
 from storage.engine.database import Scope
 from storage.schema.errors import Conflict, InvalidInput, NotAllowed, NotFound, StorageError, Unavailable
 
 HEADERS = {"Cache-Control": "no-store", "Vary": "Authorization"}
+MAX_BODY_BYTES = 65_536
+"""What the dashboard passes on at most. A task has up to 16 KiB of description."""
 CLIENT = "dashboard"
 """The client that history names for changes by a session of the dashboard, whose tokens name none."""
 
@@ -62,6 +66,8 @@ _PROBLEMS: dict[int | str, dict[str, Any]] = {
         "headers": _RETRY_AFTER,
     },
 }
+TOO_LARGE: dict[int | str, dict[str, Any]] = {413: {"description": "The body has more than 64 KiB", "model": Problem}}
+"""Beside the others, for routes with a body."""
 _STATUS: dict[type[StorageError], tuple[int, str]] = {
     NotFound: (404, "not_found"),
     NotAllowed: (403, "not_allowed"),
@@ -78,10 +84,29 @@ def _check_given_once(request: Request) -> None:
             raise InvalidInput(f"{name}: say it once")
 
 
+class BoundedRoute(APIRoute):
+    """A route whose requests have a body of MAX_BODY_BYTES at most."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """FastAPI's handler, which would read a body of any length."""
+        handle = super().get_route_handler()
+
+        async def bounded(request: Request) -> Response:
+            body = bytearray()
+            async for part in request.stream():
+                body += part
+                if len(body) > MAX_BODY_BYTES:
+                    raise HTTPException(413, headers={"Connection": "close"})
+            return await handle(Request(request.scope, replay(bytes(body), request.receive)))
+
+        return bounded
+
+
 def build_router(tag: str = "dashboard") -> APIRouter:
-    """A router for addresses below /api/dashboard. Parameters are in the query and the path, and there is no body."""
+    """A router for addresses below /api/dashboard. Parameters are in the query and the path; tasks have a JSON body."""
     return APIRouter(
         prefix="/api/dashboard",
+        route_class=BoundedRoute,
         dependencies=[Depends(_check_given_once)],
         tags=[tag],
         responses={status: {"model": Problem} | query for status, query in _PROBLEMS.items()},
@@ -108,7 +133,13 @@ async def explain(request: Request, error: Exception) -> Response:
         case RequestValidationError():
             found: dict[str, Any] = error.errors()[0]
             reason = str(found["msg"]).removeprefix("Value error, ")
-            status, word, detail = 422, "invalid_input", f"{found['loc'][-1]}: {reason}"
+            where = ".".join(map(str, found["loc"][1:])) or "body"
+            if found["type"] == "json_invalid":
+                where, reason = "body", "not JSON"
+            status, word, detail = 422, "invalid_input", f"{where}: {reason}"
+        case HTTPException(status_code=413):
+            status, word, detail = 413, "too_large", "A request may have 64 KiB at most. Shorten the description"
+            headers |= error.headers or {}
         case HTTPException():
             status, word, detail = error.status_code, "not_found", "No such address: see /api/openapi.json"
             if status == 405:

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from storage.schema.response_models import ResponseModel
+from storage.schema.activity_models import Change
+from storage.schema.response_models import ResponseModel, Share, Subtask, TaskView
 
 
 class Offer(ResponseModel):
@@ -27,3 +28,30 @@ class OfferList(ResponseModel):
 
     invitations: list[Offer]
     more: int
+
+
+class NamedPerson(ResponseModel):
+    """Somebody with whom the caller shares something."""
+
+    user_id: str
+    name: str | None = None
+    email: str | None = None
+
+
+class TaskPageView(TaskView):
+    """A task as its page shows it.
+
+    `subtasks` are the first 100 right below it, open ones first; `subtask_count` counts them all. `people` are those to
+    whom the caller may assign it, 200 members of its team at most, with the owner and the assignee. `timezone` is the
+    caller's, absent for UTC.
+    """
+
+    parent_title: str | None = None
+    team_name: str | None = None
+    subtasks: list[Subtask]
+    subtask_count: int
+    shares: list[Share]
+    people: list[NamedPerson]
+    history: list[Change]
+    history_cursor: str | None = None
+    timezone: str | None = None

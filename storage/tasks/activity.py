@@ -26,7 +26,7 @@ from sqlalchemy.orm import aliased
 from sqlmodel import col
 
 from storage.engine import pagination
-from storage.engine.database import Row, Scope
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people import users
@@ -90,6 +90,15 @@ async def find(scope: Scope, wanted: ActivityFilter, limit: int = 50, cursor: st
     Raises:
         InvalidInput: a date, or a cursor that belongs to another listing.
     """
+    async with scope.transaction() as transaction:
+        return await read(transaction, wanted, limit, cursor)
+
+
+async def read(
+    transaction: Transaction, wanted: ActivityFilter, limit: int = 50, cursor: str | None = None
+) -> Activity:
+    """As `find`, within a transaction."""
+    me = transaction.user_id
     values: dict[str, Any] = wanted.model_dump(include={"client", "person", "task_id"}, exclude_none=True)
     if wanted.since is not None:
         bound = due_dates.parse_due(wanted.since, "since")
@@ -98,12 +107,11 @@ async def find(scope: Scope, wanted: ActivityFilter, limit: int = 50, cursor: st
     given = frozenset(values)
     if cursor is not None:
         values["after_at"], values["after_id"] = pagination.read(cursor, listing, datetime, int)
-    statement = _find(_Shape(given, wanted.person == scope.user_id, cursor is not None))
-    async with scope.transaction() as transaction:
-        rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
-        changes = [_change(row, scope.user_id) for row in rows[:limit]]
-        await forget_hidden_parents(transaction, (change.changes for change in changes))
-        timezone = await users.timezone_of(transaction, scope.user_id)
+    statement = _find(_Shape(given, wanted.person == me, cursor is not None))
+    rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
+    changes = [_change(row, me) for row in rows[:limit]]
+    await forget_hidden_parents(transaction, (change.changes for change in changes))
+    timezone = await users.timezone_of(transaction, me)
     following = pagination.following(listing, rows, len(changes), "created_at", "id")
     return Activity(changes=changes, next_cursor=following, timezone=timezone)
 

@@ -26,7 +26,7 @@ _CHILDREN = compiled(
     select(col(Task.id), col(Task.title), col(Task.status), func.count().over().label("total"))
     .where(col(Task.parent_id) == TASK_ID, _IS_LIVE)
     .order_by(col(Task.status) == "completed", col(Task.id))
-    .limit(MAX_SHOWN)
+    .limit(bindparam("most", type_=BigInteger))
 )
 
 # Every walk uses UNION, which drops repeated rows and so ends in a cycle. People who cannot see each other's tasks can
@@ -74,11 +74,13 @@ class Counts(NamedTuple):
     open: int
 
 
-async def find_children(transaction: Transaction, task_id: int) -> tuple[list[Subtask], int]:
+async def find_children(
+    transaction: Transaction, task_id: int, most: int = MAX_SHOWN, max_tokens: int | None = MAX_TOKENS
+) -> tuple[list[Subtask], int]:
     """The first subtasks right below a task, open ones first, and how many there are."""
-    rows = await transaction.fetch_all(_CHILDREN, task_id=task_id)
+    rows = await transaction.fetch_all(_CHILDREN, task_id=task_id, most=most)
     shown = [Subtask.model_construct(id=row["id"], title=row["title"], status=row["status"]) for row in rows]
-    return token_budget.fill(shown, MAX_TOKENS), rows[0]["total"] if rows else 0
+    return token_budget.fill(shown, max_tokens), rows[0]["total"] if rows else 0
 
 
 async def count_below(transaction: Transaction, task_id: int) -> Counts:

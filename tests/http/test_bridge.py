@@ -236,12 +236,13 @@ async def test_configured_origins_may_call_mcp(server: RunningServer, alice: Per
     async with server.client(x_forwarded_for="192.0.2.3") as browser:
         allowed = await browser.options("/mcp", headers=asked | {"access-control-request-headers": wanted})
         assert allowed.status_code == 200, allowed.text
+        assert allowed.headers["access-control-allow-methods"] == "GET, POST, PUT, PATCH, DELETE"
         for path in ("/mcp", "/api/openapi.json", "/.well-known/oauth-protected-resource", "/elsewhere"):
             answer = await browser.get(path, headers=origin)
             assert answer.headers["access-control-allow-origin"] == "https://board.example"
             exposed = answer.headers["access-control-expose-headers"]
             assert {"Mcp-Session-Id", "MCP-Protocol-Version", "WWW-Authenticate"} <= set(exposed.split(", "))
-        for refused in ({"access-control-request-method": "PATCH"}, {"access-control-request-headers": "x-evil"}):
+        for refused in ({"access-control-request-method": "TRACE"}, {"access-control-request-headers": "x-evil"}):
             answer = await browser.options("/mcp", headers=asked | refused)
             assert is_error(answer, 400, "forbidden_preflight")
         assert (await browser.options("/mcp", headers=asked | {"origin": "https://evil.example"})).status_code == 403

@@ -8,6 +8,8 @@ const SHOWN_MS = 10_000;
 export interface Message {
   text: ReactNode;
   tone?: "info" | "problem";
+  /** A button that takes back what the message tells of. */
+  undo?: () => void;
 }
 
 /** A short message at the lower edge that goes by itself; screen readers announce it. */
@@ -30,6 +32,18 @@ export function Toast({ message, onClose }: { message?: Message; onClose: () => 
           }`}
         >
           <p className="min-w-0 leading-5 wrap-anywhere">{message.text}</p>
+          {message.undo && (
+            <button
+              type="button"
+              className="shrink-0 leading-5 font-semibold underline underline-offset-2"
+              onClick={() => {
+                message.undo?.();
+                onClose();
+              }}
+            >
+              Undo
+            </button>
+          )}
           <button type="button" aria-label="Close the message" onClick={onClose} className="mt-0.5 shrink-0">
             <X className="size-4" aria-hidden="true" />
           </button>

@@ -63,6 +63,26 @@ export function clientName(client: string | null | undefined, names: Record<stri
   return names[id] ?? CLIENTS[id] ?? id;
 }
 
+/** Who did it: a client of the person's, the person themselves on the dashboard, or somebody else with their client. */
+export function actorOf(change: Change, names: Record<string, string>): string {
+  if (change.own) return change.client === "dashboard" ? "You" : upperFirst(clientName(change.client, names));
+  const name = change.user_name ?? change.user_id;
+  return change.client === "dashboard" ? name : `${name}, with ${clientName(change.client, names)},`;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Who made the last change of a task, in words: "Changed by Claude, for you". */
+export function attribution(change: Change, names: Record<string, string>): string {
+  const verb = change.undoes ? "Changed back" : upperFirst(VERBS[change.event_type] ?? "changed");
+  if (!change.own) return `${verb} by ${actorOf(change, names).replace(/,$/, "")}`;
+  return change.client === "dashboard"
+    ? `${verb} by you`
+    : `${verb} by ${clientName(change.client, names)}, for you`;
+}
+
 const FIELDS: Record<string, string> = {
   team_id: "team",
   parent_id: "task above",

@@ -45,3 +45,25 @@ export function momentIn(zone: string, moment: Date): string {
   });
   return `${date}, ${timeIn(zone, moment)}`;
 }
+
+/** The moment at which a clock in this zone shows `time` (17:00) on `date`, with its offset (2026-03-01T17:00:00+01:00). */
+export function momentAt(zone: string, date: string, time: string): string {
+  const wall = Date.parse(`${date}T${time}Z`);
+  // The second round matters near a clock change: the first takes the offset of another moment.
+  const near = wall - offsetAt(zone, wall);
+  const offset = offsetAt(zone, wall - offsetAt(zone, near)) / 60_000;
+  const pad = (minutes: number) => String(minutes).padStart(2, "0");
+  const size = Math.abs(offset);
+  return `${date}T${time}:00${offset < 0 ? "-" : "+"}${pad(Math.floor(size / 60))}:${pad(size % 60)}`;
+}
+
+/** How far clocks in this zone are ahead of UTC at a moment, both in milliseconds. */
+function offsetAt(zone: string, at: number): number {
+  const parts = new Intl.DateTimeFormat("en", {
+    timeZone: knownTimeZone(zone) ?? "UTC",
+    timeZoneName: "longOffset",
+  }).formatToParts(at);
+  const name = parts.find(({ type }) => type === "timeZoneName")?.value ?? "";
+  const [, sign, hours, minutes] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? [];
+  return (sign === "-" ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60_000;
+}

@@ -1,8 +1,9 @@
 "use client";
 
 import { Undo2 } from "lucide-react";
+import Link from "next/link";
 import { useState } from "react";
-import { type Call, clientName, fieldsOf, verbOf } from "@/lib/activity";
+import { actorOf, type Call, fieldsOf, verbOf } from "@/lib/activity";
 import type { Change } from "@/lib/api/dashboard";
 import { timeIn } from "@/lib/timezones";
 import { Button } from "../Button";
@@ -15,8 +16,10 @@ export function CallRow(props: {
   names: Record<string, string>;
   zone: string;
   onUndo: (change: Change) => Promise<void>;
+  /** The row is on the page of the task itself, which needs no title and no link. */
+  onTaskPage?: boolean;
 }) {
-  const { call, names, zone, onUndo } = props;
+  const { call, names, zone, onUndo, onTaskPage } = props;
   const [busy, setBusy] = useState(false);
   const { first } = call;
   const undoable = call.changes.find((change) => change.undoable);
@@ -34,9 +37,15 @@ export function CallRow(props: {
       <div className="min-w-0 flex-1">
         <p className={`text-[15px] leading-6 wrap-anywhere ${undone ? "text-muted" : ""}`}>
           <bdi className="font-medium">{actorOf(first, names)}</bdi> {verbOf(call)}{" "}
-          {call.changes.length === 1 ? <Title change={first} /> : `${countOf(call)} tasks`}
+          {onTaskPage ? (
+            "this task"
+          ) : call.changes.length === 1 ? (
+            <Title change={first} />
+          ) : (
+            `${countOf(call)} tasks`
+          )}
         </p>
-        {call.changes.length > 1 && (
+        {call.changes.length > 1 && !onTaskPage && (
           <ul className="mt-1 text-sm leading-6">
             {call.changes.slice(0, MOST_TITLES).map((change) => (
               <li key={change.id} className="truncate">
@@ -48,7 +57,7 @@ export function CallRow(props: {
             )}
           </ul>
         )}
-        {call.changes.length === 1 && <Fields change={first} />}
+        {(call.changes.length === 1 || onTaskPage) && <Fields change={first} />}
         <p className="mt-0.5 text-[13px] text-muted">
           <time dateTime={first.at}>{timeIn(zone, new Date(first.at))}</time>
           {first.own ? "" : ", not yours to undo"}
@@ -72,9 +81,12 @@ export function CallRow(props: {
 
 function Title({ change }: { change: Change }) {
   return (
-    <>
-      <bdi className={change.deleted ? "line-through decoration-line-strong" : ""}>{change.title}</bdi>
-    </>
+    <Link
+      href={`/tasks/${change.task_id}`}
+      className={change.deleted ? "line-through decoration-line-strong hover:text-muted" : "hover:underline"}
+    >
+      <bdi>{change.title}</bdi>
+    </Link>
   );
 }
 
@@ -114,17 +126,6 @@ function Mark({ name }: { name: string }) {
       {[...name][0]}
     </span>
   );
-}
-
-/** Who did it: a client of the person's, the person themselves on the dashboard, or somebody else with their client. */
-function actorOf(change: Change, names: Record<string, string>): string {
-  if (change.own) return change.client === "dashboard" ? "You" : upperFirst(clientName(change.client, names));
-  const name = change.user_name ?? change.user_id;
-  return change.client === "dashboard" ? name : `${name}, with ${clientName(change.client, names)},`;
-}
-
-function upperFirst(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function countOf({ changes }: Call): number {

@@ -1,15 +1,10 @@
 "use client";
 
-import { CircleCheck, CircleDashed, CircleDot, Users } from "lucide-react";
-import { useHydrated } from "@/hooks/useHydrated";
+import { Users } from "lucide-react";
+import Link from "next/link";
 import type { Task } from "@/lib/api/dashboard";
-import { dayIn, timeIn } from "@/lib/timezones";
-
-const STATUS = {
-  pending: { Icon: CircleDashed, label: "Pending", look: "text-line-strong" },
-  in_progress: { Icon: CircleDot, label: "In progress", look: "text-warn" },
-  completed: { Icon: CircleCheck, label: "Completed", look: "text-accent" },
-};
+import { Due } from "../tasks/Due";
+import { STATUS } from "../tasks/status";
 
 /** The newest tasks, with days in the person's time zone. */
 export function LatestTasks({ tasks, zone }: { tasks: Task[]; zone: string }) {
@@ -37,7 +32,9 @@ function Row({ task, zone }: { task: Task; zone: string }) {
           className={`truncate text-sm leading-5 ${done ? "text-muted line-through decoration-line-strong" : ""}`}
         >
           <span className="sr-only">{label}: </span>
-          <bdi title={task.title}>{task.title}</bdi>
+          <Link href={`/tasks/${task.id}`} className="hover:underline" title={task.title}>
+            <bdi>{task.title}</bdi>
+          </Link>
         </p>
         {extras && (
           <p className="mt-1 flex min-w-0 items-center gap-x-2.5 overflow-hidden text-xs whitespace-nowrap text-muted">
@@ -63,32 +60,4 @@ function Row({ task, zone }: { task: Task; zone: string }) {
       </div>
     </li>
   );
-}
-
-const DAY = 86_400_000;
-
-function Due({ due, done, zone }: { due: string; done: boolean; zone: string }) {
-  // The server and the browser may disagree on what is today, so relative days appear after hydration.
-  const hydrated = useHydrated();
-  const moment = new Date(due);
-  const allDay = due.length === 10;
-  const day = allDay ? due : dayIn(zone, moment);
-  const plain = new Date(day).toLocaleDateString("en", { day: "numeric", month: "short", timeZone: "UTC" });
-  if (!hydrated) return <time dateTime={due}>{plain}</time>;
-
-  const now = new Date();
-  const days = Math.round((Date.parse(day) - Date.parse(dayIn(zone, now))) / DAY);
-  const late = !done && (days < 0 || (!allDay && moment < now));
-  const time = allDay ? "" : `, ${timeIn(zone, moment)}`;
-  return (
-    <time dateTime={due} className={late ? "font-medium text-danger" : "inline-block first-letter:uppercase"}>
-      {late ? "Overdue since " : ""}
-      {nearDay(days) ?? plain}
-      {time}
-    </time>
-  );
-}
-
-function nearDay(days: number): string | undefined {
-  return { "-1": "yesterday", "0": "today", "1": "tomorrow" }[String(days)];
 }

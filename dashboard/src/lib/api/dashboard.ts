@@ -22,6 +22,11 @@ export type UndoPreview = Schemas["UndoPreview"];
 export type AuditLog = Schemas["AuditLog"];
 export type AuditEntry = Schemas["AuditEntryView"];
 export type UndoneSince = Schemas["UndoneSince"];
+export type TaskPage = Schemas["TaskPageView"];
+export type TaskChange = Schemas["TaskChange"];
+export type NewTask = Schemas["AddedTask"];
+export type ChangedTask = Schemas["TaskCompleted"];
+export type NamedPerson = Schemas["NamedPerson"];
 
 /** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */
 export interface Bridge {
@@ -63,15 +68,19 @@ export async function readBridge<Answer>(bridge: Bridge, path: string): Promise<
  * Change something through the bridge. The token in the header, and no cookie, proves who asks, so no other site can
  * send the request (CSRF). Throws BridgeError or SignedOutError.
  */
-export async function writeBridge<Answer>(method: "POST" | "PUT" | "DELETE", path: string): Promise<Answer> {
-  return ask(browserBridge, method, path);
+export async function writeBridge<Answer>(
+  method: "POST" | "PUT" | "PATCH" | "DELETE",
+  path: string,
+  content?: object,
+): Promise<Answer> {
+  return ask(browserBridge, method, path, content);
 }
 
-async function ask<Answer>(bridge: Bridge, method: string, path: string): Promise<Answer> {
+async function ask<Answer>(bridge: Bridge, method: string, path: string, content?: object): Promise<Answer> {
   const url = `${bridge.origin}/api/dashboard${path}`;
-  let response = await send(bridge, method, url, await bridge.token());
+  let response = await send(bridge, method, url, await bridge.token(), content);
   // The cached token may be signed with an old key or have expired; a new one settles it.
-  if (response.status === 401) response = await send(bridge, method, url, await bridge.token(true));
+  if (response.status === 401) response = await send(bridge, method, url, await bridge.token(true), content);
   if (!response.ok) throw await toBridgeError(response);
   return (await response.json().catch(() => {
     throw new BridgeError(0, UNREACHABLE);
@@ -82,12 +91,27 @@ async function ask<Answer>(bridge: Bridge, method: string, path: string): Promis
  * Send a request; GET is repeated once if the connection broke (RFC 9110 section 9.2.2): a proxy may have reused a
  * connection that the server was closing (ECONNRESET).
  */
-async function send(bridge: Bridge, method: string, url: string, token: string): Promise<Response> {
-  const headers = { Authorization: `Bearer ${token}` };
+async function send(
+  bridge: Bridge,
+  method: string,
+  url: string,
+  token: string,
+  content?: object,
+): Promise<Response> {
+  const headers: HeadersInit = { Authorization: `Bearer ${token}` };
+  if (content) headers["Content-Type"] = "application/json";
+  const body = content && JSON.stringify(content);
   for (const last of method === "GET" ? [false, true] : [true]) {
     const signal = AbortSignal.timeout(bridge.timeoutMs);
     try {
-      const response = await fetch(url, { method, headers, cache: "no-store", credentials: "omit", signal });
+      const response = await fetch(url, {
+        method,
+        headers,
+        body,
+        cache: "no-store",
+        credentials: "omit",
+        signal,
+      });
       if (!isFromProxy(response)) return response;
     } catch {
       if (signal.aborted) break;
@@ -108,7 +132,9 @@ export async function toBridgeError(response: Response): Promise<BridgeError> {
   const body = (await response.json().catch(() => ({}))) as Partial<Schemas["Problem"]>;
   const detail = body.detail ?? body.error ?? `The task server answered with status ${status}`;
   const message =
-    status >= 500 ? "The task server, or its database, is not available right now." : `${detail}.`;
+    status >= 500
+      ? "The task server, or its database, is not available right now."
+      : `${detail.replace(/\.$/, "")}.`;
   return new BridgeError(status, message, retryAfter(response));
 }
 

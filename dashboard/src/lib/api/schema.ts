@@ -82,7 +82,11 @@ export interface paths {
          */
         get: operations["getTasks"];
         put?: never;
-        post?: never;
+        /**
+         * Add a task
+         * @description Add a task of the caller's. A date in due is that day in the caller's time zone; a time needs its offset.
+         */
+        post: operations["addTask"];
         delete?: never;
         options?: never;
         head?: never;
@@ -309,6 +313,54 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dashboard/tasks/{task_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * All of one task
+         * @description A task with its subtasks, shares, history, and the people to whom it may be assigned.
+         */
+        get: operations["getTask"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a task
+         * @description Delete a task with its subtasks. It can be restored for 30 days.
+         */
+        delete: operations["deleteTask"];
+        options?: never;
+        head?: never;
+        /**
+         * Change a task
+         * @description Change fields of a task; `tags` replaces all tags. The status `completed` also adds the next occurrence.
+         */
+        patch: operations["changeTask"];
+        trace?: never;
+    };
+    "/api/dashboard/tasks/{task_id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Restore a task
+         * @description Bring a deleted task back, with its shares and the subtasks that were deleted with it.
+         */
+        post: operations["restoreTask"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dashboard/export": {
         parameters: {
             query?: never;
@@ -374,6 +426,47 @@ export interface components {
             next_cursor?: string | null;
             /** Timezone */
             timezone?: string | null;
+        };
+        /**
+         * AddedTask
+         * @description The task to add.
+         */
+        AddedTask: {
+            /** Title */
+            title: string;
+            /**
+             * Description
+             * @description Markdown, up to 16 KiB
+             */
+            description?: string | null;
+            /** Priority */
+            priority?: ("low" | "medium" | "high" | "urgent") | null;
+            /**
+             * Due
+             * @description 2026-03-01, or 2026-03-01T17:00:00+01:00
+             */
+            due?: string | null;
+            /** Tags */
+            tags?: string[] | null;
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /**
+             * Assignee
+             * @description User id or e-mail
+             */
+            assignee?: string | null;
+            /**
+             * Recurrence
+             * @description RFC 5545 RRULE such as FREQ=WEEKLY;BYDAY=MO; needs due
+             */
+            recurrence?: string | null;
+            /**
+             * Idempotency Key
+             * @description Same key, same task: safe to retry for 24 h
+             */
+            idempotency_key?: string | null;
         };
         /**
          * AuditEntryView
@@ -595,6 +688,55 @@ export interface components {
             role: "owner" | "admin" | "member" | "viewer";
         };
         /**
+         * NamedPerson
+         * @description Somebody with whom the caller shares something.
+         */
+        NamedPerson: {
+            /** User Id */
+            user_id: string;
+            /** Name */
+            name?: string | null;
+            /** Email */
+            email?: string | null;
+        };
+        /**
+         * NextOccurrence
+         * @description What follows a recurring task; `subtasks` counts the tasks below it.
+         */
+        NextOccurrence: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "medium" | "high" | "urgent";
+            /** Due */
+            due?: string | null;
+            /** Tags */
+            tags: string[];
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
+            /** Subtasks */
+            subtasks?: number | null;
+        };
+        /**
          * Offer
          * @description A share of a task, or a role in a team, that somebody offers; a blocked inviter has none of the two.
          *
@@ -679,6 +821,36 @@ export interface components {
             timezone?: string | null;
         };
         /**
+         * Share
+         * @description One person's permission on a task.
+         */
+        Share: {
+            /** User Id */
+            user_id: string;
+            /** Email */
+            email?: string | null;
+            /**
+             * Permission
+             * @enum {string}
+             */
+            permission: "view" | "edit";
+        };
+        /**
+         * Subtask
+         * @description A task as the one above it shows it.
+         */
+        Subtask: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+        };
+        /**
          * TaskBrief
          * @description A task in a list; `owner` and `team_id` are named when it is somebody else's.
          */
@@ -712,6 +884,323 @@ export interface components {
             access: "owner" | "edit" | "view";
             /** Owner */
             owner?: string | null;
+        };
+        /**
+         * TaskChange
+         * @description What changes (RFC 7396): absent fields stay, and null empties a field.
+         */
+        TaskChange: {
+            /** Title */
+            title?: string | null;
+            /**
+             * Description
+             * @description Markdown, up to 16 KiB
+             */
+            description?: string | null;
+            /** Priority */
+            priority?: ("low" | "medium" | "high" | "urgent") | null;
+            /**
+             * Due
+             * @description 2026-03-01, or 2026-03-01T17:00:00+01:00
+             */
+            due?: string | null;
+            /** Tags */
+            tags?: string[] | null;
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /**
+             * Assignee
+             * @description User id or e-mail
+             */
+            assignee?: string | null;
+            /**
+             * Recurrence
+             * @description RFC 5545 RRULE such as FREQ=WEEKLY;BYDAY=MO; needs due
+             */
+            recurrence?: string | null;
+            /** Status */
+            status?: ("pending" | "in_progress" | "completed") | null;
+            /**
+             * Expected Version
+             * @description Refuse if the task is at another version
+             */
+            expected_version?: number | null;
+        };
+        /**
+         * TaskCompleted
+         * @description A completed task; `open_subtasks` counts what is not completed below it.
+         */
+        TaskCompleted: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "medium" | "high" | "urgent";
+            /** Due */
+            due?: string | null;
+            /** Tags */
+            tags: string[];
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /** Assignee */
+            assignee?: string | null;
+            /** Recurrence */
+            recurrence?: string | null;
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
+            /** Version */
+            version: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Completed At */
+            completed_at?: string | null;
+            /** Open Subtasks */
+            open_subtasks?: number | null;
+            next_occurrence?: components["schemas"]["NextOccurrence"] | null;
+        };
+        /**
+         * TaskDeleted
+         * @description A deleted task; `deleted_subtasks` counts those that went with it.
+         */
+        TaskDeleted: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "medium" | "high" | "urgent";
+            /** Due */
+            due?: string | null;
+            /** Tags */
+            tags: string[];
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /** Assignee */
+            assignee?: string | null;
+            /** Recurrence */
+            recurrence?: string | null;
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
+            /** Version */
+            version: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Completed At */
+            completed_at?: string | null;
+            /** Deleted Subtasks */
+            deleted_subtasks?: number | null;
+        };
+        /**
+         * TaskPageView
+         * @description A task as its page shows it.
+         *
+         *     `subtasks` are the first 100 right below it, open ones first; `subtask_count` counts them all. `people` are those to
+         *     whom the caller may assign it, 200 members of its team at most, with the owner and the assignee. `timezone` is the
+         *     caller's, absent for UTC.
+         */
+        TaskPageView: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "medium" | "high" | "urgent";
+            /** Due */
+            due?: string | null;
+            /** Tags */
+            tags: string[];
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /** Assignee */
+            assignee?: string | null;
+            /** Recurrence */
+            recurrence?: string | null;
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
+            /** Version */
+            version: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Completed At */
+            completed_at?: string | null;
+            /** Parent Title */
+            parent_title?: string | null;
+            /** Team Name */
+            team_name?: string | null;
+            /** Subtasks */
+            subtasks: components["schemas"]["Subtask"][];
+            /** Subtask Count */
+            subtask_count: number;
+            /** Shares */
+            shares: components["schemas"]["Share"][];
+            /** People */
+            people: components["schemas"]["NamedPerson"][];
+            /** History */
+            history: components["schemas"]["Change"][];
+            /** History Cursor */
+            history_cursor?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+        };
+        /**
+         * TaskRestored
+         * @description A task that is back; `restored_subtasks` counts those that came back with it.
+         */
+        TaskRestored: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "medium" | "high" | "urgent";
+            /** Due */
+            due?: string | null;
+            /** Tags */
+            tags: string[];
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /** Assignee */
+            assignee?: string | null;
+            /** Recurrence */
+            recurrence?: string | null;
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
+            /** Version */
+            version: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Completed At */
+            completed_at?: string | null;
+            /** Restored Subtasks */
+            restored_subtasks?: number | null;
+        };
+        /**
+         * TaskView
+         * @description A task. `access` is what this caller may do with it; `owner` is given if it is another person.
+         */
+        TaskView: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /** Description */
+            description?: string | null;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /**
+             * Priority
+             * @enum {string}
+             */
+            priority: "low" | "medium" | "high" | "urgent";
+            /** Due */
+            due?: string | null;
+            /** Tags */
+            tags: string[];
+            /** Team Id */
+            team_id?: number | null;
+            /** Parent Id */
+            parent_id?: number | null;
+            /** Assignee */
+            assignee?: string | null;
+            /** Recurrence */
+            recurrence?: string | null;
+            /**
+             * Access
+             * @enum {string}
+             */
+            access: "owner" | "edit" | "view";
+            /** Owner */
+            owner?: string | null;
+            /** Version */
+            version: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+            /** Completed At */
+            completed_at?: string | null;
         };
         /**
          * Tasks
@@ -1251,6 +1740,126 @@ export interface operations {
             };
             /** @description It has changed meanwhile, or a limit is reached */
             409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    addTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AddedTask"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskView"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB */
+            413: {
                 headers: {
                     [name: string]: unknown;
                 };
@@ -2873,6 +3482,455 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["UndoneSince"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskPageView"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskDeleted"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    changeTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TaskChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskCompleted"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restoreTask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                task_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TaskRestored"];
                 };
             };
             /** @description No token, or one that is not accepted here */

@@ -9,8 +9,9 @@ import { ReadState } from "@/components/ReadState";
 import { useToast } from "@/components/Toast";
 import { useActivity, useClientNames } from "@/hooks/useActivity";
 import { useHydrated } from "@/hooks/useHydrated";
+import { useUndo } from "@/hooks/useUndo";
 import { byDay, clientName, dayName } from "@/lib/activity";
-import { type Activity, type Change, writeBridge } from "@/lib/api/dashboard";
+import type { Activity } from "@/lib/api/dashboard";
 
 const EVERYTHING = "*";
 
@@ -29,31 +30,8 @@ export function ActivityFeed({ me, initial, clients, initialNames }: Props) {
   const { changes, zone, hasMore, more, error, connection, refresh, retry } = useActivity(filter, initial);
   const names = useClientNames(changes, initialNames);
   const [toast, show] = useToast();
+  const undo = useUndo(show, refresh);
   const hydrated = useHydrated();
-
-  async function undo(change: Change): Promise<void> {
-    const version = change.event_type === "task_deleted" ? "" : `?expected_version=${change.version}`;
-    try {
-      const { reverted } = await writeBridge<{ reverted: unknown[] }>(
-        "POST",
-        `/activity/${change.id}/undo${version}`,
-      );
-      const count = reverted.length > 1 ? ` (${reverted.length} changes)` : "";
-      show({
-        text: (
-          <>
-            Undone{count}: {<bdi>{change.title}</bdi>}
-          </>
-        ),
-      });
-    } catch (failure) {
-      show({
-        text: (failure as Error).message.replace(/; get_task shows its history\./, "."),
-        tone: "problem",
-      });
-    }
-    refresh();
-  }
 
   return (
     <>
