@@ -138,3 +138,13 @@ async def test_any_word_search_keeps_phrases_and_exclusions(alice: Person, query
     for title in ("Buy milk and bread", "Drink the milk", "Bake bread", "Call Ann"):
         await alice.call("add_task", title=title)
     assert {row["title"] for row in (await alice.call("search", query=query))["results"]} == found
+
+
+@pytest.mark.parametrize("title", ["a \u0301 b", "\U0010a55a \u0300", "\u0640 \u05b0 x"])
+async def test_words_of_accents_alone_are_stored(alice: Person, title: str):
+    task = await alice.call("add_task", title=f"{title} Letter")
+    found = await alice.call("search", query="letter")
+    assert [result["id"] for result in found["results"]] == [f"task:{task['id']}"]
+    conversation = (await alice.call("start_conversation", messages=[{"role": "user", "content": title}]))["id"]
+    shown = await alice.call("get_conversation", conversation_id=conversation)
+    assert shown["messages"][0]["content"] == title

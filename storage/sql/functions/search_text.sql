@@ -167,8 +167,9 @@ BEGIN
     END IF;
     RETURN (SELECT coalesce(string_agg(
         $q$'$q$ || left(w.word, 60) || $q$':$q$ || least(w.place, 16383)
-        || CASE WHEN w.stem <> w.word THEN $q$ '$q$ || left(w.stem, 60) || $q$':$q$ || least(w.place, 16383) ELSE '' END, ' '), '')
-    FROM unnest(words, stems) WITH ORDINALITY AS w (word, stem, place))::tsvector;
+        || CASE WHEN w.stem NOT IN (w.word, '') THEN $q$ '$q$ || left(w.stem, 60) || $q$':$q$ || least(w.place, 16383) ELSE '' END, ' '), '')
+    -- A word of accents alone is empty by now.
+    FROM unnest(words, stems) WITH ORDINALITY AS w (word, stem, place) WHERE w.word <> '')::tsvector;
 END $$;
 
 -- The words of a question. Each has the forms under which it may be stored: itself, and its stem in the language of the
