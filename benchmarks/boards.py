@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TextIO
 
 from benchmarks.load import Server, percentiles
 from mcp_server.identity.local_issuer import Audience, LocalIssuer
@@ -41,13 +42,17 @@ def known_environment() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def started(*program: str, **environment: str) -> AsyncGenerator[tuple[Server, Process]]:
-    """Start a program, and yield it once it has printed its address; SIGTERM ends it.
+async def started(
+    *program: str, log: TextIO | None = None, **environment: str
+) -> AsyncGenerator[tuple[Server, Process]]:
+    """Start a program, and yield it once it has printed its address; SIGTERM ends it. `log` gets its standard error.
 
     Raises:
         RuntimeError: it ended before it printed an address.
     """
-    process = await asyncio.create_subprocess_exec(*program, env=known_environment() | environment, stdout=PIPE)
+    process = await asyncio.create_subprocess_exec(
+        *program, env=known_environment() | environment, stdout=PIPE, stderr=log
+    )
     assert process.stdout is not None
     try:
         while not (found := _ADDRESS.search(await process.stdout.readline())):
@@ -64,7 +69,7 @@ def taskdeck(folder: Path, port: int = 0, **environment: str):  # noqa: ANN201
     """A server of this checkout, with its embedded PostgreSQL in `folder` unless DATABASE_URL is given."""
     # A log line for each request would be measured too.
     fixed = {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": str(port), "TASKDECK_LOG_LEVEL": "WARNING"}
-    return started(sys.executable, "-m", "mcp_server", "serve", **(fixed | environment))
+    return started(sys.executable, "-m", "mcp_server", "serve", log=None, **(fixed | environment))
 
 
 def token(folder: Path, server: Server, user: str, audience: Audience = "api", ttl: int = 86_400) -> str:

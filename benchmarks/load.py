@@ -7,7 +7,7 @@ import re
 import statistics
 import time
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ class Server:
     host: str
     port: int
     pid: int
+    postmaster: int | None = None
+    """The process of PostgreSQL that starts all others, if the server has a database."""
 
     def call(self, tool: str, arguments: dict[str, Any], token: str = "") -> bytes:
         """The bytes of a tools/call request."""
@@ -50,11 +52,19 @@ class Server:
         head = "".join(f"{key}: {value}\r\n" for key, value in headers.items())
         return f"POST /mcp HTTP/1.1\r\n{head}\r\n".encode() + body
 
-    def cpu_seconds(self) -> float:
-        """CPU time of the process so far, user and system. Linux only."""
-        # proc(5): the name in parentheses may contain spaces; utime and stime are fields 14 and 15, these start at 3.
-        fields = Path(f"/proc/{self.pid}/stat").read_text("ascii").rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    def cpu_seconds(self) -> tuple[float, float]:
+        """CPU time so far, user and system, of the server process and of all processes of PostgreSQL. Linux only."""
+        server = sum(_stat(self.pid)[11:13])
+        database = 0
+        if self.postmaster is not None:
+            # Of processes that have ended, the postmaster's own figures for its children tell.
+            database = sum(_stat(self.postmaster)[11:15])
+            children = Path(f"/proc/{self.postmaster}/task/{self.postmaster}/children").read_text("ascii").split()
+            for child in children:
+                with suppress(FileNotFoundError, ProcessLookupError):
+                    database += sum(_stat(int(child))[11:13])
+        tick = os.sysconf("SC_CLK_TCK")
+        return server / tick, database / tick
 
     def resident_megabytes(self) -> float:
         """Resident memory of the process now. Linux only."""
@@ -62,25 +72,37 @@ class Server:
         return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
 
 
+def parent_of(pid: int) -> int:
+    """The process that started another one. Linux only."""
+    return _stat(pid)[1]
+
+
+def _stat(pid: int) -> list[int]:
+    # proc(5): the name in parentheses may contain spaces. Fields are counted from 1 there, and these start at 3:
+    # utime, stime, cutime and cstime are 14 to 17. The first one is the state, a letter.
+    return [0, *map(int, Path(f"/proc/{pid}/stat").read_text("ascii").rpartition(")")[2].split()[1:])]
+
+
 @dataclass(frozen=True)
 class Measured:
-    """Calls a second, milliseconds until the answer (p50, p95), CPU milliseconds of the server for a call."""
+    """Calls a second, milliseconds until the answer (p50, p95), CPU milliseconds of both for a call."""
 
     rate: float
     p50: float
     p95: float
-    cpu: float
+    server: float
+    database: float
 
     @classmethod
-    def of(cls, waits: list[float], seconds: float, cpu: float) -> "Measured":
-        """From the seconds that each call took, the length of the measurement, and the server's CPU seconds."""
+    def of(cls, waits: list[float], seconds: float, server: float, database: float) -> "Measured":
+        """From the seconds that each call took, the length of the measurement, and the CPU seconds of both."""
         p50, p95 = (1e3 * value for value in percentiles(waits))
-        return cls(len(waits) / seconds, p50, p95, 1e3 * cpu / len(waits))
+        return cls(len(waits) / seconds, p50, p95, 1e3 * server / len(waits), 1e3 * database / len(waits))
 
     @classmethod
     def median(cls, rounds: list["Measured"]) -> "Measured":
         """The median of several rounds, for each figure separately."""
-        figures = ([getattr(one, name) for one in rounds] for name in ("rate", "p50", "p95", "cpu"))
+        figures = ([getattr(one, name) for one in rounds] for name in ("rate", "p50", "p95", "server", "database"))
         return cls(*(statistics.median(figure) for figure in figures))
 
 
@@ -149,7 +171,7 @@ async def measure(server: Server, next_request: Callable[[], bytes], concurrency
     async with AsyncExitStack() as stack:
         exchanges = [await stack.enter_async_context(_connected(server)) for _ in range(concurrency)]
         waits: list[float] = []
-        cpu, started = server.cpu_seconds(), time.perf_counter()
+        before, started = server.cpu_seconds(), time.perf_counter()
 
         # The next call follows the answer, so these times leave out queueing beyond `concurrency`.
         async def keep_asking(exchange: _Exchange) -> None:
@@ -159,7 +181,8 @@ async def measure(server: Server, next_request: Callable[[], bytes], concurrency
 
         await asyncio.gather(*(keep_asking(exchange) for exchange in exchanges))
         took = time.perf_counter() - started
-        return Measured.of(waits, took, server.cpu_seconds() - cpu)
+        spent = (now - then for now, then in zip(server.cpu_seconds(), before, strict=True))
+        return Measured.of(waits, took, *spent)
 
 
 def repeated(request: bytes) -> Callable[[], bytes]:

@@ -1,9 +1,12 @@
-"""For comparison: a tool that does nothing, on the SDK's own server, without tokens or database."""
+"""For comparison: a tool that does nothing, on the SDK's own server, without tokens or database.
 
-import socket
+It runs on the event loop and the HTTP server of `taskdeck serve`, so that only the application differs.
+"""
 
-import uvicorn
 from mcp.server import MCPServer
+
+from mcp_server.cli.runtime import run
+from mcp_server.http import uvicorn_server
 
 server = MCPServer("noop", log_level="WARNING")
 
@@ -14,13 +17,19 @@ async def echo(text: str) -> str:
     return text
 
 
+async def _serve() -> None:
+    app = server.streamable_http_app(stateless_http=True, json_response=True)
+    with uvicorn_server.listen("127.0.0.1", 0) as listening:
+        address = f"MCP: http://127.0.0.1:{listening.getsockname()[1]}/mcp"
+        http = uvicorn_server.build_http_server(app, lambda: None, lambda: print(address, flush=True))
+        # The application's own lifespan starts its session manager; `taskdeck serve` starts that itself.
+        async with app.router.lifespan_context(app):
+            await http.serve([listening])
+
+
 def main() -> None:
     """Serve on a free port, and print it."""
-    listening = socket.create_server(("127.0.0.1", 0), backlog=2048)
-    app = server.streamable_http_app(stateless_http=True, json_response=True)
-    config = uvicorn.Config(app, log_level="warning", access_log=False)
-    print(f"MCP: http://127.0.0.1:{listening.getsockname()[1]}/mcp", flush=True)
-    uvicorn.Server(config).run([listening])
+    run(_serve())
 
 
 if __name__ == "__main__":

@@ -14,6 +14,11 @@ PEOPLE = tuple(f"bench-{number}" for number in range(1, 9))
 """Each owns one task in a hundred: 10,000."""
 OWNER_OF_MANY = "big"
 """Owns one task in ten: 100,000."""
+TEAMS = 2
+TEAM_TASKS = 200
+"""Tasks in each team, made by people who are not in PEOPLE."""
+SHARES = 100
+"""Tasks that somebody else has shared with each of PEOPLE."""
 
 _USERS = """
 INSERT INTO users (id) SELECT 'other-' || n FROM generate_series(0, 996) n
@@ -38,6 +43,19 @@ _EVENTS = """
 INSERT INTO task_events (task_id, owner_id, user_id, event_type, created_at)
 SELECT id, user_id, user_id, 'task_created', created_at FROM tasks WHERE id BETWEEN $1 AND $2
 """
+_TEAMS = (
+    f"INSERT INTO teams (owner_id, name) SELECT 'big', 'Team ' || n FROM generate_series(1, {TEAMS}) n",
+    """INSERT INTO team_members (team_id, user_id, role) SELECT t.id, p.id, 'member' FROM teams t CROSS JOIN (
+        SELECT 'big' AS id UNION ALL SELECT 'bench-' || n FROM generate_series(1, 8) n) p""",
+    f"""UPDATE tasks SET team_id = chosen.team FROM (
+        SELECT o.id, 1 + row_number() OVER (ORDER BY o.id) % {TEAMS} AS team FROM tasks o
+        WHERE o.user_id = 'big' AND o.status <> 'completed' ORDER BY o.id LIMIT {TEAMS * TEAM_TASKS}) chosen
+    WHERE tasks.id = chosen.id""",
+    f"""INSERT INTO task_shares (task_id, shared_with_user_id, owner_id, permission)
+    SELECT o.id, 'bench-' || n, o.user_id, 'edit' FROM generate_series(1, 8) n CROSS JOIN LATERAL (
+        SELECT id, user_id FROM tasks WHERE user_id = 'big' AND status <> 'completed' AND team_id IS NULL
+        ORDER BY id DESC LIMIT {SHARES}) o""",
+)
 
 
 def own_tasks(person: str, total: int) -> range:
@@ -55,3 +73,16 @@ async def fill(administrator: "Connection", total: int, progress: Callable[[floa
         await administrator.execute(_INSERT, first, first + step - 1, float(total))
         await administrator.execute(_EVENTS, first, first + step - 1)
         progress(step / total)
+    for statement in _TEAMS:
+        await administrator.execute(statement)
+
+
+async def restore(administrator: "Connection", total: int) -> None:
+    """Undo what calls have done to the data that `fill` added."""
+    await administrator.execute("SET session_replication_role = replica")
+    await administrator.execute("DELETE FROM tasks WHERE id > $1", total)
+    await administrator.execute("DELETE FROM task_events WHERE task_id > $1 OR event_type <> 'task_created'", total)
+    again = (
+        "UPDATE tasks SET status = 'pending', completed_at = NULL, version = 1 WHERE version > 1 AND user_id = ANY ($1)"
+    )
+    await administrator.execute(again, PEOPLE)

@@ -3,15 +3,13 @@
 import asyncio
 import itertools
 import json
-import os
-import re
 import statistics as average
 import sys
 import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,7 +20,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from benchmarks import load, pgbench, rows
+from benchmarks import boards, load, pgbench, rows
 from benchmarks.load import Measured, Server
 from mcp_server.identity.local_issuer import LocalIssuer
 from mcp_server.settings import Settings
@@ -35,7 +33,7 @@ from storage.tasks import listing, statistics, tasks
 
 RATE_LIMIT = 1_000_000
 """Requests a minute and user: never reached, but counted with every call as in production."""
-CONCURRENCIES = (1, 16)
+CONCURRENCIES = [1, 4, 16]
 REPETITIONS = 40
 TASK: dict[str, Any] = {"title": "Call the supplier", "priority": "high", "due": "2027-01-31", "tags": ["orders"]}
 NOOP = "no-op"
@@ -68,11 +66,17 @@ class Results:
     statistics: dict[str, tuple[float, float]]
     figures: dict[str, str]
 
-    def against_noop(self, tool: str, concurrency: int) -> float:
-        """The tool's throughput divided by that of the no-op tool: the median of the rounds."""
-        # Compared round by round, because the speed of a shared machine changes from one round to the next.
-        pairs = zip(self.calls[tool, concurrency], self.calls[NOOP, concurrency], strict=True)
-        return average.median(mine.rate / theirs.rate for mine, theirs in pairs)
+    def against_noop(self, tool: str, concurrency: int) -> tuple[float, float, float]:
+        """The tool divided by the no-op tool: calls a second, CPU of the server, CPU of server and PostgreSQL.
+
+        Each is the median of the rounds, compared round by round, because the speed of a shared machine changes.
+        """
+        pairs = [*zip(self.calls[tool, concurrency], self.calls[NOOP, concurrency], strict=True)]
+        return (
+            average.median(mine.rate / theirs.rate for mine, theirs in pairs),
+            average.median(mine.server / theirs.server for mine, theirs in pairs),
+            average.median((mine.server + mine.database) / theirs.server for mine, theirs in pairs),
+        )
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,8 @@ class Plan:
     deck: Server
     tokens: dict[str, str]
     total: int
+    concurrencies: list[int]
+    only_calls: bool
 
     def requests(self, tool: str) -> Iterator[bytes]:
         """Endless calls, by each person in turn, about the next task in the first half of that person's tasks."""
@@ -104,34 +110,59 @@ def main(
     total: Annotated[int, typer.Option("--tasks", help="Tasks in the table.")] = rows.TASKS,
     rounds: Annotated[int, typer.Option(help="How often each measurement is made.")] = 3,
     seconds: Annotated[float, typer.Option(help="How long each takes.")] = 2.0,
+    at_once: Annotated[list[int] | None, typer.Option(help="Calls in flight; repeat it. [default: 1, 4, 16]")] = None,
+    only_calls: Annotated[bool, typer.Option("--only-calls", help="Leave out pgbench and the statistics.")] = False,
+    data: Annotated[Path | None, typer.Option(help="A folder that keeps the data for the next run.")] = None,
 ) -> None:
     """Run every measurement in a database of its own and print the figures."""
     progress = Progress(
         TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), console=Console(stderr=True)
     )
     with progress, tempfile.TemporaryDirectory(prefix="taskdeck-bench-", ignore_cleanup_errors=True) as folder:
-        results = asyncio.run(_run(Path(folder), total, rounds, seconds, progress))
+        setup = Setup(data or Path(folder), total, at_once or CONCURRENCIES, only_calls)
+        results = asyncio.run(_run(setup, rounds, seconds, progress))
     _print(results)
 
 
-async def _run(folder: Path, total: int, rounds: int, seconds: float, progress: Progress) -> Results:
-    results = Results({}, {}, {}, {})
+@dataclass(frozen=True)
+class Setup:
+    """What was asked for: where the data is, how many tasks, calls in flight, and whether only calls are measured."""
+
+    folder: Path
+    total: int
+    concurrencies: list[int]
+    only_calls: bool
+
+
+async def _run(setup: Setup, rounds: int, seconds: float, progress: Progress) -> Results:
+    results, folder = Results({}, {}, {}, {}), setup.folder
     async with supervisor.running(folder) as url:
         await migrations.migrate(url)
-        filling = progress.add_task(f"Adding {total:,} tasks", total=1.0)
         administrator = await asyncpg.connect(Cluster(folder).uri(SUPERUSER))
-        await rows.fill(administrator, total, lambda part: progress.advance(filling, part))
-        # As after an import: the planner has no statistics yet, and without a visibility map, index-only scans visit
-        # the table.
-        await _measure_statistics(url, administrator, "right after the bulk insert", results, progress)
+        await _fill(url, administrator, setup, results, progress)
         await _vacuum(administrator, progress)
-        await _measure_statistics(url, administrator, "after VACUUM ANALYZE", results, progress)
+        if not setup.only_calls:
+            await _measure_statistics(url, administrator, "after VACUUM ANALYZE", results, progress)
         async with _started(folder, "benchmarks.noop") as noop, _started(folder, "mcp_server", "serve") as deck:
-            plan = Plan(url, noop, deck, _tokens(folder, deck), total)
+            deck = replace(deck, postmaster=load.parent_of(await administrator.fetchval("SELECT pg_backend_pid()")))
+            tokens = _tokens(folder, deck)
+            plan = Plan(url, noop, deck, tokens, setup.total, setup.concurrencies, setup.only_calls)
             await _measure_calls(plan, rounds, seconds, results, progress)
             results.figures["tokens of tools/list and instructions"] = f"{await _count_tokens(plan):,}"
             results.figures["server memory after the load"] = f"{deck.resident_megabytes():.0f} MB"
     return results
+
+
+async def _fill(url: str, administrator: "rows.Connection", setup: Setup, results: Results, progress: Progress) -> None:
+    """Add the data, unless the folder has kept it from an earlier run."""
+    if await administrator.fetchval("SELECT EXISTS (SELECT FROM tasks)"):
+        return await rows.restore(administrator, setup.total)
+    filling = progress.add_task(f"Adding {setup.total:,} tasks", total=1.0)
+    await rows.fill(administrator, setup.total, lambda part: progress.advance(filling, part))
+    # As after an import: the planner has no statistics yet, and without a visibility map, index-only scans visit
+    # the table.
+    if not setup.only_calls:
+        await _measure_statistics(url, administrator, "right after the bulk insert", results, progress)
 
 
 async def _vacuum(administrator: "rows.Connection", progress: Progress) -> None:
@@ -166,24 +197,12 @@ async def _measure_statistics(
 
 @asynccontextmanager
 async def _started(folder: Path, *module: str) -> AsyncGenerator[Server]:
-    """Start a server in a process of its own, and yield it once it has printed its address."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("TASKDECK_", "DATABASE_"))}
-    environment |= {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": "0", "TASKDECK_RATE_LIMIT": str(RATE_LIMIT)}
-    environment["TASKDECK_CALLS_IN_FLIGHT"] = "0"
+    """Start a server in a process of its own, which logs into the folder."""
+    environment = {"TASKDECK_DATA_DIR": str(folder), "TASKDECK_PORT": "0", "TASKDECK_RATE_LIMIT": str(RATE_LIMIT)}
+    environment |= {"TASKDECK_CALLS_IN_FLIGHT": "0"}
     with (folder / f"{module[0]}.log").open("w") as log:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", *module, stdout=asyncio.subprocess.PIPE, stderr=log, env=environment
-        )
-    assert process.stdout is not None
-    try:
-        while (found := re.search(r"http://([\d.]+):(\d+)/mcp", (await process.stdout.readline()).decode())) is None:
-            if process.returncode is not None:
-                raise RuntimeError(f"{' '.join(module)} does not start")
-        yield Server(found[1], int(found[2]), process.pid)
-    finally:
-        if process.returncode is None:
-            process.terminate()
-        await process.wait()
+        async with boards.started(sys.executable, "-m", *module, log=log, **environment) as (server, _):
+            yield server
 
 
 def _tokens(folder: Path, deck: Server) -> dict[str, str]:
@@ -192,31 +211,37 @@ def _tokens(folder: Path, deck: Server) -> dict[str, str]:
 
 
 async def _measure_calls(plan: Plan, rounds: int, seconds: float, results: Results, progress: Progress) -> None:
-    scripts = {
-        tool: [
-            await pgbench.record(plan.url, person, RATE_LIMIT, measured.verb, plan.own(person, first=False))
-            for person in plan.tokens
-        ]
-        for tool, measured in TOOLS.items()
-    }
+    alone = {} if plan.only_calls else await _record(plan)
     echo = load.repeated(plan.noop.call("echo", {"text": "Call the supplier"}))
     calls = {tool: load.following(plan.requests(tool)) for tool in TOOLS}
-    calling = progress.add_task("Calling tools", total=rounds * len(CONCURRENCIES) * (2 * len(TOOLS) + 1))
+    calling = progress.add_task("Calling tools", total=rounds * len(plan.concurrencies) * (len(TOOLS) + 1))
     # Warms up connections, compiled statements and caches; the result is dropped.
     for next_request in calls.values():
         await load.measure(plan.deck, next_request, 16, seconds / 4)
     # What is compared is measured in turns, so that a slow minute of the machine affects both.
     for _ in range(rounds):
-        for concurrency in CONCURRENCIES:
+        for concurrency in plan.concurrencies:
             measured = await load.measure(plan.noop, echo, concurrency, seconds)
             results.calls.setdefault((NOOP, concurrency), []).append(measured)
             progress.advance(calling)
             for tool, next_request in calls.items():
                 measured = await load.measure(plan.deck, next_request, concurrency, seconds)
                 results.calls.setdefault((tool, concurrency), []).append(measured)
-                alone = await pgbench.run(plan.url, scripts[tool], concurrency, seconds)
-                results.alone.setdefault((tool, concurrency), []).append(alone)
-                progress.advance(calling, 2)
+                if tool in alone:
+                    rate = await pgbench.run(plan.url, alone[tool], concurrency, seconds)
+                    results.alone.setdefault((tool, concurrency), []).append(rate)
+                progress.advance(calling)
+
+
+async def _record(plan: Plan) -> dict[str, list[str]]:
+    """The pgbench scripts of each tool, one for each person."""
+    return {
+        tool: [
+            await pgbench.record(plan.url, person, RATE_LIMIT, measured.verb, plan.own(person, first=False))
+            for person in plan.tokens
+        ]
+        for tool, measured in TOOLS.items()
+    }
 
 
 async def _count_tokens(plan: Plan) -> int:
@@ -231,24 +256,33 @@ async def _count_tokens(plan: Plan) -> int:
 def _print(results: Results) -> None:
     console = Console(width=120)
     table = Table("tool", "at once", title="tools/call over HTTP with a bearer token, revision 2026-07-28")
-    for heading in ("calls/s", "p50 ms", "p95 ms", "CPU ms", "of no-op", "pgbench tx/s", "of pgbench"):
+    headings = ("calls/s", "p50 ms", "p95 ms", "S ms", "P ms", "S/N", "(S+P)/N", "of no-op", "pgbench tx/s")
+    for heading in headings:
         table.add_column(heading, justify="right")
     for (tool, concurrency), rounds in sorted(results.calls.items(), key=lambda item: item[0][1]):
         middle = Measured.median(rounds)
-        figures = [f"{middle.rate:.0f}", f"{middle.p50:.1f}", f"{middle.p95:.1f}", f"{middle.cpu:.2f}"]
+        figures = [f"{middle.rate:.0f}", f"{middle.p50:.1f}", f"{middle.p95:.1f}", f"{middle.server:.2f}"]
         if tool != NOOP:
-            alone = average.median(results.alone[tool, concurrency])
-            figures += [f"{results.against_noop(tool, concurrency):.0%}", f"{alone:.0f}", f"{middle.rate / alone:.0%}"]
+            rate, server, both = results.against_noop(tool, concurrency)
+            figures += [f"{middle.database:.2f}", f"{server:.1f}", f"{both:.1f}", f"{rate:.0%}"]
+            if (tool, concurrency) in results.alone:
+                figures.append(f"{average.median(results.alone[tool, concurrency]):.0f}")
         table.add_row(tool, str(concurrency), *figures)
     console.print(table)
+    console.print("S, P: CPU of the server and of PostgreSQL for one call; N: S of the no-op tool.")
+    if results.statistics:
+        _print_statistics(console, results.statistics)
+    for name, figure in results.figures.items():
+        console.print(f"{name}: {figure}")
+
+
+def _print_statistics(console: Console, measured: dict[str, tuple[float, float]]) -> None:
     table = Table("statistics of the owner of a tenth of the tasks", title="storage verbs, milliseconds")
     table.add_column("p50", justify="right")
     table.add_column("p95", justify="right")
-    for what, (p50, p95) in results.statistics.items():
+    for what, (p50, p95) in measured.items():
         table.add_row(what, f"{p50:.1f}", f"{p95:.1f}")
     console.print(table)
-    for name, figure in results.figures.items():
-        console.print(f"{name}: {figure}")
 
 
 if __name__ == "__main__":
