@@ -2,8 +2,9 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
+from importlib.util import find_spec
 from typing import NoReturn, TypeVar
 
 from mcp_server.http.telemetry import configure_logs, start_tracing
@@ -29,16 +30,26 @@ def configure() -> Settings:
 
 
 def run(work: Awaitable[T]) -> T:
-    """Run asynchronous work; Ctrl-C ends it with exit code 130."""
+    """Run asynchronous work, on uvloop where it is installed; Ctrl-C ends it with exit code 130."""
 
-    # asyncio.run takes only a coroutine.
+    # Runner takes only a coroutine.
     async def awaited() -> T:
         return await work
 
     try:
-        return asyncio.run(awaited())
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(awaited())
     except KeyboardInterrupt:
         raise SystemExit(130) from None
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    # uvloop supports neither Windows nor PyPy.
+    if find_spec("uvloop") is None:
+        return None
+    import uvloop
+
+    return uvloop.new_event_loop
 
 
 @asynccontextmanager

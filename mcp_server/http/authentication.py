@@ -2,6 +2,7 @@
 
 import logging
 import math
+from functools import lru_cache
 from urllib.parse import parse_qs
 
 from mcp.server.auth.middleware.auth_context import AuthContextMiddleware
@@ -74,8 +75,7 @@ class Authentication:
         asgi_scope["caller"] = caller
         # The names that Starlette's and the SDK's own authentication use. AuthContextMiddleware, which follows, copies
         # the user into the SDK's context variable.
-        asgi_scope["user"] = AuthenticatedUser(_describe_to_sdk(caller))
-        asgi_scope["auth"] = AuthCredentials(sorted(caller.oauth_scopes))
+        asgi_scope["user"], asgi_scope["auth"] = _describe_to_sdk(caller)
 
     async def _identify(self, token: str | None, audience: Audience) -> Caller:
         if token is None:
@@ -158,7 +158,8 @@ def find_bearer(asgi_scope: Scope) -> str | None:
     """
     # Refused even if there is also a header (MCP, Authorization, forbids tokens in a URI): the token is in a log by
     # now, and a client that sends one this way should not seem to work.
-    if "access_token" in parse_qs(asgi_scope["query_string"].decode("latin-1"), keep_blank_values=True):
+    query = asgi_scope["query_string"].decode("latin-1")
+    if query and "access_token" in parse_qs(query, keep_blank_values=True):
         raise Refusal(
             401, "invalid_token", "A token in an address is never accepted, for addresses are logged", oauth_scope=_ALL
         )
@@ -170,13 +171,16 @@ def find_bearer(asgi_scope: Scope) -> str | None:
     return token.strip(" ") or None if scheme.lower() == "bearer" else None
 
 
-def _describe_to_sdk(caller: Caller) -> AccessToken:
+@lru_cache(maxsize=1024)
+def _describe_to_sdk(caller: Caller) -> tuple[AuthenticatedUser, AuthCredentials]:
     """The identity that the SDK binds sessions and request state to. It never gets the token itself."""
-    return AccessToken(
+    scopes = sorted(caller.oauth_scopes)
+    user = AccessToken(
         token="",
         client_id=caller.client or "",
-        scopes=sorted(caller.oauth_scopes),
+        scopes=scopes,
         expires_at=int(caller.expires_at) if math.isfinite(caller.expires_at) else None,
         subject=caller.user_id,
         claims={"iss": caller.issuer},
     )
+    return AuthenticatedUser(user), AuthCredentials(scopes)

@@ -140,6 +140,8 @@ def _check(message: Message, request_id: Id | None) -> None:
             raise InvalidMessage(INVALID_REQUEST, WRONG_METHOD, request_id)
         if not isinstance(message.get("params"), dict | None):
             raise InvalidMessage(INVALID_REQUEST, WRONG_PARAMS, request_id)
+        if request_id is not None:
+            return
     try:
         jsonrpc_message_adapter.validate_python(message)
     except ValidationError as error:

@@ -17,12 +17,13 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mcp_server.http.telemetry import is_tracing
 from storage.engine import retry
 from storage.engine.database import Database
 from storage.events.feed import Feed
@@ -51,6 +52,18 @@ class Metrics:
         )
         ProcessCollector(registry=self._registry)
         self._registry.register(_Gauges(opened, feed, sockets, streams))
+
+        self._series: dict[tuple[str, str, int, str], tuple[Counter, Histogram]] = {}
+
+    def count(self, route: str, method: str, status: int, tool: str, seconds: float) -> None:
+        """Count a request and its time. All labels must be from bounded sets."""
+        key = (route, method, status, tool)
+        # prometheus_client takes longer to find a series by its labels than to count in it.
+        if (series := self._series.get(key)) is None:
+            series = self.requests.labels(route, method, status), self.seconds.labels(route, tool)
+            self._series[key] = series
+        series[0].inc()
+        series[1].observe(seconds)
 
     def route(self) -> Route:
         """GET /metrics: names no user and no task."""
@@ -104,13 +117,15 @@ class RequestMetrics:
         self._paths = frozenset(_PARAMETER.sub("{id}", path) for path in paths)
         self._tools = tools
         self._tracer = trace.get_tracer("taskdeck")
+        self._tracing = is_tracing()
 
     async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on."""
         if asgi_scope["type"] != "http":
             return await self._app(asgi_scope, receive, send)
         started = time.perf_counter()
-        path = _NUMBER.sub("/{id}", asgi_scope["path"])
+        path = asgi_scope["path"]
+        path = path if path in self._paths else _NUMBER.sub("/{id}", path)
         route = path if path in self._paths else "other"
         # nginx's status for a client that left before the response. No response was started then.
         status = 499
@@ -121,20 +136,15 @@ class RequestMetrics:
             if message["type"] == "http.response.start":
                 status = message["status"]
                 elapsed = (time.perf_counter() - started) * 1000
-                MutableHeaders(scope=message).append("Server-Timing", f"app;dur={elapsed:.1f}")
+                timing = (b"server-timing", b"app;dur=%.1f" % elapsed)
+                message = {**message, "headers": [*message.get("headers", ()), timing]}
             await send(message)
 
         try:
-            with self._tracer.start_as_current_span(
-                f"{asgi_scope['method']} {route}",
-                extract(Headers(scope=asgi_scope)),
-                trace.SpanKind.SERVER,
-                # An exception's text may quote what a user wrote.
-                record_exception=False,
-                set_status_on_exception=False,
-            ) as span:
+            if self._tracing:
+                await self._trace(asgi_scope, route, receive, note, lambda: status)
+            else:
                 await self._app(asgi_scope, receive, note)
-                span.set_attribute("http.response.status_code", status)
         except Exception:
             # Starlette sends the 500 outside of this middleware, so `note` does not see it.
             status = 500
@@ -142,12 +152,31 @@ class RequestMetrics:
         finally:
             self._record(asgi_scope, route, status, time.perf_counter() - started)
 
+    async def _trace(
+        self, asgi_scope: Scope, route: str, receive: Receive, send: Send, status: Callable[[], int]
+    ) -> None:
+        with self._tracer.start_as_current_span(
+            f"{asgi_scope['method']} {route}",
+            extract(Headers(scope=asgi_scope)),
+            trace.SpanKind.SERVER,
+            # An exception's text may quote what a user wrote.
+            record_exception=False,
+            set_status_on_exception=False,
+        ) as span:
+            await self._app(asgi_scope, receive, send)
+            span.set_attribute("http.response.status_code", status())
+
     def _record(self, asgi_scope: Scope, route: str, status: int, seconds: float) -> None:
         # Set by McpRequests. All middleware before it passes this same dict on, so the key is visible here.
         tool = asgi_scope.get("tool") or ""
         tool = tool if not tool or tool in self._tools else "other"
         # The method needs no list of its own: httptools parses only those that it knows.
-        self._metrics.requests.labels(route, asgi_scope["method"], status).inc()
-        self._metrics.seconds.labels(route, tool).observe(seconds)
-        fields = {"route": route, "method": asgi_scope["method"], "status": status, "ms": round(seconds * 1000, 1)}
-        logger.info("request", extra={"fields": fields | ({"tool": tool} if tool else {})})
+        method: str = asgi_scope["method"]
+        self._metrics.count(route, method, status, tool, seconds)
+        if logger.isEnabledFor(logging.INFO):
+            fields = {"route": route, "method": method, "status": status, "ms": round(seconds * 1000, 1)}
+            fields |= {"tool": tool} if tool else {}
+            # Not info(), which walks the stack for the caller's file and line at every request.
+            logger.handle(
+                logger.makeRecord(logger.name, logging.INFO, "", 0, "request", (), None, None, {"fields": fields})
+            )

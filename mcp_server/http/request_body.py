@@ -1,5 +1,7 @@
 """Reads the body of a request, limited in size and time."""
 
+import asyncio
+
 import anyio
 from mcp.types import INVALID_REQUEST
 from starlette.datastructures import Headers
@@ -50,7 +52,7 @@ async def read(headers: Headers, receive: Receive) -> bytes:
     too_large = announced.isdecimal() and int(announced[:20]) > MAX_BODY_BYTES
     body, more = bytearray(), True
     try:
-        with anyio.fail_after(BODY_SECONDS):
+        async with asyncio.timeout(BODY_SECONDS):
             while more and not too_large:
                 message = await receive()
                 if message["type"] == "http.disconnect":

@@ -11,6 +11,7 @@ import sys
 import traceback
 from collections.abc import Container
 from datetime import UTC, datetime
+from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -19,9 +20,15 @@ from mcp.server.lowlevel import Server
 from mcp.shared.exceptions import MCPError
 from opentelemetry.context import get_current
 from opentelemetry.propagate import extract
-from opentelemetry.trace import SpanKind, StatusCode, get_tracer
+from opentelemetry.trace import ProxyTracerProvider, SpanKind, StatusCode, get_tracer, get_tracer_provider
 
 OURS = ("mcp_server", "storage", "uvicorn")
+
+
+@lru_cache(maxsize=2)
+def _second(moment: int) -> str:
+    """A Unix time in ISO 8601. A busy server logs many lines in the same second."""
+    return datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 class _JsonLines(logging.Formatter):
@@ -29,7 +36,7 @@ class _JsonLines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, object] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "time": f"{_second(int(record.created))}.{int(record.msecs):03d}+00:00",
             "level": record.levelname,
             "logger": record.name,
         }
@@ -81,6 +88,11 @@ def start_tracing() -> None:
     provider = TracerProvider(resource=Resource.create())
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)
+
+
+def is_tracing() -> bool:
+    """Whether spans go anywhere. Without a provider they would still cost as much as a cheap tool."""
+    return not isinstance(get_tracer_provider(), ProxyTracerProvider)
 
 
 def trace_messages(server: Server[Any], tools: Container[str]) -> ServerMiddleware[Any]:

@@ -40,20 +40,41 @@ class _Deadline:
     """Aborts a connection unless it is cleared in time."""
 
     def __init__(self) -> None:
+        self._at: float | None = None
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self, seconds: float, transport: asyncio.Transport) -> None:
-        self.clear()
-        # Not close(), which waits until the client has read what is buffered.
-        self._timer = asyncio.get_running_loop().call_later(seconds, transport.abort)
+        loop = asyncio.get_running_loop()
+        self._at = loop.time() + seconds
+        # Every request sets a deadline twice and clears it, so the timer of an earlier one is kept and looks again.
+        if self._timer is not None and self._timer.when() > self._at:
+            self._timer.cancel()
+            self._timer = None
+        if self._timer is None:
+            self._timer = loop.call_at(self._at, self._check, loop, transport)
 
     def clear(self) -> None:
+        self._at = None
+
+    def end(self) -> None:
+        """Clear it for good: the connection is closed."""
+        self._at = None
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
+    def _check(self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport) -> None:
+        self._timer = None
+        if self._at is None:
+            return
+        if loop.time() < self._at:
+            self._timer = loop.call_at(self._at, self._check, loop, transport)
+        else:
+            # Not close(), which waits until the client has read what is buffered.
+            transport.abort()
+
     def __bool__(self) -> bool:
-        return self._timer is not None
+        return self._at is not None
 
 
 class _Http(HttpToolsProtocol):
@@ -71,8 +92,8 @@ class _Http(HttpToolsProtocol):
         self._request.set(HEADER_SECONDS, transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._request.clear()
-        self._reader.clear()
+        self._request.end()
+        self._reader.end()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -104,7 +125,7 @@ class _Http(HttpToolsProtocol):
 
     def handle_websocket_upgrade(self) -> None:
         # The WebSocket protocol takes the transport over; the deadline would abort it.
-        self._request.clear()
+        self._request.end()
         super().handle_websocket_upgrade()
 
 
@@ -123,7 +144,7 @@ class _WebSocket(WebSocketsSansIOProtocol):
         transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_FRAME_BYTES)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._deadline.clear()
+        self._deadline.end()
         super().connection_lost(exc)
 
     def pause_writing(self) -> None:

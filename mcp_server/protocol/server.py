@@ -43,7 +43,7 @@ from mcp.types import (
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 
 from mcp_server.http.in_flight import InFlight
-from mcp_server.http.telemetry import trace_messages
+from mcp_server.http.telemetry import is_tracing, trace_messages
 from mcp_server.identity.callers import UNNAMED_CLIENTS, Caller, Callers
 from mcp_server.protocol import prompts, recording, resources
 from mcp_server.protocol.params import explain_params
@@ -256,7 +256,9 @@ def build_mcp_server(
     server.extensions[EXTENSION_ID] = {}
     # Replaces the SDK's tracing, which is on by default (docs/research.md, "Spans of our own"). Spans are outermost, so
     # that they see the errors of explain_params.
-    server.middleware = [trace_messages(server, tools), explain_params, take_turns(in_flight, local)]
+    server.middleware = [explain_params, take_turns(in_flight, local)]
+    if is_tracing():
+        server.middleware.insert(0, trace_messages(server, tools))
     return server
 
 

@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, cast
 
 from pydantic import BaseModel, BeforeValidator, ValidationError
@@ -54,16 +55,25 @@ def mark_nulls(given: dict[str, Any], model: type[BaseModel]) -> dict[str, Any]:
 
     So does a null for an id that is one way to say which: it can only mean "not this one".
     """
+    fields, required = _fields_of(model)
+    if None not in given.values() and given.keys() <= fields:
+        return given
     # Arguments that count as missing are left out of the result, so that the model says what is required.
-    required = {name for name, field in model.model_fields.items() if field.is_required()} | _CHOICES
     present = {name for name, value in given.items() if value is not None}
     nulls = {name: Null(_NEEDED_BY.get(name)) for name in given.keys() - present - required}
     marked = {name: null if null.needed_by in present else Null(None) for name, null in nulls.items()}
-    unknown = [name for name in given if name not in model.model_fields]
+    unknown = [name for name in given if name not in fields]
     # The error names the first of them; pydantic would take long over thousands.
     ignored = frozenset(unknown[MOST:])
     kept = (present | marked.keys()) - ignored
     return {name: marked.get(name, value) for name, value in given.items() if name in kept}
+
+
+@cache
+def _fields_of(model: type[BaseModel]) -> tuple[frozenset[str], frozenset[str]]:
+    """The names of all arguments, and of those that may be missing but not null."""
+    fields = model.model_fields
+    return frozenset(fields), frozenset(name for name, field in fields.items() if field.is_required()) | _CHOICES
 
 
 def no_nulls(model: type[BaseModel]) -> BeforeValidator:

@@ -74,9 +74,10 @@ class Tool:
             args = self.arguments.model_validate(mark_nulls(arguments, self.arguments))
         except ValidationError as error:
             raise InvalidInput(explain(error, self.name, schema)) from error
-        payload = (await self.run(call, args)).payload()
+        result = await self.run(call, args)
         # MCP (Tools, "Structured content"): the text serves clients that do not know structured content.
-        return CallToolResult(content=[TextContent(type="text", text=as_text(payload))], structured_content=payload)
+        text = TextContent(type="text", text=result.payload_json())
+        return CallToolResult(content=[text], structured_content=result.payload())
 
 
 TOOLS: dict[str, Tool] = {}

@@ -18,6 +18,10 @@ class ResponseModel(BaseModel):
         """As JSON values, without fields that are None."""
         return self.model_dump(mode="json", exclude_none=True)
 
+    def payload_json(self) -> str:
+        """As compact JSON, without fields that are None."""
+        return self.model_dump_json(exclude_none=True)
+
 
 class TaskBrief(ResponseModel):
     """A task in a list; `owner` and `team_id` are named when it is somebody else's."""
