@@ -17,9 +17,10 @@ from mcp_server.api import activity_routes, task_routes, team_routes
 from mcp_server.api.responses import build_router, explain, explain_refusal, respond, scope_of, within
 from mcp_server.identity.callers import Callers
 from storage.people import teams, users
+from storage.schema.dashboard_models import DashboardSnapshot
 from storage.schema.errors import NotAllowed, StorageError
 from storage.schema.request_models import MAX_DAYS, MAX_ID, MAX_PAGE_ROWS, Line, StrictModel, TaskFilter
-from storage.schema.response_models import DashboardSnapshot, DayCount, TaskBrief, TeamBrief, Totals
+from storage.schema.response_models import DayCount, TaskBrief, TeamBrief, Totals
 from storage.tasks import dashboard, listing, statistics
 
 

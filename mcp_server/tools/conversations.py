@@ -74,7 +74,7 @@ class SearchMessages(StrictModel):
 
     query: Query = Field(description='Words or a question; "a phrase", -not, from:user, in:ID, before:DATE, after:DATE')
     sort: Literal["best", "newest"] = Field(default="best", description="newest = has all words")
-    context: Annotated[Count, Field(ge=0, le=3, description="Messages before and after")] = 1
+    context: Annotated[Count, Field(ge=0, le=3, description="Messages around")] = 1
     limit: PageSize = 20
     cursor: Cursor | None = None
 
@@ -93,7 +93,7 @@ async def start_conversation(call: Call, args: StartConversation) -> Conversatio
 
 @tool("conversations", "Keep messages", bulk=True)
 async def append_messages(call: Call, args: AppendMessages) -> MessagesAppended:
-    """Append messages to a conversation, in order. Sequence numbers have no gaps. Send at most 1 MiB in one call."""
+    """Append messages to a conversation, in order. Send at most 1 MiB in one call."""
     return await conversations.append(call.scope, args.conversation_id, args.messages, args.idempotency_key)
 
 
@@ -107,9 +107,9 @@ async def list_conversations(call: Call, args: ListConversations) -> Conversatio
 
 @tool("conversations", "Read a conversation", reads=True)
 async def get_conversation(call: Call, args: GetConversation) -> ConversationPage:
-    """Read a conversation's newest messages, oldest first, as many as fit into max_tokens.
+    """Read a conversation's newest messages, oldest first, within max_tokens.
 
-    While has_more, repeat the call with before_sequence = the first sequence that came.
+    While has_more, repeat with before_sequence = the first sequence.
     """
     return await reading.read(
         call.scope,
@@ -123,10 +123,7 @@ async def get_conversation(call: Call, args: GetConversation) -> ConversationPag
 
 @tool("conversations", "Search messages", reads=True)
 async def search_messages(call: Call, args: SearchMessages) -> MessageMatches:
-    """Find messages by any of the words, in any form; rare words count more.
-
-    get_conversation with around_sequence reads on.
-    """
+    """Find messages by any of the words, in any form."""
     return await messages.search(
         call.scope,
         args.query,

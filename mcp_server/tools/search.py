@@ -98,7 +98,7 @@ def _title(conversation_id: int, title: str | None) -> str:
 
 @tool("search", "Fetch", reads=True)
 async def fetch(call: Call, args: Fetch) -> Document:
-    """Read one thing that search found; of a long conversation the newest messages, of a message those around it."""
+    """Read what search found; of a conversation the newest messages, of a message those around."""
     found = _ID.fullmatch(args.id)
     if found is None or (found[1] == "message") != (found[3] is not None) or not 1 <= int(found[2]) <= MAX_ID:
         raise _nothing(args.id)
@@ -131,6 +131,7 @@ async def _conversation(scope: Scope, conversation_id: int) -> Document:
     if page.has_more:
         texts.insert(0, "(Older messages are left out: use get_conversation with before_sequence.)")
     known = page.conversation.payload() | {"has_more": page.has_more}
+    known |= {"tasks": page.payload()["tasks"]} if page.tasks else {}
     title = _title(conversation_id, page.conversation.title)
     return Document(**_found("conversation", conversation_id, title).payload(), text="\n\n".join(texts), metadata=known)
 

@@ -75,15 +75,21 @@ async def import_file(
         return report
     async with replace(scope, importing=True).transaction() as transaction:
         await storing.wait_for_turn(transaction)
-        for level in _by_level(tasks):
+        levels = _by_level(tasks)
+        for level in levels:
             for first in range(0, len(level), BATCH):
                 rows = level[first : first + BATCH]
                 added = await storing.store_tasks(transaction, rows)
                 report.tasks, report.present = report.tasks + added, report.present + len(rows) - added
                 progress(len(rows))
+        stored = {
+            each.row.known_id: each.id
+            for each in (each for level in levels for each in level)
+            if each.row.known_id is not None and each.id is not None
+        }
         for row in formats.read(path, report.kind, scope.user_id) if conversations else ():
             if isinstance(row, ConversationRow):
-                added = await storing.store_conversation(transaction, row)
+                added = await storing.store_conversation(transaction, row, stored)
                 report.conversations, report.present = report.conversations + added, report.present + 1 - added
                 report.messages += len(row.messages) if added else 0
                 progress(1)

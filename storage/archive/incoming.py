@@ -49,7 +49,10 @@ class TaskRow:
 
 @dataclass
 class ConversationRow:
-    """A conversation of a file, with its messages in order."""
+    """A conversation of a file, with its messages in order.
+
+    `task_ids` has the tasks of messages, by the number of the message; they are ids where the file comes from.
+    """
 
     row: str
     key: str
@@ -58,6 +61,7 @@ class ConversationRow:
     updated_at: datetime
     messages: list[NewMessage] = field(default_factory=list[NewMessage])
     known_id: int | None = None
+    task_ids: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
 
 
 Row = TaskRow | ConversationRow | Problem | Warned

@@ -88,16 +88,20 @@ def read_conversations(archive: ZipFile) -> Iterator[Row]:
         while following is not None and (owner := _owner(following[1])) is not None and owner <= found.id:
             if owner == found.id and problem is None:
                 try:
-                    read.messages.append(_message(following[1]))
+                    _add_message(read, following[1])
                 except ValidationError as error:
                     problem = Problem(following[0], explain(error))
             following = next(messages, None)
         yield problem or read
 
 
-def _message(line: bytes) -> NewMessage:
-    given = MessageRecord.model_validate_json(line).payload()
-    return NewMessage.model_validate({n: v for n, v in given.items() if n not in ("conversation_id", "sequence")})
+def _add_message(read: ConversationRow, line: bytes) -> None:
+    record = MessageRecord.model_validate_json(line)
+    given = record.model_dump(mode="json", exclude_none=True, exclude={"conversation_id", "sequence", "task_ids"})
+    read.messages.append(NewMessage.model_validate(given))
+    if record.task_ids:
+        # Imported messages are numbered anew, without the gaps that a file may have.
+        read.task_ids[len(read.messages)] = record.task_ids
 
 
 def _owner(line: bytes) -> int | None:

@@ -24,7 +24,7 @@ from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people.users import TIMEZONE
 from storage.schema.errors import NotFound
-from storage.schema.system_tables import TaskEvent
+from storage.schema.system_tables import TaskEvent, TaskMessage
 from storage.schema.tables import Conversation, Message, Task, TaskShare, Team, TeamMember, User
 
 ROWS = 500
@@ -62,8 +62,20 @@ _CONVERSATIONS = compiled(
     .where(_of(Conversation))
     .order_by(col(Conversation.id))
 )
+_linked = (
+    select(func.array_agg(aggregate_order_by(col(TaskMessage.task_id), col(TaskMessage.task_id))))
+    .join(Task, (col(Task.id) == col(TaskMessage.task_id)) & (col(Task.user_id) == ME))
+    .where(
+        col(TaskMessage.conversation_id) == col(Message.conversation_id),
+        col(TaskMessage.sequence) == col(Message.sequence),
+    )
+    .scalar_subquery()
+)
 _MESSAGES = compiled(
-    select(*(getattr(Message, name) for name in MessageRecord.model_fields))
+    select(
+        *(getattr(Message, name) for name in MessageRecord.model_fields if name != "task_ids"),
+        _linked.label("task_ids"),
+    )
     .where(
         col(Message.conversation_id) == bindparam("conversation_id", type_=BigInteger),
         col(Message.user_id) == ME,

@@ -81,7 +81,10 @@ class ConversationRecord(ResponseModel):
 
 
 class MessageRecord(ResponseModel):
-    """A line of `messages.jsonl`; messages of a conversation follow each other, by their number."""
+    """A line of `messages.jsonl`; messages of a conversation follow each other, by their number.
+
+    `task_ids` are the person's tasks that the call recorded in the message added or changed.
+    """
 
     conversation_id: Id
     sequence: Annotated[int, Field(ge=1)]
@@ -91,6 +94,7 @@ class MessageRecord(ResponseModel):
     tool_call_id: CallId | None = None
     model: Annotated[Line, Field(max_length=200)] | None = None
     created_at: AwareDatetime
+    task_ids: list[Id] | None = None
 
 
 class ChangeRecord(ResponseModel):

@@ -1,7 +1,7 @@
 """Stores the rows of an import, within its transaction."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ from storage.engine.database import Transaction
 from storage.engine.statements import Statement, compiled
 from storage.schema.errors import StorageError
 from storage.schema.request_models import NewMessage
-from storage.schema.system_tables import ImportKey
+from storage.schema.system_tables import ImportKey, TaskMessage
 from storage.schema.tables import Conversation, Message, Task, Team
 
 ME = func.current_user_id()
@@ -81,6 +81,17 @@ _MESSAGES = compiled(
             ME,
             *_parts.values(),
         ).select_from(_told),
+    )
+)
+_links = _given({"sequence": Integer, "task_id": BigInteger})
+_LINK = compiled(
+    insert(TaskMessage).from_select(
+        ["conversation_id", "sequence", "task_id", "user_id", "created_at"],
+        select(col(Message.conversation_id), col(Message.sequence), _links.c.task_id, ME, col(Message.created_at)).join(
+            _links,
+            (col(Message.conversation_id) == bindparam("conversation_id", type_=BigInteger))
+            & (col(Message.sequence) == _links.c.sequence),
+        ),
     )
 )
 _keys = bindparam("keys", type_=ARRAY(Text))
@@ -189,8 +200,11 @@ async def _team(transaction: Transaction, team_id: int | None, name: str | None)
     return made
 
 
-async def store_conversation(transaction: Transaction, row: ConversationRow) -> bool:
-    """Store a conversation with its messages; False if it is there already."""
+async def store_conversation(transaction: Transaction, row: ConversationRow, stored: Mapping[int, int]) -> bool:
+    """Store a conversation with its messages, and link them to tasks; False if it is there already.
+
+    `stored` has the ids of tasks here by those where the file comes from.
+    """
     if await transaction.fetch_one(_FOUND, keys=[row.key]) is not None:
         return False
     if row.known_id is not None:
@@ -205,6 +219,14 @@ async def store_conversation(transaction: Transaction, row: ConversationRow) -> 
     for first in range(0, len(row.messages), MESSAGES):
         given = _message_columns(row.messages[first : first + MESSAGES], row.created_at)
         await transaction.run(_MESSAGES, conversation_id=made, before=first, **given)
+    linked = [(n, stored[known]) for n, known_ids in row.task_ids.items() for known in {*known_ids} if known in stored]
+    if linked:
+        await transaction.run(
+            _LINK,
+            conversation_id=made,
+            sequence_list=[number for number, _ in linked],
+            task_id_list=[task_id for _, task_id in linked],
+        )
     await _keep(transaction, [row.key], conversation_id=[made])
     return True
 

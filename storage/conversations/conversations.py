@@ -24,6 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlmodel import col
 
+from storage.conversations import links
 from storage.engine import idempotency, pagination
 from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
@@ -211,6 +212,7 @@ async def recorded(
 ) -> R:
     """Make a call and record the message that `describe` returns for its result: both commit together, or neither.
 
+    The message is linked to the tasks that the call added or changed.
     Every verb that `call` runs with the scope that it gets joins the same transaction.
 
     Raises:
@@ -218,7 +220,8 @@ async def recorded(
     """
     async with scope.transaction() as transaction:
         result = await call(scope.within(transaction))
-        await record(transaction, conversation_id, [describe(result)])
+        kept = await record(transaction, conversation_id, [describe(result)])
+        await links.link(transaction, conversation_id, kept.last_sequence)
     return result
 
 

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, bindparam, cast, func, literal, or_, select
 from sqlmodel import col
 
+from storage.conversations import links
 from storage.conversations.conversations import missing, view
 from storage.engine.database import Row, Scope
 from storage.engine.retry import retry_transient
@@ -51,6 +52,9 @@ def _reading(*, around: bool) -> Statement:
     )
 
 
+_SHARE_OF_TASKS = 4
+"""Tasks may take a fourth of the tokens; the rest is for messages."""
+
 _BEFORE = _reading(around=False)
 _AROUND = _reading(around=True)
 
@@ -87,7 +91,10 @@ async def read(
         rows = await transaction.fetch_all(
             statement, conversation_id=conversation_id, place=place, page_size=limit, budget=max_tokens
         )
-    page = ConversationPage(conversation=view(found), messages=[], has_more=False)
+        tasks = token_budget.fitting(
+            await links.find_tasks(transaction, conversation_id), max_tokens // _SHARE_OF_TASKS
+        )
+    page = ConversationPage(conversation=view(found), tasks=tasks or None, messages=[], has_more=False)
     nearest = token_budget.fill([_message(row) for row in rows], max_tokens - token_budget.cost(page))
     messages = sorted(nearest, key=lambda message: message.sequence)
     # Numbers begin at 1 and have no gaps, so the oldest message shown says whether there are older ones.

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from storage.schema.request_models import MessageRole
+from storage.schema.request_models import MessageRole, Status
 from storage.schema.response_models import ResponseModel
 
 
@@ -44,10 +44,23 @@ class ConversationList(ResponseModel):
     next_cursor: str | None = None
 
 
+class LinkedTask(ResponseModel):
+    """A task, and the first message of a conversation that recorded a change of it."""
+
+    id: int
+    title: str
+    status: Status
+    sequence: int
+
+
 class ConversationPage(ResponseModel):
-    """A part of a conversation, oldest message first. `has_more` says that older ones are left."""
+    """A part of a conversation, oldest message first. `has_more` says that older ones are left.
+
+    `tasks` are those that calls recorded in the whole conversation added or changed, the last ones first.
+    """
 
     conversation: ConversationView
+    tasks: list[LinkedTask] | None = None
     messages: list[MessageView]
     has_more: bool
 

@@ -1,9 +1,18 @@
-"""Results that only pages show: they name parts that a tool's reply puts into one sentence."""
+"""Results that only pages show. They name parts that a tool's reply puts into one sentence."""
 
 from typing import Literal
 
 from storage.schema.activity_models import Change
-from storage.schema.response_models import ResponseModel, Share, Subtask, TaskView
+from storage.schema.response_models import (
+    DayCount,
+    ResponseModel,
+    Share,
+    Subtask,
+    TaskBrief,
+    TaskView,
+    TeamBrief,
+    Totals,
+)
 
 
 class Offer(ResponseModel):
@@ -54,4 +63,20 @@ class TaskPageView(TaskView):
     people: list[NamedPerson]
     history: list[Change]
     history_cursor: str | None = None
+    timezone: str | None = None
+
+
+class DashboardSnapshot(ResponseModel):
+    """What a dashboard shows, all of the same moment.
+
+    `trend` is oldest day first, `tasks` newest first, `teams` oldest first. `task_count` and `team_count` count all of
+    them, not only those given. Days are in `timezone`, an IANA name; without one in UTC.
+    """
+
+    statistics: Totals
+    trend: list[DayCount]
+    tasks: list[TaskBrief]
+    task_count: int
+    teams: list[TeamBrief]
+    team_count: int
     timezone: str | None = None

@@ -118,15 +118,24 @@ class Subtask(ResponseModel):
     status: Status
 
 
+class LinkedConversation(ResponseModel):
+    """A conversation of the caller, and the first of its messages that recorded a change of a task."""
+
+    id: int
+    title: str | None = None
+    sequence: int
+
+
 class TaskDetail(TaskView):
     """A task with its shares and its last events, newest first.
 
-    `subtasks` are the first right below it, open ones first; `subtask_count` counts them all. Both are absent when
-    there is none.
+    `subtasks` are the first right below it, open ones first; `subtask_count` counts them all. `conversations` are those
+    in which the caller's calls added or changed it, the last first. Each is absent when there is none.
     """
 
     subtasks: list[Subtask] | None = None
     subtask_count: int | None = None
+    conversations: list[LinkedConversation] | None = None
     shares: list[Share]
     history: list[HistoryEntry]
 
@@ -267,22 +276,6 @@ class Overview(Totals):
     overdue_tasks: int
     due_today_tasks: int
     trend: list[DayCount]
-
-
-class DashboardSnapshot(ResponseModel):
-    """What a dashboard shows, all of the same moment.
-
-    `trend` is oldest day first, `tasks` newest first, `teams` oldest first. `task_count` and `team_count` count all of
-    them, not only those given. Days are in `timezone`, an IANA name; without one in UTC.
-    """
-
-    statistics: Totals
-    trend: list[DayCount]
-    tasks: list[TaskBrief]
-    task_count: int
-    teams: list[TeamBrief]
-    team_count: int
-    timezone: str | None = None
 
 
 class AuditEntryView(ResponseModel):

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    Integer,
     Text,
     UniqueConstraint,
     text,
@@ -15,7 +16,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field as Stored
 
-from storage.schema.tables import TableModel, identity, moment, user
+from storage.schema.tables import TableModel, identity, moment, newest, user
 
 
 class TaskEvent(TableModel, table=True):
@@ -175,6 +176,34 @@ class ImportKey(TableModel, table=True):
     task_id: int | None = Stored(sa_type=BigInteger)
     conversation_id: int | None = Stored(sa_type=BigInteger)
     team_id: int | None = Stored(sa_type=BigInteger)
+    created_at: datetime = Stored(sa_column=moment())
+
+
+class TaskMessage(TableModel, table=True):
+    """A task that the call recorded in a message added or changed. `user_id` owns the conversation, not the task."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["conversation_id", "user_id"],
+            ["conversations.id", "conversations.user_id"],
+            ondelete="CASCADE",
+            name="task_messages_conversation_fkey",
+        ),
+        ForeignKeyConstraint(
+            ["conversation_id", "sequence"],
+            ["messages.conversation_id", "messages.sequence"],
+            ondelete="CASCADE",
+            name="task_messages_message_fkey",
+        ),
+        ForeignKeyConstraint(["task_id"], ["tasks.id"], ondelete="CASCADE", name="task_messages_task_fkey"),
+        Index("task_messages_task", "task_id", "user_id", newest("created_at")),
+    )
+
+    conversation_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    # In the key, or a violation would show the links of others.
+    user_id: str = Stored(sa_type=Text, primary_key=True)
+    sequence: int = Stored(sa_column=Column(Integer, primary_key=True, autoincrement=False))
+    task_id: int = Stored(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
     created_at: datetime = Stored(sa_column=moment())
 
 

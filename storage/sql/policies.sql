@@ -13,7 +13,8 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'users', 'teams', 'team_members', 'tasks', 'task_shares',
         'conversations', 'messages', 'task_events', 'idempotency_keys', 'cached_statistics',
-        'personal_access_tokens', 'rate_limits', 'invitations', 'import_keys', 'audit_events'
+        'personal_access_tokens', 'rate_limits', 'invitations', 'import_keys', 'audit_events',
+        'task_messages'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);
         EXECUTE format('REVOKE ALL ON %I FROM PUBLIC, taskdeck_app, taskdeck_rls', name);
@@ -132,6 +133,14 @@ CREATE POLICY personal_access_tokens_select ON personal_access_tokens FOR SELECT
 CREATE POLICY import_keys_all ON import_keys FOR ALL TO taskdeck_app
     USING (user_id = (SELECT current_user_id()))
     WITH CHECK (user_id = (SELECT current_user_id()));
+
+-- What a message did to tasks: only the owner of the conversation sees it, whoever sees the task.
+
+CREATE POLICY task_messages_select ON task_messages FOR SELECT TO taskdeck_app
+    USING (user_id = (SELECT current_user_id()));
+
+CREATE POLICY task_messages_insert ON task_messages FOR INSERT TO taskdeck_app
+    WITH CHECK (user_id = (SELECT current_user_id()) AND my_task_access(task_id) IS NOT NULL);
 
 -- Appended to by triggers and by requests, read by the person concerned, changed by nobody.
 

@@ -112,6 +112,8 @@ GRANT SELECT, INSERT, UPDATE ON cached_statistics TO taskdeck_app;
 
 GRANT SELECT, INSERT, UPDATE (task_id, conversation_id, team_id) ON import_keys TO taskdeck_app;
 
+GRANT SELECT, INSERT ON task_messages TO taskdeck_app;
+
 GRANT SELECT ON audit_events TO taskdeck_app;
 
 GRANT SELECT ON alembic_version TO taskdeck_app;

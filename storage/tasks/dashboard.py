@@ -5,8 +5,9 @@ from typing import cast
 from storage.engine.database import Scope
 from storage.engine.retry import retry_transient
 from storage.people import teams, users
+from storage.schema.dashboard_models import DashboardSnapshot
 from storage.schema.request_models import TaskFilter
-from storage.schema.response_models import DashboardSnapshot, TaskBrief
+from storage.schema.response_models import TaskBrief
 from storage.tasks import listing, statistics
 
 

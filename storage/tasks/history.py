@@ -14,7 +14,7 @@ from storage.engine.statements import compiled
 from storage.schema.response_models import HistoryEntry, TaskDetail
 from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task
-from storage.tasks import columns, sharing, subtasks
+from storage.tasks import columns, origins, sharing, subtasks
 
 EVENTS = 10
 """How many events are shown with a task."""
@@ -63,10 +63,12 @@ async def detail(scope: Scope, task_id: int) -> TaskDetail:
         history = [_entry(event) for event in events]
         await forget_hidden_parents(transaction, (entry.changes for entry in history))
         children, count = await subtasks.find_children(transaction, task_id)
+        conversations = await origins.find_conversations(transaction, task_id)
     return TaskDetail.model_construct(
         **columns.payload(row),
         subtasks=children or None,
         subtask_count=count or None,
+        conversations=conversations or None,
         shares=shares,
         history=history,
     )

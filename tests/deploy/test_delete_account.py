@@ -7,6 +7,7 @@ from typing import Any
 
 import asyncpg
 
+from mcp_server.protocol.recording import KEY
 from tests.conftest import Cluster, Person
 from tests.support.consent import agreed
 from tests.support.processes import CommandResult, run, run_in_process
@@ -59,7 +60,8 @@ async def make_work(one: Person, other: Person, url: str) -> dict[str, int]:
     await one.call("update_task", task_id=ids["kept"], priority="urgent")
     mine = (await one.call("add_task", title="Gone", idempotency_key=secrets.token_hex(4)))["id"]
     await agreed(one, "share_task", other, task_id=mine)
-    await one.call("start_conversation", title="Gone", messages=[{"role": "user", "content": "Gone"}])
+    chat = await one.call("start_conversation", title="Gone", messages=[{"role": "user", "content": "Gone"}])
+    await one.ask("update_task", {KEY: chat["id"]}, task_id=ids["assigned"], description="From a chat")
     await one.call("get_statistics")
     connection = await asyncpg.connect(url)
     await connection.execute(
@@ -104,6 +106,7 @@ async def test_nothing_of_the_person_is_left_and_others_keep_everything(
     named = await mentions(administrator, alice.user_id, alice.email)
     assert {"users.id", "users.email", "tasks.assignee_id", "task_events.changes", "idempotency_keys.answer"} <= named
     assert {"invitations.address", "rate_limits.user_id", "import_keys.user_id", "teams.owner_id"} <= named
+    assert "task_messages.user_id" in named
 
     done = await delete_account(direct_url, tmp_path, alice.user_id, "--yes")
     assert (done.status, done.stdout, done.stderr) == (0, f"{alice.user_id} is deleted.\n", "")

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from storage.conversations import conversations
+from storage.engine.database import Scope
 from storage.people import teams
 from storage.schema.request_models import NewMessage, NewTask
 from storage.tasks import deletion, tasks
@@ -228,7 +229,7 @@ async def test_other_files_are_refused_in_one_sentence(
 
 
 async def fill(person: Person, task_count: int, conversation_count: int) -> None:
-    """Tasks with every field, subtasks, completed and deleted ones, and conversations of four messages."""
+    """Tasks with every field, subtasks, completed and deleted ones, and conversations of four messages and a task."""
     team = (await teams.create(person.scope, "Crew")).id
     above: list[int] = []
     for first in range(0, task_count, 50):
@@ -251,10 +252,16 @@ async def fill(person: Person, task_count: int, conversation_count: int) -> None
         messages = [
             NewMessage(role="user", content=f"Question {n} 🌱", created_at="2024-05-02T10:00:00.5+02:00"),
             NewMessage(role="assistant", content="", tool_calls=[{"id": f"c{n}", "n": [1.5, None]}], model="m"),
-            NewMessage(role="tool", content=f'{{"n":{n}}}', tool_call_id=f"c{n}"),
             NewMessage(role="assistant", content=f"Answer {n}\n" * 20),
         ]
-        await conversations.start(person.scope, f"Chat {n}" if n % 3 else None, messages)
+        chat = await conversations.start(person.scope, f"Chat {n}" if n % 3 else None, messages)
+        result = NewMessage(role="tool", content=f'{{"n":{n}}}', tool_call_id=f"c{n}")
+
+        async def add_child(scope: Scope, n: int = n) -> object:
+            new = NewTask.model_validate({"title": f"Of chat {n}", "parent_id": above[n % len(above)]})
+            return await tasks.add(scope, new)
+
+        await conversations.recorded(person.scope, chat.id, add_child, lambda _, result=result: result)
 
 
 def contents(path: Path) -> dict[str, list[Any]]:
@@ -277,6 +284,7 @@ def contents(path: Path) -> dict[str, list[Any]]:
         del chat["id"]
     for message in lines["messages"]:
         message["conversation_id"] = places[message["conversation_id"]]
+        message["task_ids"] = [titles[task_id] for task_id in message.pop("task_ids", [])]
     for team in lines["teams"]:
         del team["id"]
     return lines
@@ -286,8 +294,9 @@ async def exported_and_imported(cluster: Cluster, url: str, person: Person, *cou
     await fill(person, *counts)
     assert (await taskdeck(url, "export", "--user", person.user_id, "--output", "first.zip")).status == 0
     before = contents(Path("first.zip"))
-    # Each completed task of the recurring ones has made another.
-    assert len(before["tasks"]) >= counts[0]
+    # Each completed task of the recurring ones has made another, and each conversation one.
+    assert len(before["tasks"]) >= counts[0] + counts[1]
+    assert sum(message["task_ids"] != [] for message in before["messages"]) == counts[1]
     assert (len(before["conversations"]), len(before["messages"])) == (counts[1], 4 * counts[1])
     # At home everything is there already.
     at_home = await take_in(url, person, "first.zip")

@@ -14,6 +14,7 @@ from zipfile import ZipFile
 
 import pytest
 
+from mcp_server.protocol.recording import KEY
 from mcp_server.settings import Settings
 from storage.archive.records import LINES, Manifest, PersonRecord
 from tests.conftest import Person
@@ -136,6 +137,20 @@ async def test_archive_contains_everything_of_its_person_and_nothing_else(
     assert manifest["counts"] == {name: len(lines(archive, name)) for name in LINES}
     everything = b"".join(archive.read(name) for name in archive.namelist())
     assert b"Secret of bob" not in everything
+
+
+async def test_messages_in_the_archive_name_the_persons_tasks_that_their_call_changed(
+    server: RunningServer, alice: Person, bob: Person
+) -> None:
+    mine = (await alice.call("add_task", title="Mine"))["id"]
+    theirs = (await bob.call("add_task", title="Of bob"))["id"]
+    await agreed(bob, "share_task", alice, task_id=theirs, permission="edit")
+    chat = (await alice.call("start_conversation"))["id"]
+    await alice.ask("get_task", {KEY: chat}, task_id=mine)
+    for task_id in (mine, theirs):
+        await alice.ask("update_task", {KEY: chat}, task_id=task_id, priority="high")
+    found = lines(await archive_of(server, alice), "messages.jsonl")
+    assert [message.get("task_ids") for message in found] == [None, [mine], None]
 
 
 async def test_long_conversation_is_complete(server: RunningServer, alice: Person) -> None:

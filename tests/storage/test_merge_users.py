@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from mcp_server.identity.callers import Callers
+from mcp_server.protocol.recording import KEY
 from storage.people.merge import USER_COLUMNS, Moved, merge_users
 from tests.conftest import Cluster, Person
 from tests.support.consent import agreed
@@ -60,7 +61,8 @@ async def make_work(one: Person, other: Person) -> None:
     given = await other.call("add_task", title="Mow")
     await agreed(other, "share_task", one, task_id=given["id"], permission="edit")
     await other.call("update_task", task_id=given["id"], assignee=one.user_id)
-    await one.call("start_conversation", title="Weeds", messages=[{"role": "user", "content": "Which ones?"}])
+    chat = await one.call("start_conversation", title="Weeds", messages=[{"role": "user", "content": "Which ones?"}])
+    await one.ask("update_task", {KEY: chat["id"]}, task_id=shared["id"], priority="high")
     await one.call("get_statistics")
 
 
@@ -99,7 +101,8 @@ async def test_merge_leaves_no_row_of_the_former_user(alice: Person, bob: Person
     assert (await bob.call("get_statistics"))["total_tasks"] == 4
     (conversation,) = (await bob.call("list_conversations"))["conversations"]
     read = await bob.call("get_conversation", conversation_id=conversation["id"])
-    assert [message["content"] for message in read["messages"]] == ["Which ones?"]
+    assert read["messages"][0]["content"] == "Which ones?"
+    assert [task["title"] for task in read["tasks"]] == ["Prune"]
 
 
 async def test_merge_keeps_the_greater_right(alice: Person, bob: Person, carol: Person, administrator: str) -> None:

@@ -17,6 +17,7 @@ from storage.schema.system_tables import (
     PersonalAccessToken,
     RateLimit,
     TaskEvent,
+    TaskMessage,
 )
 from storage.schema.tables import Conversation, Message, TableModel, Task, TaskShare, Team, TeamMember, User
 from tests.conftest import Cluster
@@ -72,6 +73,7 @@ async def test_models_create_the_tables_of_the_migrations(created: str, direct_u
     system = (
         AuditEvent,
         TaskEvent,
+        TaskMessage,
         IdempotencyKey,
         ImportKey,
         Invitation,

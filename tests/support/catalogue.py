@@ -119,6 +119,8 @@ OWNERLESS = {
     "task_events_task_fkey": "only triggers write history, which stays with the owner of its time",
     "invitations_team_id_fkey": "only invite() writes it, which asks who may offer the role",
     "invitations_task_id_fkey": "only invite() writes it, which asks who may offer the share",
+    "task_messages_message_fkey": "the conversation belongs to its user by task_messages_conversation_fkey",
+    "task_messages_task_fkey": "the policy asks whether the caller sees the task",
     "tasks_parent_id_fkey": "tasks_place looks the parent up under the caller's policies",
 }
 

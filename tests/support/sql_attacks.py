@@ -36,13 +36,14 @@ VALUES ('bob', 'alice', 'alice', 'view', 'blocked');
 INSERT INTO invitations (user_id, address, task_id, offered) VALUES ('alice', 'carol@example.com', 1, 'view'),
     ('gina', 'frank', 2, 'view');
 INSERT INTO import_keys (user_id, key, task_id) VALUES ('alice', 'todoist:1', 1);
+INSERT INTO task_messages VALUES (1, 'alice', 1, 1), (1, 'alice', 1, 2);
 """
 """What is in tables that the first releases do not have; triggers have filled the audit log."""
 
 TABLES = (
     *("users", "teams", "team_members", "tasks", "task_shares", "conversations", "messages", "task_events"),
     *("idempotency_keys", "cached_statistics", "personal_access_tokens", "rate_limits"),
-    *("invitations", "import_keys", "audit_events"),
+    *("invitations", "import_keys", "audit_events", "task_messages"),
 )
 
 
@@ -91,6 +92,11 @@ FORGING = {
         "INSERT INTO personal_access_tokens (user_id, name, token_hash, token_hint, scopes, expires_at) "
         "VALUES ('alice', 'x', repeat('1', 64), 'tdp_', 'mcp:read', now())",
     ),
+    "a task is linked to a foreign message": Attack("bob", "INSERT INTO task_messages VALUES (1, 'bob', 1, 4)"),
+    "a link is forged": Attack("bob", "INSERT INTO task_messages VALUES (1, 'alice', 1, 4)"),
+    "a foreign task is linked": Attack("alice", "INSERT INTO task_messages VALUES (1, 'alice', 1, 4)"),
+    "a member reads who discussed a team task": Attack("carol", "SELECT 1 FROM task_messages WHERE task_id = 2"),
+    "a link is removed": Attack("alice", "DELETE FROM task_messages"),
     "a task is put below a foreign one": Attack(
         "bob", "INSERT INTO tasks (user_id, title, parent_id) VALUES ('bob', 'below', 1)"
     ),
