@@ -21,7 +21,7 @@ from mcp_server.tools.calls import Call
 from mcp_server.tools.refusals import explain, mark_nulls
 from storage.schema.errors import InvalidInput
 from storage.schema.request_models import MAX_ID, StrictModel
-from storage.schema.response_models import ResponseModel
+from storage.schema.response_models import ResponseModel, TaskBrief, TaskPage
 
 Arguments = TypeVar("Arguments", bound=StrictModel)
 
@@ -160,7 +160,8 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 def output_schema(result: Any) -> dict[str, Any]:  # noqa: ANN401
     """A result type, or a union, as a flat JSON schema with types only, which keeps tools/list short."""
-    return _bare(_flat(TypeAdapter(result).json_schema(mode="serialization")))
+    schema = _flat(TypeAdapter(result).json_schema(mode="serialization"))
+    return _bare(schema, spell_out=result is TaskPage, root=True)
 
 
 def _flat(schema: dict[str, Any]) -> dict[str, Any]:
@@ -213,17 +214,23 @@ def _merged(choices: list[dict[str, Any]]) -> dict[str, Any]:
     return choices[0] | {"properties": properties, "required": sorted(required)}
 
 
-def _bare(node: Any) -> Any:  # noqa: ANN401
+def _bare(node: Any, *, spell_out: bool, root: bool = False) -> Any:  # noqa: ANN401
     # tools/list is part of every session's context, so results have no descriptions, enums or bounds in it.
+    def within(node: Any) -> Any:  # noqa: ANN401
+        return _bare(node, spell_out=spell_out)
+
     if isinstance(node, list):
-        return [_bare(item) for item in cast("list[Any]", node)]
+        return [within(item) for item in cast("list[Any]", node)]
     if not isinstance(node, dict):
         return node
     found = cast("dict[str, Any]", node)
     if "properties" in found:
+        # A task within another result looks as in list_tasks. Each repetition would cost 90 tokens.
+        if not root and not spell_out and found["properties"].keys() >= TaskBrief.model_fields.keys():
+            return {"type": "object"}
         return {
             "type": "object",
-            "properties": {name: _bare(value) for name, value in found["properties"].items()},
+            "properties": {name: within(value) for name, value in found["properties"].items()},
             "required": found.get("required", []),
         }
-    return {key: _bare(value) for key, value in found.items() if key in ("type", "items")}
+    return {key: within(value) for key, value in found.items() if key in ("type", "items")}
