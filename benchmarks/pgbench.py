@@ -32,7 +32,7 @@ async def record(
         await verb(scope, tasks[0])
     chosen = f"\\set task {tasks.start} + {tasks.step} * random(1, {len(tasks) - 1})\n"
     # The server runs it inside of COPY (docs/research.md), which pgbench cannot.
-    counted = _one_line(rate_limit.statement(user_id, "benchmark", rate, 4 * rate)) + ";\n"
+    counted = _one_line(rate_limit.statement(user_id, "benchmark", rate, 4 * rate, 1)) + ";\n"
     return (
         chosen
         + counted

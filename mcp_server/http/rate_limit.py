@@ -1,5 +1,6 @@
 """Rate limits by client, person and address, in windows of a minute that begin with the first request."""
 
+import asyncio
 import hashlib
 import logging
 import math
@@ -8,7 +9,7 @@ from collections.abc import Set
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
 
-from cachetools import FIFOCache, TTLCache
+from cachetools import FIFOCache, LRUCache, TTLCache
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -16,7 +17,7 @@ from mcp_server.http.refusals import Refusal
 from mcp_server.identity.callers import Caller
 from storage.engine import rate_limit
 from storage.engine.database import Database
-from storage.engine.rate_limit import Waits
+from storage.engine.rate_limit import Lease, Waits
 from storage.schema.errors import Unavailable
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,10 @@ CLIENTS_PER_PERSON = 4
 REMEMBERED = 10_000
 STORE_SECONDS = 0.5
 """How long to wait for the shared count before this process counts alone."""
+MAX_LEASE = 16
+"""How many requests of a busy client are counted at once."""
+LEASE_SECONDS = 1.0
+"""A client that has used up its lease within this time gets one twice as large."""
 
 
 @dataclass
@@ -77,12 +82,26 @@ class Exceeded:
     wait: int
 
 
+@dataclass
+class _Leased:
+    """Requests of one client that are counted already, and may be made until `ends` (monotonic clock)."""
+
+    left: int = 0
+    ends: float = 0.0
+    renewed: float = -math.inf
+    size: int = 1
+    renewing: asyncio.Task[Lease] | None = None
+
+
 class Quota:
     """Limits the requests per minute of a client, and of all clients of a person together.
 
     `rate` is the limit of a client (0: none). A person has `CLIENTS_PER_PERSON` times that, or creating many tokens
     would lift the limit. Both are counted in PostgreSQL, over all endpoints and replicas. If the database does not
     answer, this process counts alone: the request itself will report the outage.
+
+    A busy client's requests are counted several at a time, before they are made. So a minute never has more than the
+    limit; it has a few less if a client stops in the middle, or sends its last ones to another replica.
     """
 
     def __init__(self, database: Database, rate: int) -> None:
@@ -91,21 +110,20 @@ class Quota:
         self._person_rate = CLIENTS_PER_PERSON * rate
         self._clients = Allowance(self._client_rate or 1)
         self._persons = Allowance(self._person_rate or 1)
+        self._leases: LRUCache[tuple[str, str], _Leased] = LRUCache(REMEMBERED)
 
     async def take(self, caller: Caller) -> Exceeded | None:
         """Count a request; None if both limits have room for it, else it counts in neither."""
         if not self._client_rate:
             return None
-        # One statement counts in both limits, so replicas cannot both admit the last request.
+        key = (caller.user_id, caller.client_key)
+        leased = self._leases.get(key)
+        if leased is None:
+            self._leases[key] = leased = _Leased()
+        waits = Waits()
         try:
-            waits = await rate_limit.take(
-                self._database,
-                caller.user_id,
-                caller.client_key,
-                client_rate=self._client_rate,
-                person_rate=self._person_rate,
-                seconds=STORE_SECONDS,
-            )
+            while not self._use(leased) and waits == Waits():
+                waits = await self._renew(leased, caller)
         except Unavailable:
             # Refusing instead would turn a slow database into an outage of everything that does not need it.
             waits = self._take_alone(caller)
@@ -114,6 +132,40 @@ class Quota:
         if waits.person:
             return _exceeded("All your clients together", self._person_rate, waits.person)
         return None
+
+    def _use(self, leased: _Leased) -> bool:
+        if not leased.left or time.monotonic() >= leased.ends:
+            return False
+        leased.left -= 1
+        return True
+
+    async def _renew(self, leased: _Leased, caller: Caller) -> Waits:
+        """Count more requests. All that wait for the same client share one question to the database."""
+        if leased.renewing is None:
+            leased.renewing = asyncio.create_task(self._ask(leased, caller))
+        # Shielded, because the request of one may be cancelled while others wait for the same answer.
+        return (await asyncio.shield(leased.renewing)).waits
+
+    async def _ask(self, leased: _Leased, caller: Caller) -> Lease:
+        asked = time.monotonic()
+        # Twice as many as last time if those were used up within a second: a client that only looks in gets one.
+        quick = asked - leased.renewed < LEASE_SECONDS and not leased.left
+        leased.size = min(MAX_LEASE, 2 * leased.size) if quick else 1
+        try:
+            lease = await rate_limit.take(
+                self._database,
+                caller.user_id,
+                caller.client_key,
+                leased.size,
+                client_rate=self._client_rate,
+                person_rate=self._person_rate,
+                seconds=STORE_SECONDS,
+            )
+        finally:
+            leased.renewing = None
+        # From before the question, so that the lease ends before the window does, however long the answer took.
+        leased.left, leased.ends, leased.renewed = lease.granted, asked + lease.seconds, asked
+        return lease
 
     def _take_alone(self, caller: Caller) -> Waits:
         client = f"{caller.user_id} {caller.client_key}"

@@ -20,7 +20,7 @@ BEGIN
         'count_shared_tasks(bigint)', 'my_last_changes(integer)', 'my_call(bigint)',
         'my_changes_since(text, timestamptz, integer)', 'withdraw_task(bigint, bigint)',
         'pass_over_change(bigint)', 'find_personal_token(text)', 'purge_expired()',
-        'take_request(text, text, bigint, bigint)', 'invite(text, bigint, bigint, text)',
+        'take_request(text, text, bigint, bigint, bigint)', 'invite(text, bigint, bigint, text)',
         'withdraw_invitation(text, bigint, bigint)', 'my_invitations(bigint)', 'answer_invitation(bigint, text)',
         'restore_share(bigint, text, text)', 'delete_team(bigint)', 'audit_refusal(text)', 'purge_audit_log(integer)'
     ]::regprocedure[] LOOP
@@ -33,8 +33,7 @@ BEGIN
         'record_created_tasks()', 'record_changed_tasks()', 'record_share()', 'keep_team_owner()',
         'hold_membership()', 'hand_over_tasks()', 'audit_share()', 'audit_member()', 'audit_team()',
         'audit_invitation()', 'audit_token()', 'audit_conversation()', 'audit_deleted_task()',
-        'announce_team()', 'announce_invitation()',
-        'count_request(text, text, bigint)'
+        'announce_team()', 'announce_invitation()'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);
@@ -85,7 +84,7 @@ END $$;
 
 -- Requests are counted by the login, before it acts for anybody. The schema's owner may be one, and does not inherit the
 -- rights of taskdeck_app; other logins do.
-GRANT EXECUTE ON FUNCTION take_request(text, text, bigint, bigint) TO CURRENT_USER;
+GRANT EXECUTE ON FUNCTION take_request(text, text, bigint, bigint, bigint) TO CURRENT_USER;
 
 -- What a request may do to columns: a task never changes hands, history is never rewritten.
 

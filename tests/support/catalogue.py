@@ -36,7 +36,7 @@ FOR_VERBS = {
     "pass_over_change(bigint)",
     "find_personal_token(text)",
     "purge_expired()",
-    "take_request(text,text,bigint,bigint)",
+    "take_request(text,text,bigint,bigint,bigint)",
     "invite(text,bigint,bigint,text)",
     "withdraw_invitation(text,bigint,bigint)",
     "my_invitations(bigint)",

@@ -1,40 +1,57 @@
--- Counts one request in one window, or returns the seconds until the window ends. A refused request only locks the row. A
--- window that begins in the future comes from a clock that was set back.
-CREATE OR REPLACE FUNCTION count_request(person text, counter text, most bigint) RETURNS integer
-LANGUAGE plpgsql SET search_path = '' AS $$
-DECLARE
-    moment timestamptz := clock_timestamp();
-    earliest timestamptz := moment - interval '1 minute';
-    latest timestamptz := moment + interval '1 minute';
-    ending timestamptz;
-BEGIN
-    INSERT INTO public.rate_limits AS r (user_id, client, started, used) VALUES (person, counter, moment, 1)
-    ON CONFLICT (user_id, client) DO UPDATE SET
-        started = CASE WHEN r.started > earliest AND r.started < latest THEN r.started ELSE moment END,
-        used = CASE WHEN r.started > earliest AND r.started < latest THEN r.used + 1 ELSE 1 END
-    WHERE r.used < most OR r.started <= earliest OR r.started >= latest;
-    IF FOUND THEN RETURN 0; END IF;
-    SELECT r.started + interval '1 minute' INTO ending
-    FROM public.rate_limits r WHERE r.user_id = person AND r.client = counter;
-    RETURN greatest(1, least(60, ceil(extract(epoch FROM ending - moment))));
-END $$;
-
--- Counts one request of a client in its own window and in that of all clients of its person, or in neither. Every call
--- locks the client's row before the person's, so that no two wait for each other. The login calls it without an
--- identity; within somebody's request it counts for that person only.
+-- Counts requests of a client in its own window and in that of all clients of its person, or in neither: one, or as many as
+-- are wanted if that is at most a sixteenth of what is left in both. `seconds` is the time until the earlier window ends.
+-- Every call locks the client's row before the person's, so that no two wait for each other; a refused request changes
+-- neither. A window that begins in the future comes from a clock that was set back. The login calls it without an identity;
+-- within somebody's request it counts for that person only.
 CREATE OR REPLACE FUNCTION take_request(
-    person text, client text, client_rate bigint, person_rate bigint, OUT client_wait integer, OUT person_wait integer)
+    person text, client text, client_rate bigint, person_rate bigint, wanted bigint DEFAULT 1,
+    OUT client_wait integer, OUT person_wait integer, OUT granted bigint, OUT seconds double precision)
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = '' SET lock_timeout = '2s' AS $$
+DECLARE
+    moment timestamptz;
+    mine public.rate_limits;
+    everybody public.rate_limits;
 BEGIN
-    IF person <> coalesce(public.current_user_id(), person) OR client = '' THEN
+    IF person <> coalesce(public.current_user_id(), person) OR take_request.client = '' THEN
         RAISE insufficient_privilege;
     END IF;
+    LOOP
+        SELECT r.* INTO mine FROM public.rate_limits r
+        WHERE r.user_id = person AND r.client = take_request.client FOR UPDATE;
+        IF FOUND THEN
+            SELECT r.* INTO everybody FROM public.rate_limits r
+            WHERE r.user_id = person AND r.client = '' FOR UPDATE;
+            EXIT WHEN FOUND;
+        END IF;
+        INSERT INTO public.rate_limits (user_id, client, started, used)
+        VALUES (person, take_request.client, clock_timestamp(), 0) ON CONFLICT DO NOTHING;
+        INSERT INTO public.rate_limits (user_id, client, started, used)
+        VALUES (person, '', clock_timestamp(), 0) ON CONFLICT DO NOTHING;
+    END LOOP;
+    -- After the locks, which may have taken a while.
+    moment := clock_timestamp();
+    IF mine.started <= moment - interval '1 minute' OR mine.started >= moment + interval '1 minute' THEN
+        mine.started := moment;
+        mine.used := 0;
+    END IF;
+    IF everybody.started <= moment - interval '1 minute' OR everybody.started >= moment + interval '1 minute' THEN
+        everybody.started := moment;
+        everybody.used := 0;
+    END IF;
+    client_wait := 0;
     person_wait := 0;
-    client_wait := public.count_request(person, client, client_rate);
-    IF client_wait > 0 THEN RETURN; END IF;
-    person_wait := public.count_request(person, '', person_rate);
-    IF person_wait > 0 THEN
-        UPDATE public.rate_limits r SET used = r.used - 1 WHERE r.user_id = person AND r.client = take_request.client;
+    granted := 0;
+    seconds := extract(epoch FROM least(mine.started, everybody.started) + interval '1 minute' - moment);
+    IF mine.used >= client_rate THEN
+        client_wait := greatest(1, least(60, ceil(extract(epoch FROM mine.started + interval '1 minute' - moment))));
+    ELSIF everybody.used >= person_rate THEN
+        person_wait := greatest(1, least(60, ceil(extract(epoch FROM everybody.started + interval '1 minute' - moment))));
+    ELSE
+        granted := least(wanted, greatest(1, least(client_rate - mine.used, person_rate - everybody.used) / 16));
+        UPDATE public.rate_limits r SET
+            started = CASE r.client WHEN '' THEN everybody.started ELSE mine.started END,
+            used = granted + CASE r.client WHEN '' THEN everybody.used ELSE mine.used END
+        WHERE r.user_id = person AND r.client IN ('', take_request.client);
     END IF;
 END $$;
 
