@@ -1,6 +1,9 @@
 import { expect, test } from "vitest";
 import { attribution } from "@/lib/activity";
-import type { Change } from "@/lib/api/dashboard";
+import type { Change, ListedTask } from "@/lib/api/dashboard";
+import { readQuickAdd } from "@/lib/due-words";
+import { bridgeQuery, filterQuery, NO_FILTER, readFilter, type TaskFilter } from "@/lib/task-filter";
+import { withTasks } from "@/lib/task-order";
 import { ago, withChange } from "@/lib/tasks";
 import { momentAt } from "@/lib/timezones";
 
@@ -56,4 +59,64 @@ test("an attribution says who did it, with what and for whom", () => {
   expect(attribution({ ...change, own: false, user_name: "Bea" }, names)).toBe("Changed by Bea, with Claude");
   expect(attribution({ ...change, own: false, client: "dashboard" }, names)).toBe("Changed by bea");
   expect(attribution({ ...change, undoes: true, client: "dashboard" }, names)).toBe("Changed back by you");
+});
+
+const NOW = new Date("2026-03-04T22:30:00Z"); // Wednesday; in Tokyo it is Thursday 07:30
+
+test.each([
+  ["Call the bank tomorrow 5pm", "UTC", { title: "Call the bank", due: "2026-03-05T17:00:00+00:00" }],
+  ["Call the bank tomorrow 5pm", "Asia/Tokyo", { title: "Call the bank", due: "2026-03-06T17:00:00+09:00" }],
+  ["Water the plants today", "Asia/Tokyo", { title: "Water the plants", due: "2026-03-05" }],
+  ["Pay rent on Friday", "UTC", { title: "Pay rent", due: "2026-03-06" }],
+  ["Send it on 29 March at 9:15", "Europe/Berlin", { title: "Send it", due: "2026-03-29T09:15:00+02:00" }],
+  ["Stretch in 2 hours", "Europe/Berlin", { title: "Stretch", due: "2026-03-05T01:30:00+01:00" }],
+  ["Buy 3 apples", "UTC", { title: "Buy 3 apples" }],
+  ["Tomorrow", "UTC", { title: "Tomorrow" }],
+])("quick add reads %j in %s", async (line, zone, task) => {
+  expect(await readQuickAdd(line, zone, NOW)).toEqual({ tags: [], ...task });
+});
+
+test("quick add reads tags", async () => {
+  expect(await readQuickAdd("Pay #money the C#minor bill #two-words tomorrow", "UTC", NOW)).toEqual({
+    title: "Pay the C#minor bill",
+    tags: ["money", "two-words"],
+    due: "2026-03-05",
+  });
+});
+
+test("a filter in the address is read back, and unknown values are left out", () => {
+  const filter: TaskFilter = { ...NO_FILTER, status: "all", due: "overdue", q: "a & b", team: "7" };
+  expect(filterQuery(filter)).toBe("status=all&due=overdue&q=a+%26+b&team=7");
+  expect(readFilter(new URLSearchParams(filterQuery(filter)))).toEqual(filter);
+  expect(readFilter(new URLSearchParams("status=toString&sort=x&team=1;2&due=soon"))).toEqual(NO_FILTER);
+  expect(bridgeQuery(filter)).toBe("status=all&sort=created&due=overdue&search=a+%26+b&team_id=7");
+  expect(bridgeQuery(NO_FILTER)).toBe("status=pending&sort=created");
+});
+
+test("a changed task is put where the server would list it", () => {
+  const row = (id: number, due?: string, priority: ListedTask["priority"] = "medium"): ListedTask => ({
+    id,
+    title: `Task ${id}`,
+    status: "pending",
+    priority,
+    due,
+    tags: [],
+    access: "owner",
+    version: 1,
+    created_at: `2026-03-01T10:00:0${id}Z`,
+    updated_at: "2026-03-01T10:00:00Z",
+  });
+  const ids = (list: ListedTask[]) => list.map(({ id }) => id);
+  const byDue = [row(1, "2026-03-01"), row(2, "2026-03-01T12:00:00+00:00"), row(4, "2026-03-02"), row(3)];
+  expect(ids(withTasks(byDue, [row(5, "2026-03-01T20:00:00+00:00")], "due", "UTC"))).toEqual([1, 2, 5, 4, 3]);
+  // In Tokyo 2 March begins at 15:00 UTC.
+  expect(ids(withTasks(byDue, [row(5, "2026-03-01T20:00:00+00:00")], "due", "Asia/Tokyo"))).toEqual([
+    1, 2, 4, 5, 3,
+  ]);
+  expect(ids(withTasks(byDue, [row(1)], "due", "UTC"))).toEqual([2, 4, 1, 3]);
+  const newest = [row(4), row(2), row(1)];
+  expect(ids(withTasks(newest, [row(3)], "created", "UTC"))).toEqual([4, 3, 2, 1]);
+  expect(
+    ids(withTasks([row(4, undefined, "urgent"), row(2)], [row(3, undefined, "high")], "priority", "UTC")),
+  ).toEqual([4, 3, 2]);
 });

@@ -4,7 +4,7 @@ docs/contracts/dashboard-api.yaml describes it. A route is one line over a stora
 `asgi_scope["caller"]`, where Authentication put it.
 """
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
@@ -19,9 +19,9 @@ from mcp_server.identity.callers import Callers
 from storage.people import teams, users
 from storage.schema.dashboard_models import DashboardSnapshot
 from storage.schema.errors import NotAllowed, StorageError
-from storage.schema.request_models import MAX_DAYS, MAX_ID, MAX_PAGE_ROWS, Line, StrictModel, TaskFilter
-from storage.schema.response_models import DayCount, TaskBrief, TeamBrief, Totals
-from storage.tasks import dashboard, listing, statistics
+from storage.schema.request_models import MAX_DAYS, MAX_ID, MAX_PAGE_ROWS, Line, StrictModel
+from storage.schema.response_models import DayCount, TeamBrief, Totals
+from storage.tasks import dashboard, statistics
 
 
 class TeamQuery(StrictModel):
@@ -56,13 +56,6 @@ class Trend(BaseModel):
     """One entry for each day in the caller's time zone, the oldest first, empty days included."""
 
     days: list[DayCount]
-
-
-class Tasks(BaseModel):
-    """The newest tasks, whatever their status. `total_count` counts all, not only those given."""
-
-    tasks: list[TaskBrief]
-    total_count: int
 
 
 class Teams(BaseModel):
@@ -112,14 +105,6 @@ async def get_statistics(request: Request, query: Annotated[TeamQuery, Query()])
 async def get_trend(request: Request, query: Annotated[DaysQuery, Query()]) -> Response:
     """How many tasks were created and completed on each of the last days."""
     return respond(Trend(days=await statistics.trend(await scope_of(request), query.team_id, query.days)))
-
-
-@router.get("/tasks", response_model=Tasks, operation_id="getTasks", summary="The newest tasks")
-async def get_tasks(request: Request, query: Annotated[LimitQuery, Query()]) -> Response:
-    """The newest tasks that the caller may see, completed ones as well."""
-    wanted = TaskFilter(status="all", team_id=query.team_id)
-    page = await listing.find(await scope_of(request), wanted, query.limit)
-    return respond(Tasks.model_construct(tasks=cast("list[TaskBrief]", page.tasks), total_count=page.total_count))
 
 
 @router.get("/teams", response_model=Teams, operation_id="getTeams", summary="The caller's teams")

@@ -1,4 +1,4 @@
-"""The part of the dashboard API on single tasks: add, read, change, delete and restore.
+"""The part of the dashboard API on tasks: list, add, read, change, delete and restore.
 
 The verbs are those of the tools, so the same rules apply.
 """
@@ -8,13 +8,32 @@ from typing import Annotated, Self
 from fastapi import Query, Request, Response
 from pydantic import Field, model_validator
 
-from mcp_server.api.responses import TOO_LARGE, build_router, respond, scope_of
+from mcp_server.api.responses import TOO_LARGE, build_router, respond, scope_of, within
 from mcp_server.api.team_routes import PathId
-from storage.schema.dashboard_models import TaskPageView
-from storage.schema.request_models import Key, NewTask, Ordinal, Status, StrictModel, TaskFields
+from storage.schema.dashboard_models import TaskPageView, TaskRows
+from storage.schema.request_models import (
+    MAX_ID,
+    USER_ID,
+    DueGroup,
+    Key,
+    ListedScope,
+    ListedStatus,
+    NewTask,
+    Ordinal,
+    Priority,
+    Sort,
+    Status,
+    StrictModel,
+    Tag,
+    TaskFields,
+)
+from storage.schema.request_models import Query as Searched
 from storage.schema.response_models import TaskCompleted, TaskDeleted, TaskRestored, TaskView
-from storage.tasks import deletion, task_page, tasks
+from storage.tasks import deletion, page_lists, task_page, tasks
+from storage.tasks.listing import PageFilter
 
+MAX_ROWS = 500
+_ID = "[1-9][0-9]{0,17}"
 REQUIRED = ("title", "priority", "status", "expected_version")
 
 
@@ -42,7 +61,40 @@ class TaskChange(TaskFields):
         return tuple(name for name in self.model_fields_set if getattr(self, name) is None)
 
 
+class ListQuery(StrictModel):
+    """Which tasks, in which order, and how many of them."""
+
+    team_id: Annotated[int | None, within(1, MAX_ID)] = Field(None, ge=1, le=MAX_ID, description="Of this team only")
+    parent_id: Annotated[int | None, within(1, MAX_ID)] = Field(None, ge=1, le=MAX_ID, description="Subtasks of this")
+    status: ListedStatus = Field("all", description="pending = not completed")
+    scope: ListedScope = Field("all", description="mine = what the caller owns")
+    due: DueGroup | None = Field(None, description="week = today and the six days after it, none = without a date")
+    priority: Priority | None = None
+    tag: Tag | None = None
+    assignee: Annotated[str, Field(pattern=f"^{USER_ID}$", description="A user id")] | None = None
+    search: Searched | None = Field(None, description='All words; "a phrase", or, -not')
+    sort: Sort = "created"
+    ids: Annotated[str, Field(pattern=f"^{_ID}(,{_ID}){{0,99}}$")] | None = Field(
+        None, description="Which of these are in the list, such as 7,12; total_count still counts all of it"
+    )
+    after: Annotated[int | None, within(1, MAX_ID)] = Field(
+        None, ge=1, le=MAX_ID, description="The last task of the page before"
+    )
+    limit: Annotated[int, within(1, MAX_ROWS)] = Field(8, ge=1, le=MAX_ROWS, description="How many tasks at most")
+
+    def wanted(self) -> PageFilter:
+        """The filter of storage."""
+        given = self.model_dump(exclude={"ids", "after", "limit"}, exclude_none=True)
+        return PageFilter(**given, ids=[int(each) for each in self.ids.split(",")] if self.ids else None)
+
+
 router = build_router()
+
+
+@router.get("/tasks", response_model=TaskRows, operation_id="getTasks", summary="A list of tasks")
+async def get_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
+    """Tasks that the caller may see: without a filter all, the newest first, completed ones as well."""
+    return respond(await page_lists.find_rows(await scope_of(request), query.wanted(), query.limit, query.after))
 
 
 @router.post("/tasks", response_model=TaskView, responses=TOO_LARGE, operation_id="addTask", summary="Add a task")

@@ -80,3 +80,21 @@ class DashboardSnapshot(ResponseModel):
     teams: list[TeamBrief]
     team_count: int
     timezone: str | None = None
+
+
+class ListedTask(TaskBrief):
+    """A task in a list on a page, always with its team."""
+
+    assignee: str | None = None
+    version: int
+    created_at: str
+    updated_at: str
+
+
+class TaskRows(ResponseModel):
+    """A page of tasks. `total_count` counts the whole list; `timezone` is the caller's, absent for UTC."""
+
+    tasks: list[ListedTask]
+    total_count: int
+    has_more: bool
+    timezone: str | None = None

@@ -22,6 +22,8 @@ TeamRole = Literal["owner", "admin", "member", "viewer"]
 MessageRole = Literal["user", "assistant", "system", "tool"]
 Sort = Literal["created", "due", "priority", "updated"]
 ListedStatus = Literal["pending", "in_progress", "completed", "all"]
+DueGroup = Literal["overdue", "today", "week", "none"]
+"""How soon tasks are due: `week` is today and the six days after it, `none` without a date."""
 ListedScope = Literal["mine", "shared", "team", "all"]
 
 USER_ID = r"[A-Za-z0-9_.:@|-]{1,128}"

@@ -11,6 +11,7 @@ from sqlmodel import col
 from storage.engine.database import Row, Transaction
 from storage.engine.statements import Statement, compiled
 from storage.people import users
+from storage.schema.dashboard_models import ListedTask
 from storage.schema.errors import InvalidInput, NotFound
 from storage.schema.request_models import TaskFields
 from storage.schema.response_models import TaskBrief, TaskView
@@ -46,14 +47,17 @@ BRIEF = (
     ACCESS,
     case((col(Task.user_id) != ME, col(Task.user_id))).label("owner"),
 )
-WHOLE = (
+LISTED = (
     *BRIEF,
-    col(Task.description),
     col(Task.assignee_id),
-    col(Task.recurrence),
     col(Task.version),
     col(Task.created_at),
     col(Task.updated_at),
+)
+WHOLE = (
+    *LISTED,
+    col(Task.description),
+    col(Task.recurrence),
     col(Task.completed_at),
 )
 TASK_ID = bindparam("task_id", type_=BigInteger)
@@ -106,12 +110,18 @@ def brief_facts(row: Row) -> dict[str, Any]:
     return facts if row["owner"] is not None else facts | {"team_id": None}
 
 
+def listed(row: Row) -> ListedTask:
+    """A row as a list on a page shows it."""
+    return ListedTask.model_construct(**payload(row))
+
+
 def payload(row: Row) -> dict[str, Any]:
     """The fields of a TaskView."""
     found = dict(row)
     found["assignee"] = found.pop("assignee_id")
     for moment in ("created_at", "updated_at", "completed_at"):
-        found[moment] = found[moment].isoformat() if found[moment] else None
+        if moment in found:
+            found[moment] = found[moment].isoformat() if found[moment] else None
     return found
 
 

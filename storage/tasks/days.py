@@ -73,3 +73,16 @@ def _is_due_before(moment: ColumnElement[datetime], day: bool) -> ColumnElement[
     if day:
         return func.timezone("UTC", moment) > _ON_CLOCK
     return case((IS_DATE, func.timezone(ZONE, moment) > _ON_CLOCK), else_=moment > col(Task.due_at))
+
+
+_NEAR = col(Task.due_at) > func.now() - 2 * _A_DAY
+OVERDUE = ~_NEAR | (DUE_DAY < TODAY) | (~IS_DATE & (col(Task.due_at) < func.now()))
+"""A date is overdue when its day has ended, a time when it has passed.
+
+The day is computed only for tasks that are due about now. Everything earlier is overdue in every time zone.
+"""
+DUE_TODAY = _NEAR & (DUE_DAY == TODAY)
+BEFORE_TOMORROW = col(Task.due_at) < func.now() + 2 * _A_DAY
+"""A range of instants that contains all that is overdue or due today, for the index."""
+IN_A_WEEK = _NEAR & (col(Task.due_at) < func.now() + 9 * _A_DAY) & DUE_DAY.between(TODAY, TODAY + 6)
+"""Due today or on one of the six days that follow."""

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     tuple_,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from storage.engine import pagination
@@ -29,12 +30,12 @@ from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people import users
 from storage.schema import token_budget
-from storage.schema.request_models import ListedScope, ListedStatus, Moment, Sort, TaskFilter
+from storage.schema.request_models import DueGroup, Id, ListedScope, ListedStatus, Moment, Sort, TaskFilter
 from storage.schema.response_models import TaskPage
 from storage.schema.tables import Task
 from storage.tasks import days, due_dates
 from storage.tasks.access import IN_MY_TEAMS, MINE, SHARED, VISIBLE
-from storage.tasks.columns import BRIEF, WHOLE, brief, find_one, view
+from storage.tasks.columns import BRIEF, LISTED, WHOLE, brief, find_one, view
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """The sort value of a task without a due date: after all others.
@@ -51,13 +52,26 @@ class CompletedFilter(TaskFilter):
     completed_after: Moment | None = None
 
 
+class PageFilter(CompletedFilter):
+    """A filter of lists on pages: also by assignee, by how soon tasks are due, and among these ids; no tool has it."""
+
+    assignee: str | None = None
+    due: DueGroup | None = None
+    ids: list[Id] | None = None
+
+
+Detail = Literal["brief", "listed", "whole"]
+"""Which columns: those of TaskBrief, of ListedTask or of TaskView."""
+
+
 class _Shape(NamedTuple):
     """What determines the SQL of a listing: listings of the same shape differ only in their parameters."""
 
     status: ListedStatus
     scope: ListedScope
     sort: Sort
-    whole: bool
+    due: DueGroup | None
+    detail: Detail
     given: frozenset[str]
     continued: bool
 
@@ -72,8 +86,15 @@ class _Key(NamedTuple):
 
 
 _MOMENT = DateTime(timezone=True)
+_COLUMNS: dict[Detail, tuple[Any, ...]] = {"brief": BRIEF, "listed": LISTED, "whole": WHOLE}
+_DUE: dict[DueGroup, ColumnElement[bool]] = {
+    "overdue": days.OVERDUE & days.BEFORE_TOMORROW,
+    "today": days.DUE_TODAY & days.BEFORE_TOMORROW,
+    "week": days.IN_A_WEEK,
+    "none": col(Task.due_at).is_(None),
+}
 _RANK = case({"low": 1, "medium": 2, "high": 3, "urgent": 4}, value=col(Task.priority))
-_KEYS: dict[Sort, _Key] = {
+KEYS: dict[Sort, _Key] = {
     "created": _Key(col(Task.created_at), _MOMENT, datetime),
     "updated": _Key(col(Task.updated_at), _MOMENT, datetime),
     "priority": _Key(_RANK, Integer, int),
@@ -112,25 +133,42 @@ async def read(
     max_tokens: int | None = None,
 ) -> TaskPage:
     """As `find`, within a transaction."""
-    values = _values(wanted)
+    values = values_of(wanted)
+    await check_seen(transaction, wanted)
     # A cursor belongs to one listing. Tools pass a subclass of the filter that also contains the cursor, so only the
     # fields of the filter identify the listing.
     listing = f"tasks {wanted.model_dump_json(include={*CompletedFilter.model_fields})}"
     if cursor is not None:
-        values["after_key"], values["after_id"] = pagination.read(cursor, listing, _KEYS[wanted.sort].python, int)
-    given = frozenset(name for name in values if not name.startswith("after_"))
-    statement = _find(_Shape(wanted.status, wanted.scope, wanted.sort, whole, given, cursor is not None))
+        values["after_key"], values["after_id"] = pagination.read(cursor, listing, KEYS[wanted.sort].python, int)
+    found, total = await fetch_page(transaction, wanted, values, limit + 1, "whole" if whole else "brief")
+    shown = [view(without_extras(row)) if whole else brief(row) for row in found[:limit]]
+    tasks = token_budget.fill(shown, max_tokens)
+    following = pagination.following(listing, found, len(tasks), "sort_key", "id")
+    return TaskPage(tasks=tasks, total_count=total, next_cursor=following)
+
+
+async def check_seen(transaction: Transaction, wanted: TaskFilter) -> None:
+    """Refuse a team or a parent that the caller does not see.
+
+    Raises:
+        NotFound.
+    """
     if wanted.team_id is not None and await users.role_in(transaction, wanted.team_id, transaction.user_id) is None:
         raise users.no_team(wanted.team_id)
     if wanted.parent_id is not None:
         await find_one(transaction, wanted.parent_id)
-    # One row more than the page shows whether there is another page. An empty page is one row with only the total.
-    rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
-    found = [row for row in rows if row["id"] is not None]
-    shown = [view(_without_extras(row)) if whole else brief(row) for row in found[:limit]]
-    tasks = token_budget.fill(shown, max_tokens)
-    following = pagination.following(listing, found, len(tasks), "sort_key", "id")
-    return TaskPage(tasks=tasks, total_count=rows[0]["total"], next_cursor=following)
+
+
+async def fetch_page(
+    transaction: Transaction, wanted: TaskFilter, values: dict[str, Any], page_size: int, detail: Detail
+) -> tuple[list[Row], int]:
+    """The rows of a page, and how many there are in all. One row more than a page shows whether there is another."""
+    given = frozenset(name for name in values if not name.startswith("after_"))
+    due = wanted.due if isinstance(wanted, PageFilter) else None
+    shape = _Shape(wanted.status, wanted.scope, wanted.sort, due, detail, given, "after_id" in values)
+    # An empty page is one row with only the total.
+    rows = await transaction.fetch_all(_find(shape), **values, page_size=page_size)
+    return [row for row in rows if row["id"] is not None], rows[0]["total"]
 
 
 _used = union_all(
@@ -149,12 +187,18 @@ async def tags(scope: Scope) -> list[str]:
         return [row["tag"] for row in await transaction.fetch_all(_TAGS)]
 
 
-def _without_extras(row: Row) -> Any:  # noqa: ANN401
+def without_extras(row: Row) -> Any:  # noqa: ANN401
+    """A row without the columns that only a page needs."""
     return {name: value for name, value in row.items() if name not in ("total", "sort_key")}
 
 
-def _values(wanted: TaskFilter) -> dict[str, Any]:
-    plain = {"team_id", "parent_id", "search", "tag", "priority"}
+def values_of(wanted: TaskFilter) -> dict[str, Any]:
+    """The parameters of the statement for a filter.
+
+    Raises:
+        InvalidInput: a date.
+    """
+    plain = {"team_id", "parent_id", "search", "tag", "priority", "assignee", "ids"}
     values: dict[str, Any] = wanted.model_dump(include=plain, exclude_none=True)
     for name in ("due_before", "due_after", "completed_after"):
         moment = getattr(wanted, name, None)
@@ -168,9 +212,9 @@ def _values(wanted: TaskFilter) -> dict[str, Any]:
 # Bounded, because callers choose the combination of filters and each one compiled takes memory.
 @lru_cache(maxsize=512)
 def _find(shape: _Shape) -> Statement:
-    key, key_type, _, descending = _KEYS[shape.sort]
+    key, key_type, _, descending = KEYS[shape.sort]
     position = tuple_(key, col(Task.id))
-    columns = (*(WHOLE if shape.whole else BRIEF), key.label("sort_key"))
+    columns = (*_COLUMNS[shape.detail], key.label("sort_key"))
     conditions = _conditions(shape)
     branches = _branches(shape)
     direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
@@ -221,7 +265,11 @@ def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
         "due_after_day": days.due_after("due_after_day", day=True),
         "completed_after": days.completed_after("completed_after", day=False),
         "completed_after_day": days.completed_after("completed_after_day", day=True),
+        "assignee": col(Task.assignee_id) == bindparam("assignee", type_=Text),
+        "ids": col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger))),
     }
+    if shape.due is not None:
+        conditions.append(_DUE[shape.due])
     return conditions + [condition for name, condition in filters.items() if name in shape.given]
 
 

@@ -35,7 +35,7 @@ from storage.schema.errors import InvalidInput
 from storage.schema.response_models import DayCount, Overview, Totals
 from storage.schema.system_tables import CachedStatistic
 from storage.schema.tables import Task
-from storage.tasks.days import DUE_DAY, IS_DATE, TODAY, day_of
+from storage.tasks.days import BEFORE_TOMORROW, DUE_TODAY, OVERDUE, TODAY, day_of
 
 # The snapshot decides whether the numbers are right. The age limits how many events have to be compared with it.
 KEPT = timedelta(seconds=5)
@@ -45,8 +45,6 @@ ME = func.current_user_id()
 _TEAM = bindparam("team_id", type_=BigInteger)
 _LIVE = col(Task.deleted_at).is_(None)
 _OPEN = col(Task.status) != "completed"
-_TWO_DAYS = timedelta(days=2)
-"""A day in any time zone begins and ends within this distance of now. Indexes contain instants, not local times."""
 _DAYS = bindparam("days", type_=Integer)
 
 
@@ -94,15 +92,11 @@ def _numbers(team: bool) -> tuple[CompoundSelect[Any], CTE]:
 
 
 def _due(team: bool) -> Select[int, int]:
-    """Open tasks that are overdue or due today. A date is overdue when its day has ended, a time when it has passed."""
-    due_at = col(Task.due_at)
-    # The day is computed only for tasks that are due about now. Everything earlier is overdue in every time zone.
-    near = due_at > func.now() - _TWO_DAYS
-    late = ~near | (DUE_DAY < TODAY) | (~IS_DATE & (due_at < func.now()))
+    """Open tasks that are overdue or due today."""
     return select(
-        func.count().filter(late).label("overdue"),
-        func.count().filter(near & (DUE_DAY == TODAY)).label("due_today"),
-    ).where(_of(team), _LIVE, _OPEN, due_at < func.now() + _TWO_DAYS)
+        func.count().filter(OVERDUE).label("overdue"),
+        func.count().filter(DUE_TODAY).label("due_today"),
+    ).where(_of(team), _LIVE, _OPEN, BEFORE_TOMORROW)
 
 
 def _days(team: bool) -> Select[date, int, int]:

@@ -22,19 +22,26 @@ export interface Live {
 /**
  * Calls `load` when something changes for the person, and from time to time; while there is no live socket, every five
  * seconds. `load` stores what it reads, and rejects when it fails. `empty`: there is nothing to show yet. `about`: what
- * kind of change matters here.
+ * kind of change matters here. `heard` gets the id of each changed task, and nothing if any may have changed.
  */
-export function useLive(load: () => Promise<void>, about: Exclude<News, "any">, empty: boolean): Live {
+export function useLive(
+  load: () => Promise<void>,
+  about: Exclude<News, "any">,
+  empty: boolean,
+  heard?: (taskId?: number) => void,
+): Live {
   const [error, setError] = useState<BridgeError>();
   const [link, setLink] = useState<LinkState>("connecting");
   const [signedOut, setSignedOut] = useState(false);
   const [startsEmpty] = useState(empty);
   const latest = useRef(load);
+  const latestHeard = useRef(heard);
   const refresher = useRef<Refresher>(undefined);
 
   useEffect(() => {
     latest.current = load;
-  }, [load]);
+    latestHeard.current = heard;
+  }, [load, heard]);
 
   useEffect(() => {
     async function read(): Promise<void> {
@@ -52,8 +59,10 @@ export function useLive(load: () => Promise<void>, about: Exclude<News, "any">, 
     refresher.current = current;
     if (startsEmpty) current.changed();
     const stop = listenLive({
-      onChange: (news) => {
-        if (news === about || news === "any") current.changed();
+      onChange: (news, taskId) => {
+        if (news !== about && news !== "any") return;
+        latestHeard.current?.(taskId);
+        current.changed();
       },
       onLink: (changed) => {
         setLink(changed);

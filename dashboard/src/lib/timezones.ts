@@ -67,3 +67,8 @@ function offsetAt(zone: string, at: number): number {
   const [, sign, hours, minutes] = /GMT([+-])(\d\d):(\d\d)/.exec(name) ?? [];
   return (sign === "-" ? -1 : 1) * (Number(hours ?? 0) * 60 + Number(minutes ?? 0)) * 60_000;
 }
+
+/** How many minutes clocks in this zone are ahead of UTC at a moment. */
+export function offsetMinutes(zone: string, at: Date): number {
+  return offsetAt(zone, at.getTime()) / 60_000;
+}

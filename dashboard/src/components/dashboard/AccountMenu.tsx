@@ -1,15 +1,20 @@
 "use client";
 
-import { LogOut, Settings } from "lucide-react";
+import { KeyRound, LogOut, Plug, Settings } from "lucide-react";
 import { useTheme } from "next-themes";
 import Link from "next/link";
 import { useHydrated } from "@/hooks/useHydrated";
 import { signOut } from "@/lib/actions";
 import { Button } from "../Button";
 
+const PAGES = [
+  { href: "/clients", label: "Clients", Icon: Plug },
+  { href: "/tokens", label: "Tokens", Icon: KeyRound },
+  { href: "/settings", label: "Settings", Icon: Settings },
+];
 const THEMES = ["system", "light", "dark"];
 
-/** Who is signed in, settings, sign-out and the appearance. */
+/** Who is signed in, the pages about their account, sign-out and the appearance. */
 export function AccountMenu({ name, email }: { name: string; email: string }) {
   const { theme, setTheme } = useTheme();
   const hydrated = useHydrated();
@@ -53,14 +58,19 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
             ))}
           </div>
         </fieldset>
-        <Link
-          href="/settings"
-          onClick={() => document.getElementById("account")?.hidePopover()}
-          className="mt-4 flex items-center gap-2 rounded-lg px-3 py-2 text-sm font-medium hover:bg-raised"
-        >
-          <Settings className="size-4 text-muted" aria-hidden="true" />
-          Settings
-        </Link>
+        <div className="mt-4">
+          {PAGES.map(({ href, label, Icon }) => (
+            <Link
+              key={href}
+              href={href}
+              onClick={() => document.getElementById("account")?.hidePopover()}
+              className="flex items-center gap-2 rounded-lg px-3 py-2 text-sm font-medium hover:bg-raised"
+            >
+              <Icon className="size-4 text-muted" aria-hidden="true" />
+              {label}
+            </Link>
+          ))}
+        </div>
         <Button look="secondary" className="mt-2 w-full" onClick={() => void signOut()}>
           <LogOut className="size-4 text-muted" aria-hidden="true" />
           Sign out

@@ -1,18 +1,17 @@
 "use client";
 
-import { History, KeyRound, LayoutDashboard, Plug, Users } from "lucide-react";
+import { CircleCheckBig, History, LayoutDashboard, Users } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 
 const PAGES = [
+  { href: "/tasks", label: "Tasks", Icon: CircleCheckBig },
   { href: "/dashboard", label: "Dashboard", Icon: LayoutDashboard },
   { href: "/activity", label: "Activity", Icon: History },
   { href: "/teams", label: "Teams", Icon: Users },
-  { href: "/clients", label: "Clients", Icon: Plug },
-  { href: "/tokens", label: "Tokens", Icon: KeyRound },
 ];
 
-/** Links to the pages: beside the logo, or along the bottom edge on a phone. */
+/** Links to the pages: beside the logo, or along the bottom edge on a phone. The account menu has the others. */
 export function Navigation() {
   const here = usePathname();
   return (

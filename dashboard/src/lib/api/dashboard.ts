@@ -26,6 +26,9 @@ export type TaskPage = Schemas["TaskPageView"];
 export type TaskChange = Schemas["TaskChange"];
 export type NewTask = Schemas["AddedTask"];
 export type ChangedTask = Schemas["TaskCompleted"];
+export type ListedTask = Schemas["ListedTask"];
+export type TaskRows = Schemas["TaskRows"];
+export type TaskBriefly = Schemas["TaskView"];
 export type NamedPerson = Schemas["NamedPerson"];
 
 /** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */

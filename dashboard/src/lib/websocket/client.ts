@@ -24,8 +24,8 @@ export interface LiveOptions {
   url: string;
   /** An access token; `fresh` asks for one that no socket has used. */
   token: (fresh?: boolean) => Promise<string>;
-  /** Something changed, or may have changed while there was no socket. */
-  onChange: (news: News) => void;
+  /** Something changed, or may have changed while there was no socket. `taskId`: the task, if it is one. */
+  onChange: (news: News, taskId?: number) => void;
   /** The state of the socket changed. */
   onLink: (link: Exclude<LinkState, "connecting">) => void;
   /** The session is over; the socket stays closed. */
@@ -146,7 +146,7 @@ export function connectLive(options: LiveOptions): () => void {
         return options.onLink("paused");
       case "change":
       case "people":
-        return options.onChange("type" in message ? "people" : "task");
+        return "type" in message ? options.onChange("people") : options.onChange("task", message.task_id);
       case "ready":
         // After a renewal, `ready` carries no news.
         if (isReady) return;

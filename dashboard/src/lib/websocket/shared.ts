@@ -16,7 +16,7 @@ export function listenLive(listener: Listener): () => void {
   disconnect ??= connectLive({
     url: `${window.location.origin.replace(/^http/, "ws")}/api/ws`,
     token: browserBridge.token,
-    onChange: (news) => listeners.forEach(({ onChange }) => onChange(news)),
+    onChange: (news, taskId) => listeners.forEach(({ onChange }) => onChange(news, taskId)),
     onLink: (changed) => {
       link = changed;
       listeners.forEach(({ onLink }) => onLink(changed));
