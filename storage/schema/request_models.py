@@ -125,6 +125,11 @@ def only(most: int, instead: str) -> BeforeValidator:
     return BeforeValidator(check)
 
 
+def _composed(value: str) -> str:
+    # Two spellings of one letter look the same, so a person would see the same tag twice.
+    return unicodedata.normalize("NFC", value)
+
+
 def _distinct(values: list[str]) -> list[str]:
     # A dict, unlike a set, keeps the order.
     return list(dict.fromkeys(values))
@@ -142,7 +147,7 @@ Query = Annotated[Line, Field(max_length=500), AfterValidator(_searchable)]
 Name = Annotated[Text, AfterValidator(without_hidden), AfterValidator(_meant)]
 """What other people read on one line."""
 Title = Annotated[Name, Field(max_length=500)]
-Tag = Annotated[Name, Field(max_length=50)]
+Tag = Annotated[Name, AfterValidator(_composed), Field(max_length=50)]
 Tags = Annotated[list[Tag], AfterValidator(_distinct), Field(max_length=20)]
 Moment = Annotated[Text, Field(max_length=40), only(40, f"is {NO_DATE}")]
 PastMoment = Annotated[Text, Field(max_length=40), only(40, NO_MOMENT), AfterValidator(_past)]

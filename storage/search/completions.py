@@ -1,5 +1,6 @@
 """Completion of arguments: tags, teams, conversations and tasks that the caller sees."""
 
+import unicodedata
 from dataclasses import dataclass
 
 from storage.conversations import conversations
@@ -25,7 +26,7 @@ async def complete(scope: Scope, argument: str, typed: str) -> Completions:
 
     Ids are also found by words of the title or name.
     """
-    typed = typed.strip().casefold()
+    typed = unicodedata.normalize("NFC", typed.strip()).casefold()
     match argument:
         case "tag":
             # By prefix: a tag is typed from its beginning. The most used ones come first.

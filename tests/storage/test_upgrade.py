@@ -70,6 +70,20 @@ async def test_upgrade_keeps_every_row_and_gives_the_current_schema(cluster: Clu
     assert await dump(cluster.address("used")) == await dump(cluster.address("blank"))
 
 
+async def test_upgrade_composes_the_letters_of_tags(cluster: Cluster, used: str) -> None:
+    administrator = await asyncpg.connect(cluster.address("used"))
+    tags = ["b", "re\u0301union", "r\u00e9union", "a"]
+    insertion = "INSERT INTO tasks (user_id, title, tags) VALUES ('alice', 'Prepare', $1) RETURNING id"
+    task_id = await administrator.fetchval(insertion, tags)
+    events = await administrator.fetchval("SELECT count(*) FROM task_events")
+    await migrations.migrate(used)
+    row = await administrator.fetchrow("SELECT tags, version FROM tasks WHERE id = $1", task_id)
+    assert row is not None
+    assert (row["tags"], row["version"]) == (["b", "r\u00e9union", "a"], 1)
+    assert await administrator.fetchval("SELECT count(*) FROM task_events") == events
+    await administrator.close()
+
+
 @pytest.fixture
 async def administrator(cluster: Cluster) -> AsyncGenerator[Connection]:
     """A superuser's connection to a migrated database that a test may change."""

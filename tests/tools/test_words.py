@@ -3,6 +3,7 @@
 # ruff: noqa: RUF001 - letters that look like others are what is tested
 
 import pytest
+from mcp.types import PromptReference
 
 from tests.conftest import Person
 
@@ -21,6 +22,8 @@ WORDS = {
     "a part of an identifier": ("The field is next_review_date", "review"),
     "an address with a query": ("Read https://example.org/blog/post?id=7 today", "https://example.org/blog/post?id=7"),
     "an address with a port": ("It runs at http://127.0.0.1:8080/health", "http://127.0.0.1:8080/health"),
+    "a title that is an address": ("https://example.net/wiki/Home#start", "https://example.net/wiki/Home#start"),
+    "a whole title with a path": ("Fix src/db/pool.py, then /login", "Fix src/db/pool.py, then /login"),
     "a name with an apostrophe": ("We met at O’Neill’s", "O'Neill"),
     "an emoji": ("Party 🎉 on Friday", "🎉"),
     "an emoji without its skin tone": ("Great 👍🏽 work", "👍"),
@@ -78,6 +81,20 @@ async def test_text_is_found_by(alice: Person, text: str, asked: str) -> None:
         f"conversation:{titled['id']}",
         f"message:{chat['id']}:1",
     ]
+
+
+async def test_tags_that_look_equal_are_one_tag(alice: Person) -> None:
+    for tag in ("re\u0301union", "r\u00e9union"):
+        await alice.call("add_task", title="Prepare", tags=[tag])
+    for tag in ("re\u0301union", "r\u00e9union"):
+        found = await alice.call("list_tasks", tag=tag)
+        assert [task["tags"] for task in found["tasks"]] == [["r\u00e9union"]] * 2
+    both = await alice.call("add_task", title="Prepare", tags=["re\u0301union", "r\u00e9union"])
+    assert both["tags"] == ["r\u00e9union"]
+    async with alice.client() as client:
+        reference = PromptReference(name="plan_my_day")
+        completed = await client.complete(reference, {"name": "tag", "value": "re\u0301"})
+    assert completed.completion.values == ["r\u00e9union"]
 
 
 async def test_a_quoted_word_is_found_in_exactly_that_form(alice: Person) -> None:
