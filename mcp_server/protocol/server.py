@@ -50,7 +50,7 @@ from mcp_server.protocol.params import explain_params
 from mcp_server.protocol.subscriptions import Subscriptions, distinct
 from mcp_server.protocol.turns import take_turns, turn_of
 from mcp_server.settings import Settings
-from mcp_server.tools import account, conversations, search, statistics, tasks, teams
+from mcp_server.tools import account, changes, conversations, search, statistics, tasks, teams
 from mcp_server.tools.calls import Call, ConfirmationRequired
 from mcp_server.tools.registry import Tool, offered
 from storage.schema.errors import NotAllowed, NotConfirmed, NotFound, StorageError, Unavailable
@@ -60,7 +60,7 @@ logger = logging.getLogger(__name__)
 Context = ServerRequestContext[Any, Any]
 R = TypeVar("R")
 
-TOPICS = (tasks, teams, conversations, search, statistics, account)
+TOPICS = (tasks, changes, teams, conversations, search, statistics, account)
 """Importing these modules registers their tools."""
 
 RESOURCE_NOT_FOUND = -32002

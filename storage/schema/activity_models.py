@@ -1,5 +1,7 @@
 """What callers receive of the changes of tasks: who made them, with which client, and what can be undone."""
 
+from typing import Any
+
 from storage.schema.response_models import HistoryEntry, ResponseModel
 
 
@@ -29,6 +31,30 @@ class Activity(ResponseModel):
     changes: list[Change]
     next_cursor: str | None = None
     timezone: str | None = None
+
+
+class ChangeBrief(ResponseModel):
+    """A change as a model reads it: `user` and `client` made it; `user` is absent if it was the caller.
+
+    `deleted` and `undone` are given if the task is deleted now, and if the change was taken back.
+    """
+
+    at: str
+    event_type: str
+    task_id: int
+    title: str
+    changes: dict[str, Any]
+    client: str | None = None
+    user: str | None = None
+    deleted: bool | None = None
+    undone: bool | None = None
+
+
+class ChangePage(ResponseModel):
+    """A page of changes, newest first."""
+
+    changes: list[ChangeBrief]
+    next_cursor: str | None = None
 
 
 class ClientActivity(ResponseModel):

@@ -30,6 +30,7 @@ from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people import users
+from storage.schema import token_budget
 from storage.schema.activity_models import ActiveClients, Activity, Change, ClientActivity
 from storage.schema.request_models import Moment, StrictModel
 from storage.schema.system_tables import TaskEvent
@@ -84,18 +85,24 @@ class _Shape(NamedTuple):
 
 
 @retry_transient
-async def find(scope: Scope, wanted: ActivityFilter, limit: int = 50, cursor: str | None = None) -> Activity:
-    """A page of the changes that the caller may see, newest first.
+async def find(
+    scope: Scope, wanted: ActivityFilter, limit: int = 50, cursor: str | None = None, max_tokens: int | None = None
+) -> Activity:
+    """A page of the changes that the caller may see, newest first. A page of more than `max_tokens` ends early.
 
     Raises:
         InvalidInput: a date, or a cursor that belongs to another listing.
     """
     async with scope.transaction() as transaction:
-        return await read(transaction, wanted, limit, cursor)
+        return await read(transaction, wanted, limit, cursor, max_tokens)
 
 
 async def read(
-    transaction: Transaction, wanted: ActivityFilter, limit: int = 50, cursor: str | None = None
+    transaction: Transaction,
+    wanted: ActivityFilter,
+    limit: int = 50,
+    cursor: str | None = None,
+    max_tokens: int | None = None,
 ) -> Activity:
     """As `find`, within a transaction."""
     me = transaction.user_id
@@ -109,7 +116,7 @@ async def read(
         values["after_at"], values["after_id"] = pagination.read(cursor, listing, datetime, int)
     statement = _find(_Shape(given, wanted.person == me, cursor is not None))
     rows = await transaction.fetch_all(statement, **values, page_size=limit + 1)
-    changes = [_change(row, me) for row in rows[:limit]]
+    changes = token_budget.fill([_change(row, me) for row in rows[:limit]], max_tokens)
     await forget_hidden_parents(transaction, (change.changes for change in changes))
     timezone = await users.timezone_of(transaction, me)
     following = pagination.following(listing, rows, len(changes), "created_at", "id")

@@ -37,6 +37,7 @@ NAMING = {
     "share_task": ('{"task_id": TASK, "user": "ME"}', '{"task_id": TASK, "user": "ALICE", "permission": "edit"}'),
     "unshare_task": ('{"task_id": TASK, "user": "ME"}', '{"task_id": TASK, "user": "ALICE"}'),
     "undo": (),
+    "list_changes": (),
     "create_team": (),
     "list_teams": (),
     "manage_invitations": tuple(

@@ -73,7 +73,7 @@ def found(tool: str, inside: str, **arguments: Any) -> Act:
 
     async def act(setup: Setup, person: Person) -> None:
         listed = (await person.call(tool, **arguments))[inside]
-        if not {row["id"] for row in listed} & {setup.task, f"task:{setup.task}"}:
+        if not {row.get("id", row.get("task_id")) for row in listed} & {setup.task, f"task:{setup.task}"}:
             raise Refused("No task in the list")
 
     return act
@@ -142,6 +142,7 @@ TABLE: dict[str, tuple[Act, tuple[str, ...]]] = {
     "list_tasks": (found("list_tasks", "tasks", limit=100), READ),
     "list_tasks with search": (found("list_tasks", "tasks", search="quarterly", limit=100), READ),
     "search": (found("search", "results", query="quarterly"), READ),
+    "list_changes": (found("list_changes", "changes"), READ),
     "fetch": (ask("fetch", id=lambda setup: f"task:{setup.task}"), READ),
     "task://": (read(lambda setup: setup.uri), READ),
     "update_task": (ask("update_task", task_id=task, title=words), CHANGE),

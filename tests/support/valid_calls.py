@@ -118,6 +118,7 @@ SIMPLE: dict[str, Callable[[World], dict[str, Any]]] = {
         "limit": 10,
     },
     "get_task": lambda world: {"task_id": world.task},
+    "list_changes": lambda world: {"since": "2026-01-01", "limit": 5},
     "complete_task": lambda world: {"task_id": world.task},
     "create_team": lambda world: {"name": "A team"},
     "list_teams": lambda world: {},

@@ -4,7 +4,7 @@ from tests.conftest import Person
 
 READS = {
     *("get_statistics", "whoami", "list_conversations", "get_conversation", "search_messages", "search", "fetch"),
-    *("list_tasks", "get_task", "list_teams"),
+    *("list_tasks", "get_task", "list_changes", "list_teams"),
 }
 REPEATABLE = {
     *("set_timezone", "update_task", "complete_task", "delete_task", "restore_task", "add_team_member", "share_task"),

@@ -44,6 +44,7 @@ async def test_unknown_argument_is_rejected_by_name(alice: Person, tool: str) ->
         ("list_tasks", "tag", {"tag": "BAD"}),
         ("list_tasks", "cursor", {"cursor": "BAD"}),
         ("list_tasks", "due_before", {"due_before": "BAD"}),
+        ("list_changes", "client", {"client": "BAD"}),
         ("create_team", "name", {"name": "BAD"}),
         ("add_team_member", "user", {"team_id": 1, "user": "BAD"}),
         ("share_task", "user", {"task_id": 1, "user": "BAD"}),

@@ -28,6 +28,7 @@ TEXTS = {
 LISTS: dict[str, tuple[str, dict[str, str]]] = {
     "list_tasks": ("tasks", {}),
     "list_tasks in full": ("tasks", {"detail": "full"}),
+    "list_changes": ("changes", {}),
     "list_conversations": ("conversations", {}),
     "search_messages": ("matches", {"query": "needle"}),
 }
@@ -67,7 +68,7 @@ async def test_list_is_truncated_and_pages_lose_nothing(alice: Person, text: str
             cost, page = await ask(alice, tool, **wanted, **following)
             assert cost <= MOST, name
             found += page[rows]
-        keys = [str(row.get("id", row.get("conversation_id"))) for row in found]
+        keys = [str(row.get("id", row.get("conversation_id", row.get("task_id")))) for row in found]
         assert len(set(keys)) == len(keys) == 25, name
     cost, page = await ask(alice, "search", query="needle")
     assert cost <= MOST
