@@ -16,6 +16,7 @@ from starlette.types import Scope as AsgiScope
 from mcp_server.api import activity_routes, task_routes, team_routes
 from mcp_server.api.responses import build_router, explain, explain_refusal, respond, scope_of, within
 from mcp_server.identity.callers import Callers
+from storage.engine.quotas import OF_A_PERSON, Kind
 from storage.people import teams, users
 from storage.schema.dashboard_models import DashboardSnapshot
 from storage.schema.errors import NotAllowed, StorageError
@@ -69,6 +70,20 @@ class Settings(BaseModel):
     """What the caller has set for all their clients. Without a time zone their days are in UTC."""
 
     timezone: str | None = Field(None, description="IANA name such as Europe/Berlin")
+
+
+class Limit(BaseModel):
+    """How many rows of a kind the caller has, and may have. Without a limit they are not counted."""
+
+    kind: str
+    used: int | None = None
+    limit: int | None = None
+
+
+class Usage(BaseModel):
+    """The limits of a person."""
+
+    limits: list[Limit]
 
 
 class NewSettings(StrictModel):
@@ -125,6 +140,17 @@ async def put_settings(request: Request, query: Annotated[NewSettings, Query()])
     """Set the time zone that the caller's days are in, for all their clients. There is no body."""
     timezone = await users.choose_timezone(await scope_of(request, reading=False), query.timezone)
     return respond(Settings(timezone=timezone))
+
+
+@router.get("/usage", response_model=Usage, operation_id="getUsage", summary="What the caller uses of each limit")
+async def get_usage(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
+    """How many tasks, conversations, messages, teams and shares the caller has, and how many they may have."""
+    _, usage = await users.read_profile(await scope_of(request))
+    return respond(Usage(limits=[_limit(kind, *usage.get(kind, (None, None))) for kind in OF_A_PERSON]))
+
+
+def _limit(kind: Kind, used: int | None, limit: int | None) -> Limit:
+    return Limit(kind=kind, used=used, limit=limit)
 
 
 def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:

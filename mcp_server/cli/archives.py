@@ -49,7 +49,7 @@ async def scope_of(settings: Settings, user: str | None) -> AsyncGenerator[Scope
     """
     if user is None and settings.database_url:
         raise SettingsError("--user: name the user, as with DATABASE_URL nobody is the person at this machine")
-    async with runtime.database(settings) as url, Database.open(url) as database:
+    async with runtime.database(settings) as url, Database.open(url, quotas=settings.quotas) as database:
         if user is not None:
             yield database.scope(await users.look_up(database, user), "taskdeck")
             return

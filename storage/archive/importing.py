@@ -11,8 +11,8 @@ from pathlib import Path
 from storage.archive import formats, storing
 from storage.archive.formats import Format
 from storage.archive.incoming import ConversationRow, Problem, TaskRow, Warned
-from storage.engine.database import Scope
-from storage.schema.errors import InvalidInput
+from storage.engine.database import Scope, Transaction
+from storage.schema.errors import Conflict, InvalidInput
 
 MOST_LISTED = 100
 """How many problems, and how many warnings, a report lists."""
@@ -66,35 +66,51 @@ async def import_file(
     `begin` gets the number of tasks and conversations once they are known.
 
     Raises:
-        InvalidInput: the file as a whole cannot be read; Unavailable: another import of the caller's is running.
+        InvalidInput: the file as a whole cannot be read; Unavailable: another import of the caller's is running;
+        Conflict: a quota is full.
     """
     report = Report(formats.detect(path) if kind == "auto" else kind)
     tasks, conversations = _check(path, report, scope.user_id)
     begin(len(tasks) + conversations)
     if report.problem_count and not skip_invalid:
         return report
-    async with replace(scope, importing=True).transaction() as transaction:
-        await storing.wait_for_turn(transaction)
-        levels = _by_level(tasks)
-        for level in levels:
-            for first in range(0, len(level), BATCH):
-                rows = level[first : first + BATCH]
-                added = await storing.store_tasks(transaction, rows)
-                report.tasks, report.present = report.tasks + added, report.present + len(rows) - added
-                progress(len(rows))
-        stored = {
-            each.row.known_id: each.id
-            for each in (each for level in levels for each in level)
-            if each.row.known_id is not None and each.id is not None
-        }
-        for row in formats.read(path, report.kind, scope.user_id) if conversations else ():
-            if isinstance(row, ConversationRow):
-                added = await storing.store_conversation(transaction, row, stored)
-                report.conversations, report.present = report.conversations + added, report.present + 1 - added
-                report.messages += len(row.messages) if added else 0
-                progress(1)
+    try:
+        async with replace(scope, importing=True).transaction() as transaction:
+            await _store(transaction, scope.user_id, path, report, tasks, conversations, progress)
+    except Conflict as error:
+        raise Conflict(f"Nothing was imported, because not all of it fits. {error}") from None
     report.stored = True
     return report
+
+
+async def _store(
+    transaction: Transaction,
+    user_id: str,
+    path: Path,
+    report: Report,
+    tasks: list[TaskRow],
+    conversations: int,
+    progress: Progress,
+) -> None:
+    await storing.wait_for_turn(transaction)
+    levels = _by_level(tasks)
+    for level in levels:
+        for first in range(0, len(level), BATCH):
+            rows = level[first : first + BATCH]
+            added = await storing.store_tasks(transaction, rows)
+            report.tasks, report.present = report.tasks + added, report.present + len(rows) - added
+            progress(len(rows))
+    stored = {
+        each.row.known_id: each.id
+        for each in (each for level in levels for each in level)
+        if each.row.known_id is not None and each.id is not None
+    }
+    for row in formats.read(path, report.kind, user_id) if conversations else ():
+        if isinstance(row, ConversationRow):
+            added = await storing.store_conversation(transaction, row, stored)
+            report.conversations, report.present = report.conversations + added, report.present + 1 - added
+            report.messages += len(row.messages) if added else 0
+            progress(1)
 
 
 def _check(path: Path, report: Report, user_id: str) -> tuple[list[TaskRow], int]:

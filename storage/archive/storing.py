@@ -161,6 +161,7 @@ async def store_tasks(transaction: Transaction, rows: Sequence[Placed]) -> int:
     new = [each for each in rows if each.id is None]
     if not new:
         return 0
+    await transaction.quotas.check(transaction, "tasks", len(new))
     teams = {team: await _team(transaction, *team) for team in {each.row.team for each in new}}
     now = await transaction.fetch_value(_NOW)
     columns = [_task_columns(each, teams[each.row.team], now) for each in new]
@@ -195,6 +196,7 @@ async def _team(transaction: Transaction, team_id: int | None, name: str | None)
     found = await transaction.fetch_one(_FOUND, keys=[key])
     if found is not None:
         return found["team_id"]
+    await transaction.quotas.check(transaction, "teams")
     made: int = await transaction.fetch_value(_CREATE_TEAM, name_=name)
     await _keep(transaction, [key], team_id=[made])
     return made
@@ -211,6 +213,8 @@ async def store_conversation(transaction: Transaction, row: ConversationRow, sto
         own = await transaction.fetch_one(_MY_CONVERSATIONS, ids=[row.known_id])
         if own is not None and own["created_at"] == row.created_at:
             return False
+    await transaction.quotas.check(transaction, "conversations")
+    await transaction.quotas.check(transaction, "messages", len(row.messages))
     made = await transaction.fetch_value(
         _CONVERSATION, title_=row.title, size=len(row.messages), created=row.created_at, updated=row.updated_at
     )

@@ -55,6 +55,8 @@ _TASKS = _bounded(col(Task.id), col(Task.user_id) == _ME, col(Task.deleted_at).i
 _OWNED = (col(TeamMember.user_id) == _ME, col(TeamMember.role) == "owner")
 _OF_TEAM = col(TeamMember.team_id) == bindparam("team_id", type_=BigInteger)
 
+_OF_OWNER = compiled(select(func.count_tasks_of_owner(bindparam("task_id", type_=BigInteger), _MOST)))
+
 QUOTAS: dict[Kind, Quota] = {
     "tasks": Quota(
         100_000,
@@ -116,20 +118,46 @@ class Quotas:
             Conflict: they do not.
         """
         limit = self.limits[kind]
-        if not limit:
+        key: tuple[str, Kind] = (f"{transaction.user_id} {team_id}", kind)
+        if not limit or self._has_room(key, limit, adding):
             return
-        key = (f"{transaction.user_id} {team_id}", kind)
-        known = self._counted.get(key)
-        if known is not None:
-            added = known.added + adding
-            if added <= UNCOUNTED * limit and known.used + added <= NEAR * limit:
-                known.added = added
-                return
         used = await self._count(transaction, kind, limit, team_id)
         if used + adding > limit:
             whose = f"Team {team_id} has" if kind == "members" else "You have"
             raise Conflict(f"{whose} {used:,} {kind}, and the limit is {limit:,}. {QUOTAS[kind].advice}")
         self._counted[key] = _Counted(used, adding)
+
+    async def check_repetition(self, transaction: "Transaction", task_id: int, owner: str, adding: int) -> None:
+        """Make sure that `adding` more tasks fit for the owner of a task that the caller completes.
+
+        Raises:
+            Conflict: they do not.
+        """
+        if owner == transaction.user_id:
+            await self.check(transaction, "tasks", adding)
+            return
+        limit = self.limits["tasks"]
+        key: tuple[str, Kind] = (f"{owner} 0", "tasks")
+        if not limit or self._has_room(key, limit, adding):
+            return
+        used = await transaction.fetch_value(_OF_OWNER, task_id=task_id, most=limit + 1)
+        if used + adding > limit:
+            raise Conflict(
+                f"The owner of task {task_id} has no room for its next occurrence. They can delete tasks that are no "
+                "longer needed, or its recurrence can be removed (update_task)."
+            )
+        self._counted[key] = _Counted(used, adding)
+
+    def _has_room(self, key: tuple[str, Kind], limit: int, adding: int) -> bool:
+        """Whether what was counted lately leaves enough room; then `adding` counts as added."""
+        known = self._counted.get(key)
+        if known is None:
+            return False
+        added = known.added + adding
+        if added > UNCOUNTED * limit or known.used + added > NEAR * limit:
+            return False
+        known.added = added
+        return True
 
     async def usage(self, transaction: "Transaction") -> dict[Kind, tuple[int, int]]:
         """How much of each limit of the caller is used, and the limit; kinds without one are left out."""

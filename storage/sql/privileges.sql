@@ -15,7 +15,7 @@ BEGIN
         'matching_task_ids(text)', 'matching_messages(text)', 'survey_messages(text)',
         'find_messages(jsonb, tsquery, text, bigint, timestamptz, timestamptz, bigint, integer)',
         'find_users(text)', 'create_team(text)',
-        'repeat_task(bigint, text, timestamptz, text)', 'task_audience(bigint[])',
+        'repeat_task(bigint, text, timestamptz, text)', 'count_tasks_of_owner(bigint, bigint)', 'task_audience(bigint[])',
         'parent_audience(bigint[])', 'move_audience(bigint[], bigint, bigint)', 'statistics_current(bigint, text)',
         'count_shared_tasks(bigint)', 'my_last_changes(integer)', 'my_call(bigint)',
         'my_changes_since(text, timestamptz, integer)', 'withdraw_task(bigint, bigint)',

@@ -52,7 +52,11 @@ _NEXT = compiled(
 
 
 async def make_next(transaction: Transaction, row: Row) -> NextOccurrence | None:
-    """The next occurrence of a task that was just completed: added with its subtasks, unless it already exists."""
+    """The next occurrence of a task that was just completed: added with its subtasks, unless it already exists.
+
+    Raises:
+        Conflict: the owner has no room for them.
+    """
     if not row["recurrence"] or not row["due"]:
         return None
     # The owner's time zone: whoever completes the task must not move it to another time of day.
@@ -61,6 +65,8 @@ async def make_next(transaction: Transaction, row: Row) -> NextOccurrence | None
     if following is None:
         return None
     due, rule = following
+    copies = 1 + (await subtasks.count_below(transaction, row["id"])).total
+    await transaction.quotas.check_repetition(transaction, row["id"], row["owner"] or transaction.user_id, copies)
     task_id = await transaction.fetch_value(_REPEAT, task_id=row["id"], due=due.text, due_at=due.at, recurrence=rule)
     # It may exist since the task was completed earlier, and the caller may no longer see it.
     found = await transaction.fetch_one(columns.GET, task_id=task_id)

@@ -5,9 +5,11 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import pytest
+from playwright.async_api import expect
 
+from tests.conftest import Cluster, RequestUrl
 from tests.deploy.test_delete_account import delete_account, mentions
-from tests.support.browser import Visit
+from tests.support.browser import Visit, running_taskdeck
 
 pytestmark = pytest.mark.long
 
@@ -26,6 +28,32 @@ async def test_everything_is_downloaded_as_one_file(visit: Visit) -> None:
         assert json.loads(archive.read("manifest.json"))["user_id"] == ada.user_id
         assert json.loads(archive.read("tasks.jsonl"))["title"] == "Water the plants"
     assert await ada.violations() == []
+
+
+async def test_use_of_each_limit_is_shown(
+    visit: Visit, cluster: Cluster, request_url: RequestUrl, tmp_path: Path
+) -> None:
+    url = await cluster.create("usage", "blank")
+    limits = {"TASKDECK_MAX_TASKS": "20", "TASKDECK_MAX_TEAMS": "0"}
+    async with running_taskdeck(url, request_url, tmp_path, **limits) as taskdeck:
+        ada = await visit(at=taskdeck)
+        await ada.call("add_tasks", tasks=[{"title": str(number)} for number in range(19)])
+        await ada.open("/settings")
+        usage = ada.page.get_by_role("region", name="Usage")
+        tasks = usage.get_by_role("meter", name="Tasks")
+        await expect(tasks).to_have_attribute("aria-valuenow", "19")
+        await expect(tasks).to_have_attribute("aria-valuemax", "20")
+        rows = await usage.get_by_role("listitem").all_inner_texts()
+        assert [row.split("\n") for row in rows] == [
+            ["Tasks", "19 of 20"],
+            ["Conversations", "0 of 50,000"],
+            ["Messages", "0 of 1,000,000"],
+            ["Teams", "unlimited"],
+            ["Shares", "0 of 20,000"],
+        ]
+        assert await ada.violations() == []
+        # Before the server of its live socket ends.
+        await ada.page.close()
 
 
 async def test_download_without_a_session_leads_to_sign_in(visit: Visit) -> None:

@@ -45,6 +45,7 @@ FOR_VERBS = {
     "delete_team(bigint)",
     "audit_refusal(text)",
     "purge_audit_log(integer)",
+    "count_tasks_of_owner(bigint,bigint)",
 }
 FOR_DASHBOARD = {
     "taskdeck_pat_create(text,text,text,text,text,text,text,timestamp with time zone)",

@@ -1,13 +1,17 @@
 """How many rows of each kind a person may have, and what the refusal says."""
 
+import json
 from collections.abc import AsyncGenerator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from storage.archive.importing import import_file
 from storage.engine.database import Database
 from storage.engine.quotas import Quotas
+from storage.schema.errors import Conflict
 from tests.conftest import Person, introduce
 from tests.support.consent import accept_all, agreed
 
@@ -95,6 +99,73 @@ async def test_shares_are_limited(ann: Person, bob: Person) -> None:
     )
     changed = await ann.call("share_task", task_id=first, user=bob.email, permission="edit")
     assert changed["shares"][0]["permission"] == "edit"
+
+
+async def test_next_occurrences_with_their_subtasks_are_limited(ann: Person) -> None:
+    task = (await ann.call("add_task", title="Water", due="2026-03-02", recurrence="FREQ=WEEKLY"))["id"]
+    await ann.call("add_tasks", tasks=[{"title": title, "parent_id": task} for title in ("Front", "Back")])
+    assert await ann.refusal("complete_task", task_id=task) == (
+        "You have 3 tasks, and the limit is 5. "
+        "Delete tasks that are no longer needed; they are removed for good after 30 days."
+    )
+    assert (await ann.call("get_task", task_id=task))["status"] == "pending"
+    await ann.call("update_task", task_id=task, clear=["recurrence"])
+    await ann.call("complete_task", task_id=task)
+
+
+async def test_next_occurrences_count_for_the_owner_whoever_completes(ann: Person, bob: Person) -> None:
+    ben = replace(bob, database=ann.database)
+    task = (await ann.call("add_task", title="Water", due="2026-03-02", recurrence="FREQ=WEEKLY"))["id"]
+    await agreed(ann, "share_task", bob, task_id=task, permission="edit")
+    task = (await ben.call("complete_task", task_id=task))["next_occurrence"]["id"]
+    await ann.call("add_tasks", tasks=[{"title": str(number)} for number in range(3)])
+    assert await ben.refusal("complete_task", task_id=task) == (
+        f"The owner of task {task} has no room for its next occurrence. They can delete tasks that are no longer "
+        "needed, or its recurrence can be removed (update_task)."
+    )
+    assert (await ben.call("whoami"))["usage"]["tasks"] == "0 of 5"
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        (6, "You have 1 tasks, and the limit is 5."),
+        (4, None),
+    ],
+)
+async def test_imports_are_limited_and_refused_as_a_whole(
+    ann: Person, tmp_path: Path, rows: int, problem: str | None
+) -> None:
+    await ann.call("add_task", title="Paint")
+    file = tmp_path / "todoist.csv"
+    lines = [f"task,Task {number},4,1,,,,en,UTC" for number in range(rows)]
+    file.write_text("\n".join(["TYPE,CONTENT,PRIORITY,INDENT,AUTHOR,RESPONSIBLE,DATE,DATE_LANG,TIMEZONE", *lines]))
+    if problem is None:
+        assert (await import_file(ann.scope, file)).tasks == 4
+    else:
+        with pytest.raises(Conflict, match=f"^Nothing was imported, because not all of it fits. {problem}"):
+            await import_file(ann.scope, file)
+        assert (await ann.call("list_tasks"))["total_count"] == 1
+
+
+async def test_imported_conversations_are_limited(ann: Person, tmp_path: Path) -> None:
+    def chat(number: int) -> dict[str, Any]:
+        told = {"uuid": f"m{number}", "sender": "human", "text": "Hello", "created_at": "2026-03-01T10:00:00Z"}
+        return {
+            "uuid": f"c{number}",
+            "name": f"Chat {number}",
+            "created_at": "2026-03-01T10:00:00Z",
+            "updated_at": "2026-03-01T10:00:00Z",
+            "chat_messages": [told],
+        }
+
+    file = tmp_path / "conversations.json"
+    file.write_text(json.dumps([chat(number) for number in range(3)]))
+    with pytest.raises(Conflict, match="You have 2 conversations, and the limit is 2"):
+        await import_file(ann.scope, file)
+    file.write_text(json.dumps([chat(number) for number in range(2)]))
+    assert (await import_file(ann.scope, file)).conversations == 2
+    assert (await import_file(ann.scope, file)).present == 2, "what is there already needs no room"
 
 
 async def test_writes_far_below_a_limit_are_not_counted_one_by_one(database_url: str, bob: Person) -> None:

@@ -72,3 +72,11 @@ BEGIN
         SELECT left(next_due, 10)::date - left(t.due, 10)::date FROM public.tasks t WHERE t.id = task));
     RETURN next_id;
 END $$;
+
+-- How many tasks the owner of a task has, up to `most`, for those who may complete it; else NULL.
+CREATE OR REPLACE FUNCTION count_tasks_of_owner(task bigint, most bigint) RETURNS bigint
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    SELECT (SELECT count(*) FROM (SELECT FROM public.tasks o WHERE o.user_id = t.user_id LIMIT most) counted)
+    FROM public.tasks t WHERE t.id = task AND public.my_task_access(task) IN ('owner', 'edit');
+END;

@@ -21,6 +21,7 @@ export type ActiveClients = Schemas["ActiveClients"];
 export type UndoPreview = Schemas["UndoPreview"];
 export type AuditLog = Schemas["AuditLog"];
 export type AuditEntry = Schemas["AuditEntryView"];
+export type Usage = Schemas["Usage"];
 export type UndoneSince = Schemas["UndoneSince"];
 export type TaskPage = Schemas["TaskPageView"];
 export type TaskChange = Schemas["TaskChange"];

@@ -1,7 +1,7 @@
 import type { Metadata } from "next";
 import { Notice } from "@/components/Notice";
 import { PageHead } from "@/components/PageHead";
-import { type AuditLog, readBridge } from "@/lib/api/dashboard";
+import { type AuditLog, readBridge, type Usage } from "@/lib/api/dashboard";
 import { personTimeZone, serverBridge } from "@/lib/api/server";
 import { hasPassword } from "@/lib/auth";
 import { clientNames } from "@/lib/client-names";
@@ -15,6 +15,7 @@ import { SecurityLog } from "./SecurityLog";
 import { SessionList } from "./SessionList";
 import { TimeZoneForm } from "./TimeZoneForm";
 import { TwoFactorForm } from "./TwoFactorForm";
+import { UsageList } from "./UsageList";
 import { YourData } from "./YourData";
 
 const cardClass = "rounded-2xl border border-line bg-surface p-5 shadow-card sm:p-6";
@@ -25,13 +26,15 @@ export const metadata: Metadata = { title: "Settings" };
 
 export default async function SettingsPage({ searchParams }: PageProps<"/settings">) {
   const person = await requirePerson();
-  const [zone, passwordIsSet, sessions, log, { verified, error, export: exported }] = await Promise.all([
-    personTimeZone(),
-    hasPassword(person.id),
-    listSessions(),
-    readBridge<AuditLog>(serverBridge(), `/audit?limit=${FIRST_ENTRIES}`).catch(() => undefined),
-    searchParams,
-  ]);
+  const [zone, passwordIsSet, sessions, log, usage, { verified, error, export: exported }] =
+    await Promise.all([
+      personTimeZone(),
+      hasPassword(person.id),
+      listSessions(),
+      readBridge<AuditLog>(serverBridge(), `/audit?limit=${FIRST_ENTRIES}`).catch(() => undefined),
+      readBridge<Usage>(serverBridge(), "/usage").catch(() => undefined),
+      searchParams,
+    ]);
   const clients = [...new Set(log?.entries.flatMap(({ client }) => client ?? []))];
   return (
     <>
@@ -71,6 +74,9 @@ export default async function SettingsPage({ searchParams }: PageProps<"/setting
             initial={log}
             clients={clients.length ? await clientNames(clients) : {}}
           />
+        </section>
+        <section aria-label="Usage" className={cardClass}>
+          <UsageList usage={usage} />
         </section>
         <section aria-label="Your data" className={cardClass}>
           <YourData problem={typeof exported === "string" ? exported : undefined} />
