@@ -41,7 +41,8 @@ async def _check_known(call: Call, client: str) -> None:
     names = [known.client for known in (await activity.find_clients(call.scope)).clients if known.client]
     if client not in names:
         known = f"The user's are {', '.join(map(quoted, names))}." if names else "The user's have no names."
-        raise InvalidInput(f"client: {quoted(client)} changed nothing here. {known} Leave client out to see all changes.")
+        advice = "Leave client out, or name one of them."
+        raise InvalidInput(f"client: {quoted(client)} changed nothing here. {known} {advice}")
 
 
 def _brief(change: Change) -> ChangeBrief:

@@ -167,6 +167,11 @@ def _look_up(caller: RetryingCaller, found: re.Match[str]) -> None:
     caller.replace_wrong(found["wrong"])
 
 
+@on_sentence(r'client: "[^"]*" changed nothing here\. .* Leave client out, or name one of them\.')
+def _leave_unknown_client_out(caller: RetryingCaller, found: re.Match[str]) -> None:
+    caller.leave_out(("client",))
+
+
 @on_sentence(r"cursor does not belong to this listing: repeat the call without cursor to start again\.")
 def _start_again(caller: RetryingCaller, found: re.Match[str]) -> None:
     caller.leave_out(("cursor",))

@@ -20,7 +20,7 @@ async def test_changes_of_one_client_are_found_in_one_call(alice: Person, bob: P
     await edit(alice, "Robot", task, priority="high", title="Mow the lawn")
     await edit(bob, "Robot", task, due="2026-03-01")
     found = (await alice.call("list_changes", client="Robot"))["changes"]
-    assert [(row["task_id"], row["event_type"], row["client"]) for row in found] == [(task, "task_updated", "Robot")] * 2
+    assert {(row["task_id"], row["event_type"], row["client"]) for row in found} == {(task, "task_updated", "Robot")}
     assert [row.get("user") for row in found] == [bob.user_id.title(), None]
     assert found[0]["changes"] == {"due": [None, "2026-03-01"]}
     assert found[1]["changes"] == {"priority": ["medium", "high"], "title": ["Mow", "Mow the lawn"]}
