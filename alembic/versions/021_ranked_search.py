@@ -13,8 +13,9 @@ depends_on = None
 _FILES = ("functions/search_text.sql", "functions/search_keys.sql")
 # They depend on the columns that are replaced.
 _DROP_READERS = """
-    DROP FUNCTION IF EXISTS matching_task_ids(text), matching_messages(text),
-        rank_messages(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz)
+    DROP FUNCTION IF EXISTS matching_task_ids(text), matching_messages(text), rank_tasks(text, text, bigint[]),
+        rank_messages(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz),
+        rank_conversations(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz)
 """
 STATEMENTS = (
     _DROP_READERS,

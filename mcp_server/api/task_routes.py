@@ -30,7 +30,7 @@ from storage.schema.request_models import (
 from storage.schema.request_models import Query as Searched
 from storage.schema.response_models import TaskCompleted, TaskDeleted, TaskRestored, TaskView
 from storage.tasks import deletion, page_lists, task_page, tasks
-from storage.tasks.listing import PageFilter
+from storage.tasks.filters import PageFilter
 
 MAX_ROWS = 500
 _ID = "[1-9][0-9]{0,17}"

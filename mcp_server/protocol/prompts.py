@@ -27,7 +27,7 @@ from storage.schema.request_models import Id, Tag, TaskFilter
 from storage.schema.response_models import TaskPage
 from storage.search import completions
 from storage.tasks import listing, statistics
-from storage.tasks.listing import CompletedFilter
+from storage.tasks.filters import CompletedFilter
 
 MOST_TASKS = 40
 MOST_TOKENS = 8000

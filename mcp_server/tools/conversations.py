@@ -30,7 +30,7 @@ from storage.schema.request_models import (
     Query,
     StrictModel,
 )
-from storage.search import messages
+from storage.search import chats, messages
 
 Messages = Annotated[list[Annotated[NewMessage, no_nulls(NewMessage)]], Field(max_length=100)]
 
@@ -99,10 +99,11 @@ async def append_messages(call: Call, args: AppendMessages) -> MessagesAppended:
 
 @tool("conversations", "List conversations", reads=True)
 async def list_conversations(call: Call, args: ListConversations) -> ConversationList:
-    """List conversations, the one updated last first. search looks at titles and messages."""
-    return await conversations.find(
-        call.scope, args.search, args.limit, args.cursor, max_tokens=token_budget.allowed(args.limit)
-    )
+    """List conversations, the one updated last first. search finds by titles and messages, best first."""
+    budget = token_budget.allowed(args.limit)
+    if args.search is None:
+        return await conversations.find(call.scope, None, args.limit, args.cursor, max_tokens=budget)
+    return await chats.search(call.scope, args.search, args.limit, args.cursor, max_tokens=budget)
 
 
 @tool("conversations", "Read a conversation", reads=True)

@@ -37,10 +37,14 @@ class MessagesAppended(ResponseModel):
 
 
 class ConversationList(ResponseModel):
-    """A page of conversations, the one updated last first. `total_count` counts the whole list."""
+    """A page of conversations, the one updated last or the best match first. `total_count` counts the whole list.
+
+    `total_is_estimate` says that the list is limited to the best matches, so that more conversations have the words.
+    """
 
     conversations: list[ConversationView]
     total_count: int
+    total_is_estimate: bool | None = None
     next_cursor: str | None = None
 
 

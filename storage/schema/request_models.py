@@ -196,12 +196,14 @@ class TaskFilter(StrictModel):
     scope: ListedScope = Field(default="all", description="mine = what I own")
     team_id: Id | None = None
     parent_id: Id | None = Field(default=None, description="Its direct subtasks")
-    search: Query | None = Field(default=None, description='All words; "a phrase", or, -not')
+    search: Query | None = Field(
+        default=None, description='Any word, best first; with sort all words. "a phrase", or, -not'
+    )
     tag: Tag | None = None
     priority: Priority | None = None
     due_before: Moment | None = Field(default=None, description="Exclusive; a date is the user's day")
     due_after: Moment | None = Field(default=None, description="Inclusive")
-    sort: Sort = "created"
+    sort: Sort | None = Field(default=None, description="Else created")
 
 
 class NewMessage(StrictModel):

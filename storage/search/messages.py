@@ -4,7 +4,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Literal
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import BigInteger, DateTime, Double, Integer, Text, bindparam, cast, func, select, tuple_
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -16,21 +15,21 @@ from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people import users
 from storage.people.timezones import rules_of
+from storage.schema import search_query as queries
 from storage.schema import token_budget
 from storage.schema.conversation_models import MessageMatch, MessageMatches
 from storage.schema.errors import InvalidInput
 from storage.schema.request_models import NO_CURSOR
+from storage.schema.search_query import Question
 from storage.schema.tables import Conversation, Message
-from storage.search import query as queries
 from storage.search import ranking, snippets, surroundings
-from storage.search.query import Question
 from storage.search.ranking import Survey
 
 Order = Literal["best", "newest"]
 
 _MOMENT = DateTime(timezone=True)
 _SURVEYED = ("word", "lexemes", "is_common", "sampled", "messages", "size", "moment")
-_SURVEY = compiled(select(func.survey_messages(bindparam("words", type_=Text)).table_valued(*_SURVEYED)))
+SURVEY = compiled(select(func.survey_messages(bindparam("words", type_=Text)).table_valued(*_SURVEYED)))
 
 
 def _bound(name: str, kind: Any) -> Any:  # noqa: ANN401
@@ -39,14 +38,18 @@ def _bound(name: str, kind: Any) -> Any:  # noqa: ANN401
 
 _FILTERS = (_bound("role", Text), _bound("inside", BigInteger), _bound("since", _MOMENT), _bound("before", _MOMENT))
 _SEARCHES = cast(_bound("searches", Text), JSONB)
-_ranked = func.rank_messages(
+RANKED_BY = (
     _SEARCHES,
     cast(_bound("terms", Text), JSONB),
     _bound("messages", BigInteger),
     _bound("size", Double),
     _bound("condition", Text),
     *_FILTERS,
-).table_valued("conversation_id", "sequence", "created_at", "tier", "score", "frequencies")
+)
+"""The arguments of rank_messages and rank_conversations."""
+_ranked = func.rank_messages(*RANKED_BY).table_valued(
+    "conversation_id", "sequence", "created_at", "tier", "score", "frequencies"
+)
 _newest = func.find_messages(
     _SEARCHES,
     func.search_query(func.nullif(_bound("condition", Text), "")),
@@ -88,12 +91,6 @@ class _Request:
     limit: int
     max_tokens: int | None
 
-    def filters(self) -> dict[str, Any]:
-        """The values of _FILTERS and the condition."""
-        asked = self.question
-        known = {"role": asked.role, "inside": asked.conversation_id, "since": asked.since, "before": asked.before}
-        return known | {"condition": asked.condition}
-
 
 @retry_transient
 async def search(
@@ -117,8 +114,8 @@ async def search(
             another listing.
     """
     async with scope.transaction() as transaction:
-        question = queries.parse(query, await _zone(transaction, query))
-        rows = await transaction.fetch_all(_SURVEY, words=question.words)
+        question = await read_question(transaction, query)
+        rows = await transaction.fetch_all(SURVEY, words=question.words)
         if not rows:
             raise InvalidInput(queries.NOTHING)
         if order == "newest":
@@ -130,10 +127,18 @@ async def search(
         return page.model_copy(update={"matches": matches})
 
 
-async def _zone(transaction: Transaction, query: str) -> ZoneInfo:
-    """The caller's time zone, which only a date needs."""
+def filters_of(asked: Question) -> dict[str, Any]:
+    """The values of _FILTERS and the condition."""
+    known = {"role": asked.role, "inside": asked.conversation_id, "since": asked.since, "before": asked.before}
+    return known | {"condition": asked.condition}
+
+
+async def read_question(transaction: Transaction, query: str) -> Question:
+    """Parse a query about messages; raises InvalidInput for a filter that cannot be read."""
+    # Only a date needs the caller's time zone.
     needed = "before:" in query.lower() or "after:" in query.lower()
-    return rules_of(await users.timezone_of(transaction, transaction.user_id) if needed else None)
+    zone = rules_of(await users.timezone_of(transaction, transaction.user_id) if needed else None)
+    return queries.parse(query, zone)
 
 
 async def _read_best(asked: _Request, found: Survey, moment: datetime) -> MessageMatches:
@@ -142,7 +147,7 @@ async def _read_best(asked: _Request, found: Survey, moment: datetime) -> Messag
     The cursor has the statistics of the first page and its moment: with those, later pages rank alike although
     messages are added meanwhile.
     """
-    filters, after = asked.filters(), dict[str, Any]()
+    filters, after = filters_of(asked.question), dict[str, Any]()
     if asked.cursor:
         kinds = (datetime, str, int, int, datetime, int, int)
         moment, written, *position = pagination.read(asked.cursor, asked.listing, *kinds)
@@ -175,7 +180,7 @@ async def _read_best(asked: _Request, found: Survey, moment: datetime) -> Messag
 
 async def _read_newest(asked: _Request, found: Survey) -> MessageMatches:
     """A page by time. Its messages have every word, so the rarest one finds them."""
-    filters, after = asked.filters(), [asked.question.before, -1, -1]
+    filters, after = filters_of(asked.question), [asked.question.before, -1, -1]
     if asked.cursor:
         after = pagination.read(asked.cursor, asked.listing, datetime, int, int)
     values = dict(zip(("before", "before_conversation", "before_sequence"), after, strict=True))

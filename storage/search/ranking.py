@@ -12,7 +12,7 @@ from math import log, sqrt
 from typing import Any
 
 from storage.engine.database import Row
-from storage.search.query import Question
+from storage.schema.search_query import Question
 
 _UNSAMPLED = 2000
 """Up to how many messages in all are not sampled: every word selects then."""
@@ -96,13 +96,25 @@ def survey(rows: Sequence[Row]) -> Survey:
 def searches(found: Survey, question: Question) -> str:
     """What find_messages is to look for, as JSON."""
     content = sorted((t for t in found.terms if not t.is_common), key=lambda term: (term.estimate, term.place))
-    if question.phrases and '"' in question.condition:
-        return json.dumps([{"all": phrase, "most": _UNSAMPLED} for phrase in question.phrases])
-    if not content:
-        return json.dumps(_function_words(found.terms))
+    chosen: list[dict[str, Any]] = [{"all": phrase, "most": _UNSAMPLED} for phrase in question.phrases]
+    if not question.needs_phrase:
+        if not content:
+            chosen += _function_words(found.terms)
+        elif question.conversation_id is not None or found.messages <= _UNSAMPLED:
+            chosen += [_search(term) for term in content]
+        else:
+            chosen += _by_rarity(content, found)
+    return json.dumps(chosen)
+
+
+def is_complete(found: Survey, question: Question) -> bool:
+    """Whether `searches` find every message with a word, and not only the best ones."""
     if question.conversation_id is not None or found.messages <= _UNSAMPLED:
-        return json.dumps([_search(term) for term in content])
-    return json.dumps(_by_rarity(content, found))
+        return True
+    if question.needs_phrase:
+        return True
+    content = [term for term in found.terms if not term.is_common]
+    return bool(content) and sum(term.estimate for term in content) <= _FEW
 
 
 def newest(found: Survey, question: Question, most: int) -> str:

@@ -13,6 +13,7 @@ BEGIN
         'takes_directly(text, bigint, bigint)',
         -- called by requests
         'matching_task_ids(text)', 'matching_messages(text)', 'survey_messages(text)',
+        'rank_tasks(text, text, bigint[])',
         'find_messages(jsonb, tsquery, text, bigint, timestamptz, timestamptz, bigint, integer)',
         'find_users(text)', 'create_team(text)',
         'repeat_task(bigint, text, timestamptz, text)', 'count_tasks_of_owner(bigint, bigint)', 'task_audience(bigint[])',
@@ -70,6 +71,7 @@ BEGIN
         'search_query(text)', 'message_keys(text, bigint, integer, tsvector)', 'count_lexeme(tsvector, tsquery)',
         'message_passage(text, text[])',
         'rank_messages(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz)',
+        'rank_conversations(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz)',
         'task_access(text, bigint, bigint, timestamptz, text, bigint[], bigint[], bigint[], bigint[], bigint[])'
     ]::regprocedure[] LOOP
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);

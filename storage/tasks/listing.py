@@ -9,12 +9,14 @@ from sqlalchemy import (
     BigInteger,
     ColumnElement,
     DateTime,
+    FromClause,
     Integer,
     Select,
     Text,
     bindparam,
     case,
     func,
+    inspect,
     literal,
     select,
     true,
@@ -30,12 +32,22 @@ from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people import users
 from storage.schema import token_budget
-from storage.schema.request_models import DueGroup, Id, ListedScope, ListedStatus, Moment, Sort, TaskFilter
+from storage.schema.errors import InvalidInput
+from storage.schema.request_models import (
+    MAX_ID,
+    NO_CURSOR,
+    DueGroup,
+    ListedScope,
+    ListedStatus,
+    Sort,
+    TaskFilter,
+)
 from storage.schema.response_models import TaskPage
 from storage.schema.tables import Task
-from storage.tasks import days, due_dates
+from storage.tasks import days
 from storage.tasks.access import IN_MY_TEAMS, MINE, SHARED, VISIBLE
 from storage.tasks.columns import BRIEF, LISTED, WHOLE, brief, find_one, view
+from storage.tasks.filters import CompletedFilter, PageFilter, conditions, values_of
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """The sort value of a task without a due date: after all others.
@@ -46,20 +58,7 @@ A value and not NULL, because a cursor compares rows and a comparison with NULL 
 MOST_TAGS = 1000
 
 
-class CompletedFilter(TaskFilter):
-    """A filter that also asks when tasks were completed; no tool offers that."""
-
-    completed_after: Moment | None = None
-
-
-class PageFilter(CompletedFilter):
-    """A filter of lists on pages: also by assignee, by how soon tasks are due, and among these ids; no tool has it."""
-
-    assignee: str | None = None
-    due: DueGroup | None = None
-    ids: list[Id] | None = None
-
-
+Order = Sort | Literal["best"]
 Detail = Literal["brief", "listed", "whole"]
 """Which columns: those of TaskBrief, of ListedTask or of TaskView."""
 
@@ -69,7 +68,7 @@ class _Shape(NamedTuple):
 
     status: ListedStatus
     scope: ListedScope
-    sort: Sort
+    sort: Order
     due: DueGroup | None
     detail: Detail
     given: frozenset[str]
@@ -87,14 +86,18 @@ class _Key(NamedTuple):
 
 _MOMENT = DateTime(timezone=True)
 _COLUMNS: dict[Detail, tuple[Any, ...]] = {"brief": BRIEF, "listed": LISTED, "whole": WHOLE}
-_DUE: dict[DueGroup, ColumnElement[bool]] = {
-    "overdue": days.OVERDUE & days.BEFORE_TOMORROW,
-    "today": days.DUE_TODAY & days.BEFORE_TOMORROW,
-    "week": days.IN_A_WEEK,
-    "none": col(Task.due_at).is_(None),
-}
 _RANK = case({"low": 1, "medium": 2, "high": 3, "urgent": 4}, value=col(Task.priority))
-KEYS: dict[Sort, _Key] = {
+_ranked = (
+    select(
+        func.rank_tasks(
+            bindparam("words", type_=Text),
+            bindparam("condition", type_=Text),
+            bindparam("pinned", type_=ARRAY(BigInteger)),
+        ).table_valued("id", "score", "statistics")
+    )
+).cte("ranked")
+KEYS: dict[Order, _Key] = {
+    "best": _Key(_ranked.c.score, BigInteger, int),
     "created": _Key(col(Task.created_at), _MOMENT, datetime),
     "updated": _Key(col(Task.updated_at), _MOMENT, datetime),
     "priority": _Key(_RANK, Integer, int),
@@ -114,7 +117,8 @@ async def find(
 ) -> TaskPage:
     """A page of visible tasks.
 
-    A page that would be longer than `max_tokens` ends early, with a cursor.
+    A search without a sort finds tasks with any of the words, the best first; with one, tasks with all of them. A page
+    that would be longer than `max_tokens` ends early, with a cursor.
 
     Raises:
         InvalidInput: a date, or a cursor that belongs to another listing; NotFound: no such team or parent.
@@ -139,12 +143,33 @@ async def read(
     # fields of the filter identify the listing.
     listing = f"tasks {wanted.model_dump_json(include={*CompletedFilter.model_fields})}"
     if cursor is not None:
-        values["after_key"], values["after_id"] = pagination.read(cursor, listing, KEYS[wanted.sort].python, int)
+        values |= _place(cursor, listing, _order(wanted, values))
     found, total = await fetch_page(transaction, wanted, values, limit + 1, "whole" if whole else "brief")
     shown = [view(without_extras(row)) if whole else brief(row) for row in found[:limit]]
     tasks = token_budget.fill(shown, max_tokens)
-    following = pagination.following(listing, found, len(tasks), "sort_key", "id")
+    following = None
+    if len(found) > len(tasks):
+        last = found[len(tasks) - 1]
+        pinned = [".".join(map(str, last["statistics"]))] if "words" in values else []
+        following = pagination.write(listing, *pinned, last["sort_key"], last["id"])
     return TaskPage(tasks=tasks, total_count=total, next_cursor=following)
+
+
+def _order(wanted: TaskFilter, values: dict[str, Any]) -> Order:
+    return "best" if "words" in values else wanted.sort or "created"
+
+
+def _place(cursor: str, listing: str, order: Order) -> dict[str, Any]:
+    """Where a page begins. By score, the statistics of the first page belong to it: with them, all pages rank alike."""
+    if order != "best":
+        key, number = pagination.read(cursor, listing, KEYS[order].python, int)
+        return {"after_key": key, "after_id": number}
+    pinned, key, number = pagination.read(cursor, listing, str, int, int)
+    try:
+        statistics = [min(int(one), MAX_ID) for one in pinned.split(".")]
+    except ValueError as error:
+        raise InvalidInput(f"cursor {NO_CURSOR}.") from error
+    return {"pinned": statistics, "after_key": key, "after_id": number}
 
 
 async def check_seen(transaction: Transaction, wanted: TaskFilter) -> None:
@@ -165,7 +190,7 @@ async def fetch_page(
     """The rows of a page, and how many there are in all. One row more than a page shows whether there is another."""
     given = frozenset(name for name in values if not name.startswith("after_"))
     due = wanted.due if isinstance(wanted, PageFilter) else None
-    shape = _Shape(wanted.status, wanted.scope, wanted.sort, due, detail, given, "after_id" in values)
+    shape = _Shape(wanted.status, wanted.scope, _order(wanted, values), due, detail, given, "after_id" in values)
     # An empty page is one row with only the total.
     rows = await transaction.fetch_all(_find(shape), **values, page_size=page_size)
     return [row for row in rows if row["id"] is not None], rows[0]["total"]
@@ -189,24 +214,7 @@ async def tags(scope: Scope) -> list[str]:
 
 def without_extras(row: Row) -> Any:  # noqa: ANN401
     """A row without the columns that only a page needs."""
-    return {name: value for name, value in row.items() if name not in ("total", "sort_key")}
-
-
-def values_of(wanted: TaskFilter) -> dict[str, Any]:
-    """The parameters of the statement for a filter.
-
-    Raises:
-        InvalidInput: a date.
-    """
-    plain = {"team_id", "parent_id", "search", "tag", "priority", "assignee", "ids"}
-    values: dict[str, Any] = wanted.model_dump(include=plain, exclude_none=True)
-    for name in ("due_before", "due_after", "completed_after"):
-        moment = getattr(wanted, name, None)
-        if moment is not None:
-            bound = due_dates.parse_due(moment, name)
-            # A date is a day in the caller's time zone, which only the database knows.
-            values[f"{name}_day" if bound.is_date else name] = bound.at
-    return values
+    return {name: value for name, value in row.items() if name not in ("total", "sort_key", "statistics")}
 
 
 # Bounded, because callers choose the combination of filters and each one compiled takes memory.
@@ -215,14 +223,18 @@ def _find(shape: _Shape) -> Statement:
     key, key_type, _, descending = KEYS[shape.sort]
     position = tuple_(key, col(Task.id))
     columns = (*_COLUMNS[shape.detail], key.label("sort_key"))
-    conditions = _conditions(shape)
+    source: FromClause = inspect(Task).local_table
+    if shape.sort == "best":
+        columns = (*columns, _ranked.c.statistics)
+        source = source.join(_ranked, _ranked.c.id == col(Task.id))
+    required = conditions(shape.status, shape.due, shape.given)
     branches = _branches(shape)
     direction: Callable[[Any], Any] = (lambda c: c.desc()) if descending else (lambda c: c.asc())
 
     def page(branch: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         # Limited before the branches are joined, so that at most a page of each is merged. Sorted by creation, one's
         # own tasks or those of one team are read in the order of their index, and no further than the page.
-        chosen = select(*columns).where(branch, *conditions)
+        chosen = select(*columns).select_from(source).where(branch, *required)
         if shape.continued:
             after = tuple_(bindparam("after_key", type_=key_type), bindparam("after_id", type_=BigInteger))
             # A comparison of rows is one range of an index on these columns; two conditions with OR are not.
@@ -234,7 +246,7 @@ def _find(shape: _Shape) -> Statement:
     merged = pages[0] if len(pages) == 1 else union_all(*(select(p) for p in pages)).subquery()
     # Counted without the columns and the order of the page, which allows index-only scans. In the same statement, so
     # that the total and the page belong to one snapshot.
-    counts = [select(func.count()).select_from(Task).where(b, *conditions) for b in branches]
+    counts = [select(func.count()).select_from(source).where(b, *required) for b in branches]
     total: Any = counts[0].scalar_subquery()
     for count in counts[1:]:
         total = total + count.scalar_subquery()
@@ -248,34 +260,11 @@ def _find(shape: _Shape) -> Statement:
     return compiled(ordered)
 
 
-def _conditions(shape: _Shape) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = [col(Task.deleted_at).is_(None)]
-    if shape.status == "pending":
-        conditions.append(col(Task.status) != "completed")
-    elif shape.status != "all":
-        conditions.append(col(Task.status) == shape.status)
-    filters: dict[str, ColumnElement[bool]] = {
-        "parent_id": col(Task.parent_id) == bindparam("parent_id", type_=BigInteger),
-        "search": col(Task.id) == func.any(func.matching_task_ids(bindparam("search", type_=Text))),
-        "tag": bindparam("tag", type_=Text) == func.any(col(Task.tags)),
-        "priority": col(Task.priority) == bindparam("priority", type_=Text),
-        "due_before": days.due_before("due_before", day=False),
-        "due_before_day": days.due_before("due_before_day", day=True),
-        "due_after": days.due_after("due_after", day=False),
-        "due_after_day": days.due_after("due_after_day", day=True),
-        "completed_after": days.completed_after("completed_after", day=False),
-        "completed_after_day": days.completed_after("completed_after_day", day=True),
-        "assignee": col(Task.assignee_id) == bindparam("assignee", type_=Text),
-        "ids": col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger))),
-    }
-    if shape.due is not None:
-        conditions.append(_DUE[shape.due])
-    return conditions + [condition for name, condition in filters.items() if name in shape.given]
-
-
 def _branches(shape: _Shape) -> Sequence[ColumnElement[bool]]:
     # A member sees all tasks of a team, so one branch is enough for it.
     if "team_id" in shape.given:
         in_team = col(Task.team_id) == bindparam("team_id", type_=BigInteger)
         return [in_team & {"mine": MINE, "shared": SHARED}.get(shape.scope, true())]
-    return {"mine": (MINE,), "shared": (SHARED,), "team": (IN_MY_TEAMS,), "all": VISIBLE}[shape.scope]
+    # What a search found is visible, whichever of the sets it is in.
+    everything = (true(),) if shape.sort == "best" else VISIBLE
+    return {"mine": (MINE,), "shared": (SHARED,), "team": (IN_MY_TEAMS,), "all": everything}[shape.scope]

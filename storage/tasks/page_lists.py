@@ -16,7 +16,7 @@ from storage.schema.request_models import Sort
 from storage.schema.tables import Task
 from storage.tasks import listing
 from storage.tasks.columns import listed
-from storage.tasks.listing import PageFilter
+from storage.tasks.filters import PageFilter, values_of
 
 
 @retry_transient
@@ -33,7 +33,7 @@ async def find_rows(scope: Scope, wanted: PageFilter, limit: int, after: int | N
 async def read_rows(transaction: Transaction, wanted: PageFilter, limit: int, after: int | None = None) -> TaskRows:
     """As `find_rows`, within a transaction."""
     await listing.check_seen(transaction, wanted)
-    values = listing.values_of(wanted)
+    values = values_of(wanted)
     if after is not None:
         key = await transaction.fetch_one(_position(wanted.sort), after_id=after)
         if key is None:
@@ -42,7 +42,7 @@ async def read_rows(transaction: Transaction, wanted: PageFilter, limit: int, af
     found, total = await listing.fetch_page(transaction, wanted, values, limit + 1, "listed")
     if wanted.ids is not None:
         everything = wanted.model_copy(update={"ids": None})
-        _, total = await listing.fetch_page(transaction, everything, listing.values_of(everything), 1, "listed")
+        _, total = await listing.fetch_page(transaction, everything, values_of(everything), 1, "listed")
     return TaskRows(
         tasks=[listed(listing.without_extras(row)) for row in found[:limit]],
         total_count=total,

@@ -58,10 +58,9 @@ NARROWING: dict[str, st.SearchStrategy[Any]] = {
 LAYOUT = st.fixed_dictionaries(
     {
         "status": st.sampled_from(("all", "all", "pending", "in_progress", "completed")),
-        "sort": st.sampled_from(SORTS),
         "limit": st.sampled_from((2, 1, 3, 100)),
     },
-    optional={"detail": st.sampled_from(("brief", "full"))},
+    optional={"detail": st.sampled_from(("brief", "full")), "sort": st.sampled_from(SORTS)},
 )
 
 

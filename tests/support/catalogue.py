@@ -19,6 +19,7 @@ FOR_POLICIES = {
 FOR_VERBS = {
     "matching_task_ids(text)",
     "matching_messages(text)",
+    "rank_tasks(text,text,bigint[])",
     "survey_messages(text)",
     "find_messages(jsonb,tsquery,text,bigint,timestamp with time zone,timestamp with time zone,bigint,integer)",
     "find_users(text)",

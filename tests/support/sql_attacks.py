@@ -183,8 +183,14 @@ SHARING = {
 }
 FIND = """find_messages('[{{"any": ["{}"], "most": 9}}]', NULL, NULL, NULL, NULL, NULL, -1, -1)"""
 
+RANK_CONVERSATIONS = """
+SELECT 1 FROM rank_conversations('[{"any": ["secret"], "most": 9}]',
+    '[{"term": 0, "exact": "secret", "lexemes": ["secret"], "factor": 1}]', 1, 100, '', NULL, NULL, NULL, NULL)
+"""
 ASKING = {
     "another user searches tasks": Attack("bob", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
+    "another user ranks tasks": Attack("bob", "SELECT 1 FROM rank_tasks('secret', '', NULL)"),
+    "another user ranks conversations": Attack("bob", RANK_CONVERSATIONS),
     "another user searches messages": Attack("bob", "SELECT 1 FROM matching_messages('secret')"),
     "another user finds messages": Attack("bob", "SELECT 1 FROM " + FIND.format("secret")),
     "another user walks through messages": Attack(
@@ -236,6 +242,8 @@ RIGHTS = {
     "the owner adds a message": Attack("alice", "INSERT INTO messages VALUES (1, 2, 'alice', 'user', 'own')"),
     "an editor has access to a task": Attack("erin", "SELECT my_task_access(1)"),
     "a member searches": Attack("carol", "SELECT 1 FROM unnest(matching_task_ids('secret'))"),
+    "a member ranks tasks": Attack("carol", "SELECT 1 FROM rank_tasks('secret', '', NULL)"),
+    "the owner ranks conversations": Attack("alice", RANK_CONVERSATIONS),
     "a user's own request is counted": Attack("bob", "SELECT client_wait FROM take_request('bob', 'c', 1, 1)"),
     "an editor repeats a task": Attack("erin", "SELECT repeat_task(1, NULL, NULL, NULL)"),
 }

@@ -78,7 +78,8 @@ async def test_filters_narrow_what_is_found(alice: Person) -> None:
         "after:2025-01-01 -blue car": set[str](),
         '"blue car"': {"the blue car", "a blue car and a bike"},
         '"blue car" or "old car"': {"the blue car", "a blue car and a bike", "an old car"},
-        '"blue car" or old': {"the blue car", "a blue car and a bike", "your car is blue", "an old car"},
+        '"blue car" or old': {"the blue car", "a blue car and a bike", "an old car"},
+        '"blue car" or your bike': {"the blue car", "a blue car and a bike", "your car is blue"},
         'car -"blue car"': {"your car is blue", "an old car"},
         "FROM:USER old": {"an old car"},
     }.items():

@@ -193,6 +193,27 @@ async def test_resource_templates_are_completed(alice: Person):
     assert completed.completion.values == [str(task["id"])]
 
 
+async def test_ids_are_completed_by_words_if_no_title_has_the_text(alice: Person):
+    water = await alice.call("add_task", title="Water the plants", description="Use the green can")
+    prune = await alice.call("add_task", title="Prune a plant")
+    said = [{"role": "user", "content": "The gutter leaks"}]
+    chat = await alice.call("start_conversation", title="Repairs", messages=said)
+    cases = {
+        ("task", "watering plant"): [water, prune],
+        ("task", "green cans"): [water],
+        ("task", "?"): [],
+        ("conversation", "leaking gutters"): [chat],
+        ("conversation", "in:"): [],
+        ("conversation", "in:x gutter"): [],
+        ("conversation", "epair"): [chat],
+    }
+    async with alice.client() as client:
+        for (kind, typed), expected in cases.items():
+            template = ResourceTemplateReference(uri=f"{kind}://{{{kind}_id}}")
+            completed = await client.complete(template, {"name": f"{kind}_id", "value": typed})
+            assert completed.completion.values == [str(row["id"]) for row in expected], typed
+
+
 def cut(person: Person, **settings: Any) -> Person:
     """The same person on a server with these settings."""
     return replace(person, settings=person.settings.model_copy(update=settings))

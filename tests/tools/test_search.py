@@ -53,11 +53,63 @@ async def test_completed_tasks_are_found(alice: Person):
     assert await ids(alice, "PASSPORT") == [f"task:{task['id']}"]
 
 
-async def test_any_word_matches_only_if_no_result_has_all_words(alice: Person):
+async def test_any_word_matches_and_results_with_more_of_them_come_first(alice: Person):
     first, second = [await alice.call("add_task", title=title) for title in ("Renew the passport", "Renew the lease")]
-    assert await ids(alice, "renew lease") == [f"task:{second['id']}"]
+    assert await ids(alice, "renew passport") == [f"task:{first['id']}", f"task:{second['id']}"]
     assert set(await ids(alice, "when must I renew something")) == {f"task:{first['id']}", f"task:{second['id']}"}
     assert await ids(alice, "nothing like it") == []
+
+
+async def test_conversations_are_found_by_their_best_message_and_their_title(alice: Person):
+    def said(*texts: str) -> list[dict[str, str]]:
+        return [{"role": "user", "content": text} for text in texts]
+
+    passing = await alice.call("start_conversation", messages=said("The garden is dry", "It may rain in Lisbon"))
+    titled = await alice.call("start_conversation", title="Trip to Lisbon", messages=said("Which hotel is the best?"))
+    whole = await alice.call("start_conversation", messages=said("The hotel in Lisbon has a garden", "Good"))
+    await alice.call("start_conversation", title="Other things", messages=said("Nothing here"))
+    found = await alice.call("list_conversations", search="Which hotel in Lisbon?")
+    assert [chat["id"] for chat in found["conversations"]] == [titled["id"], whole["id"], passing["id"]]
+    assert found["total_count"] == 3
+    assert "total_is_estimate" not in found
+    only = await alice.call("list_conversations", search="Lisbon -hotel")
+    assert [chat["id"] for chat in only["conversations"]] == [titled["id"], passing["id"]]
+    assert await ids(alice, f"hotel in:{whole['id']}") == [f"conversation:{whole['id']}", f"message:{whole['id']}:1"]
+    assert (await alice.refusal("list_conversations", search="from:user")).startswith("Nothing in the query can be")
+
+
+@pytest.mark.parametrize(("tool", "key"), [("list_tasks", "tasks"), ("list_conversations", "conversations")])
+async def test_pages_of_matches_contain_each_once_while_others_are_added(alice: Person, tool: str, key: str):
+    async def add(text: str) -> None:
+        await alice.call("add_task", title=text)
+        await alice.call("start_conversation", title=text, messages=[{"role": "user", "content": text}])
+
+    for n in range(9):
+        await add(f"note {n} of tea" + " and milk" * (n % 3))
+    whole = (await alice.call(tool, search="tea milk", limit=100))[key]
+    assert len(whole) == 9
+    paged: list[dict[str, object]] = []
+    cursor = {}
+    while cursor is not None:
+        page = await alice.call(tool, search="tea milk", limit=2, **cursor)
+        paged += page[key]
+        cursor = {"cursor": page["next_cursor"]} if "next_cursor" in page else None
+        await add("milk milk tea")
+    old = [row["id"] for row in whole]
+    assert [row["id"] for row in paged if row["id"] in old] == old
+    other = {"cursor": (await alice.call(tool, search="tea milk", limit=2))["next_cursor"]}
+    assert "without cursor" in await alice.refusal(tool, search="tea", limit=2, **other)
+
+
+async def test_total_of_common_words_is_said_to_be_an_estimate(alice: Person):
+    for _ in range(22):
+        texts = [{"role": "user", "content": f"the weather on day {n}"} for n in range(100)]
+        await alice.call("start_conversation", messages=texts)
+    rare = await alice.call("start_conversation", messages=[{"role": "user", "content": "an umbrella"}])
+    assert (await alice.call("list_conversations", search="weather"))["total_is_estimate"] is True
+    found = await alice.call("list_conversations", search="umbrella")
+    assert [chat["id"] for chat in found["conversations"]] == [rare["id"]]
+    assert (found["total_count"], found.get("total_is_estimate")) == (1, None)
 
 
 async def test_tasks_of_other_users_are_not_found(alice: Person, bob: Person):
@@ -131,7 +183,8 @@ async def test_invalid_id_is_rejected_in_a_sentence(alice: Person, wrong: str):
         ('"buy bread" nothing', set[str]()),
         ("nothing -zzzz milk or", {"Buy milk and bread", "Drink the milk"}),
         ('nothing "drink', {"Drink the milk"}),
-        ("it's a milk-man", set[str]()),
+        ("it's a milk-man", {"Buy milk and bread", "Drink the milk"}),
+        ('"buy milk" or ann', {"Buy milk and bread", "Call Ann"}),
     ],
 )
 async def test_any_word_search_keeps_phrases_and_exclusions(alice: Person, query: str, found: set[str]):

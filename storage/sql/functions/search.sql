@@ -140,7 +140,7 @@ RETURN width_bucket(ts_rank('{1,1,1,1}', words, lexeme)::double precision * 1.64
 
 -- The caller's messages that `searches` find, scored in millionths: BM25 (k1 0.8, b 0.3) with the statistics of the
 -- caller's messages, 0.4 of the scores of the messages before and after, and 0.15 of what the words weigh that occur
--- anywhere in the conversation. Terms are {"term", "exact", "lexemes", "factor", "frequency"}; a frequency that is left
+-- anywhere in the conversation or in its title. Terms are {"term", "exact", "lexemes", "factor", "frequency"}; a frequency that is left
 -- out is the number of messages found for the term. The best 300 are scored by their whole text, the others by the words
 -- that found them; `tier` is 1 for the best and 0 for the others. `frequencies` returns what was counted, for the next page.
 CREATE OR REPLACE FUNCTION rank_messages(searches jsonb, terms jsonb, messages bigint, average double precision, asked text,
@@ -184,7 +184,9 @@ BEGIN ATOMIC
     ), covered AS (
         SELECT d.conversation_id, sum(d.weight) AS weight FROM (
             SELECT h.conversation_id, w.term, w.weight FROM hits h JOIN weights w ON w.term = h.term
-            UNION SELECT c.conversation_id, c.term, c.weight FROM counted c) d
+            UNION SELECT c.conversation_id, c.term, c.weight FROM counted c
+            UNION SELECT t.id, w.term, w.weight FROM public.conversations t JOIN weights w ON t.search @@ w.forms
+                WHERE t.id = ANY (ARRAY(SELECT DISTINCT b.conversation_id FROM best b))) d
         GROUP BY d.conversation_id
     ), beside AS (
         SELECT s.*, lag(s.score) OVER w AS score_before, lag(s.sequence) OVER w AS number_before,

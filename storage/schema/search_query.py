@@ -1,4 +1,4 @@
-"""The query language of search_messages: words and phrases, exclusions, and filters by role, conversation and date."""
+"""The query language of searches: words and phrases, exclusions, and filters by role, conversation and date."""
 
 import re
 from dataclasses import dataclass
@@ -17,19 +17,28 @@ NOTHING = "Nothing in the query can be searched. Give at least one word, number 
 
 @dataclass(frozen=True)
 class Question:
-    """A parsed query. `condition` is what a message has to meet, in the syntax that search_query in SQL reads."""
+    """A parsed query. `condition` is what a message has to meet, in the syntax that search_query in SQL reads.
+
+    `needs_phrase` says that it cannot be met without one of the phrases.
+    """
 
     words: str
     condition: str
     phrases: tuple[str, ...]
+    needs_phrase: bool
     role: str | None = None
     conversation_id: int | None = None
     since: datetime | None = None
     before: datetime | None = None
 
+    @property
+    def is_filtered(self) -> bool:
+        """Whether there is any filter."""
+        return any(value is not None for value in (self.role, self.conversation_id, self.since, self.before))
 
-def parse(query: str, zone: ZoneInfo) -> Question:
-    """Split a query into words and filters; days are those of `zone`.
+
+def parse(query: str, zone: ZoneInfo | None = None) -> Question:
+    """Split a query into words and filters; days are those of `zone`. Without a zone, filters are words.
 
     Raises:
         InvalidInput: a filter has a value that it cannot have.
@@ -39,7 +48,7 @@ def parse(query: str, zone: ZoneInfo) -> Question:
     rest: list[str] = []
     for part in parts:
         found = _FILTER.fullmatch(part)
-        if found:
+        if found and zone:
             filters |= _read_filter(found[1].lower(), found[2], zone)
         else:
             rest.append(part)
@@ -47,7 +56,9 @@ def parse(query: str, zone: ZoneInfo) -> Question:
     wanted = [part for part in rest if part not in excluded]
     phrases = tuple(part.strip('"') for part in wanted if part.startswith('"'))
     words = " ".join(part.strip('"') for part in wanted if part.lower() != "or")
-    return Question(words, _condition(wanted, excluded), phrases, **filters)  # pyright: ignore[reportArgumentType]
+    alternatives = _alternatives(wanted)
+    whole = bool(phrases) and all(any(part.startswith('"') for part in parts) for parts in alternatives)
+    return Question(words, _condition(alternatives, excluded), phrases, whole, **filters)  # pyright: ignore[reportArgumentType]
 
 
 def all_words(query: str) -> str:
@@ -55,21 +66,26 @@ def all_words(query: str) -> str:
     return " ".join(part for part in _PART.findall(query) if not _FILTER.fullmatch(part))
 
 
-def _condition(wanted: list[str], excluded: list[str]) -> str:
-    """Phrases are required, except beside an alternative without one; what is excluded, is in every case."""
-    alternatives: list[list[str]] = [[]]
-    words = [0]
+def _condition(alternatives: list[list[str]], excluded: list[str]) -> str:
+    """Phrases are required, or any word of an alternative without one; what is excluded, is in every case."""
+    required = [[part for part in parts if part.startswith('"')] for parts in alternatives]
+    if not any(required):
+        return " ".join(excluded)
+    either: list[list[str]] = []
+    for parts, phrases in zip(alternatives, required, strict=True):
+        either += [phrases] if phrases else [[part] for part in parts]
+    return " or ".join(" ".join([*parts, *excluded]) for parts in either)
+
+
+def _alternatives(wanted: list[str]) -> list[list[str]]:
+    """The parts between each `or`."""
+    found: list[list[str]] = [[]]
     for part in wanted:
         if part.lower() == "or":
-            alternatives.append([])
-            words.append(0)
+            found.append([])
         else:
-            words[-1] += 1
-            alternatives[-1] += [part] if part.startswith('"') else []
-    alternatives = [phrases for phrases, count in zip(alternatives, words, strict=True) if count]
-    if not alternatives or not all(alternatives):
-        alternatives = [[]]
-    return " or ".join(" ".join([*phrases, *excluded]) for phrases in alternatives)
+            found[-1].append(part)
+    return [parts for parts in found if parts]
 
 
 def _read_filter(name: str, value: str, zone: ZoneInfo) -> dict[str, str | int | datetime]:
