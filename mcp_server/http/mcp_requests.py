@@ -12,10 +12,13 @@ from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mcp_server.http import jsonrpc
+from mcp_server.http import in_flight, jsonrpc
 from mcp_server.http.authentication import challenge, check_oauth_scope
+from mcp_server.http.in_flight import RETRY_SECONDS, Spaced, TooManyCalls
 from mcp_server.http.jsonrpc import InvalidMessage, Message, Parsed, TooLarge
 from mcp_server.http.media_types import EVENTS, JSON, accepts, is_json
+from mcp_server.http.message_limits import MAX_BYTES
+from mcp_server.http.rate_limit import rate_limited
 from mcp_server.http.refusals import Refusal
 from mcp_server.http.request_body import BadRequest, read, replay
 from mcp_server.identity.callers import Caller
@@ -46,6 +49,7 @@ class McpRequests:
         self._note_refusal = note_refusal
         self._required_oauth_scope = required_oauth_scope
         self._bulk_tools = bulk_tools
+        self._large = Spaced(in_flight.LARGE_SECONDS)
 
     async def __call__(self, asgi_scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the message on with headers in the spelling that the SDK compares, or reject it."""
@@ -55,7 +59,7 @@ class McpRequests:
         try:
             # The method comes first, so that a GET is answered without waiting for a body.
             _check_method(asgi_scope["method"])
-            parsed = self._parse(await read(headers, receive), headers)
+            parsed = await self._parse(await read(headers, receive), headers, asgi_scope["caller"])
             # MCP (Authorization) wants HTTP 403 here, and only a response outside the SDK can be one.
             asgi_scope["tool"] = tool = _find_tool(parsed.message)
             check_oauth_scope(asgi_scope["caller"], READ if tool is None else self._required_oauth_scope(tool))
@@ -72,6 +76,8 @@ class McpRequests:
             if refusal.oauth_scope:
                 await self._note_refusal(asgi_scope["caller"], (asgi_scope["tool"] or "read")[:100])
             return await refusal.send(asgi_scope, receive, send, challenge(refusal, asgi_scope, self._settings))
+        except TooManyCalls as error:
+            return await rate_limited(str(error), RETRY_SECONDS).send(asgi_scope, receive, send)
         except ClientDisconnect:
             # There is nobody left to answer.
             return None
@@ -86,9 +92,13 @@ class McpRequests:
             {**asgi_scope, "headers": kept, "message": parsed.message}, replay(parsed.data, receive), send
         )
 
-    def _parse(self, data: bytes, headers: Headers) -> Parsed:
+    async def _parse(self, data: bytes, headers: Headers, caller: Caller) -> Parsed:
         try:
-            return jsonrpc.read(data, self._bulk_tools)
+            if len(data) <= MAX_BYTES:
+                return jsonrpc.read(data, self._bulk_tools)
+            # Counting the values of a megabyte blocks the event loop for up to 20 ms, so one person's are spaced.
+            async with self._large.hold(caller.user_id):
+                return jsonrpc.read(data, self._bulk_tools)
         except InvalidMessage:
             # A wrong content type explains the unreadable body better.
             _check_content_type(headers)

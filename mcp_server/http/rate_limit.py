@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import logging
 import math
+import random
 import time
 from collections.abc import Set
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ CLIENTS_PER_PERSON = 4
 REMEMBERED = 10_000
 STORE_SECONDS = 0.5
 """How long to wait for the shared count before this process counts alone."""
+REFUSALS_A_SECOND = 100
+"""About how many requests of one person are refused in a second.
+
+The others wait for their refusal: a client that sends again at once would otherwise keep the process busy.
+"""
 MAX_LEASE = 16
 """How many requests of a busy client are counted at once."""
 LEASE_SECONDS = 1.0
@@ -185,6 +191,12 @@ def rate_limited(detail: str, wait: int) -> Refusal:
     return Refusal(429, "rate_limited", detail, retry_after=wait)
 
 
+def refusal_seconds(outstanding: int) -> float:
+    """How long a refusal takes if so many requests of the same person are under way."""
+    # Random, or all the clients that were refused together would send again together.
+    return random.uniform(0.5, 1.5) * outstanding / REFUSALS_A_SECOND  # noqa: S311
+
+
 class CallerRateLimit:
     """Answers 429 to a caller whose limit is used up (RFC 6585 section 4). Requests without a caller pass."""
 
@@ -196,6 +208,7 @@ class CallerRateLimit:
         """Pass the request on, or refuse it."""
         if "caller" not in asgi_scope or not (exceeded := await self._quota.take(asgi_scope["caller"])):
             return await self._app(asgi_scope, receive, send)
+        await asyncio.sleep(refusal_seconds(asgi_scope.get("outstanding", 0)))
         return await rate_limited(exceeded.detail, exceeded.wait).send(asgi_scope, receive, send)
 
 

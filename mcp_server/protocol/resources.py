@@ -94,6 +94,17 @@ async def read(scope: Scope, tools: Container[str], uri: str) -> str:
     return as_text((await _KINDS[found[1]](scope, int(found[2]))).payload())
 
 
+async def check(scope: Scope, tools: Container[str], uri: str) -> None:
+    """Check that the caller may read a resource, as `read` does, but without counting tasks.
+
+    Raises:
+        NotFound: no such resource, or not the caller's.
+    """
+    # Everybody has statistics, and counting them is the most expensive read of all.
+    if uri != STATISTICS or not _has(tools, "statistics"):
+        await read(scope, tools, uri)
+
+
 async def list_own(scope: Scope, tools: Container[str], cursor: str | None) -> ListResourcesResult:
     """The caller's statistics, and conversations by last update, as far as these tools can read them.
 

@@ -47,7 +47,7 @@ from mcp_server.http.telemetry import is_tracing, trace_messages
 from mcp_server.identity.callers import UNNAMED_CLIENTS, Caller, Callers
 from mcp_server.protocol import prompts, recording, resources
 from mcp_server.protocol.params import explain_params
-from mcp_server.protocol.subscriptions import Subscriptions, distinct
+from mcp_server.protocol.subscriptions import Subscriptions
 from mcp_server.protocol.turns import take_turns, turn_of
 from mcp_server.settings import Settings
 from mcp_server.tools import account, changes, conversations, search, statistics, tasks, teams
@@ -172,11 +172,14 @@ class Handlers:
 
     async def listen(self, ctx: Context, params: SubscriptionsListenRequestParams) -> SubscriptionsListenResult:
         """Stream changes of resources that the caller may read."""
-        # A stream lasts, so it takes no place among the calls; what it reads to begin with does.
-        async with turn_of(self.in_flight, self.caller_of(ctx)):
-            for uri in distinct(params.notifications):
+        caller = self.caller_of(ctx)
+
+        async def check(uri: str) -> None:
+            # A stream lasts, so it takes no place among the calls; what it reads to begin with does.
+            async with turn_of(self.in_flight, caller):
                 await self._check_readable(ctx, uri)
-        return await self._streams.listen(ctx, params.notifications, self.caller_of(ctx))
+
+        return await self._streams.listen(ctx, params.notifications, caller, check)
 
     async def subscribe(self, ctx: Context, params: SubscribeRequestParams) -> EmptyResult:
         """Notify of changes of a resource: `resources/subscribe` of revisions before 2026-07-28, over stdio only."""
@@ -197,7 +200,7 @@ class Handlers:
 
     async def _check_readable(self, ctx: Context, uri: str) -> None:
         # Subscriptions does not check access, so a resource of somebody else must be refused here.
-        await self._answered(ctx, lambda call: resources.read(call.scope, self.tools, uri), uri)
+        await self._answered(ctx, lambda call: resources.check(call.scope, self.tools, uri), uri)
 
     async def _answered(self, ctx: Context, ask: Callable[[Call], Awaitable[R]], uri: str | None = None) -> R:
         """The result of `ask`; a refusal becomes a protocol error, which names the URI of a resource."""

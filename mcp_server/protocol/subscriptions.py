@@ -7,7 +7,7 @@ so each resource waits at most once for a slow reader, and the queue is bounded.
 
 import asyncio
 import time
-from collections.abc import Generator, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -48,6 +48,8 @@ from storage.events.feed import Feed
 # Each stream is an HTTP response that does not end by itself: it holds a connection and a file descriptor.
 MAX_STREAMS = 1000
 MAX_STREAMS_A_USER = 20
+MAX_OPENING = 2
+"""How many streams are opened at the same time, each with one query for a resource."""
 # Opening a stream reads each of its resources once, to check access.
 MAX_URIS = 100
 
@@ -107,7 +109,7 @@ class _Stream:
         self._changed.set()
 
 
-def distinct(wanted: SubscriptionFilter) -> frozenset[str]:
+def _distinct(wanted: SubscriptionFilter) -> frozenset[str]:
     """The URIs to listen to.
 
     Raises:
@@ -127,22 +129,30 @@ class Subscriptions:
         self._verifier = verifier
         self._streams: set[_Stream] = set()
         self._limit = ConnectionLimit(MAX_STREAMS_A_USER, MAX_STREAMS)
+        self._opening = asyncio.Semaphore(MAX_OPENING)
         self._standing: tuple[_Stream, asyncio.Task[None]] | None = None
         self._closing = False
 
-    async def listen(self, ctx: Context, wanted: SubscriptionFilter, caller: Caller) -> SubscriptionsListenResult:
+    async def listen(
+        self, ctx: Context, wanted: SubscriptionFilter, caller: Caller, check: Callable[[str], Awaitable[None]]
+    ) -> SubscriptionsListenResult:
         """Send notifications until the client leaves, the token ends, or the server stops.
 
-        The handler has checked that the caller may read every resource.
+        `check` raises an MCPError for a resource that the caller may not read.
 
         Raises:
-            MCPError: too many streams or resources.
+            MCPError: too many streams or resources, or one that is not the caller's.
         """
-        uris = distinct(wanted)
+        uris = _distinct(wanted)
         meta: dict[str, Any] = {SUBSCRIPTION_ID_META_KEY: ctx.request_id}
         honored = wanted.model_copy(update={"resource_subscriptions": sorted(uris) or None})
         acknowledged = SubscriptionsAcknowledgedNotificationParams(notifications=honored, _meta=meta)
         with self._opened(_Stream(caller.user_id, uris, bool(wanted.resources_list_changed)), caller) as stream:
+            # A stream takes its place before anything is read for it: what would be refused costs no query. A few are
+            # checked at a time, so that a thousand clients that connect at once leave connections to others.
+            async with self._opening:
+                for uri in sorted(uris):
+                    await check(uri)
             # The stream is open already, so no change after this message is missed.
             await ctx.session.send_notification(
                 SubscriptionsAcknowledgedNotification(params=acknowledged), related_request_id=ctx.request_id

@@ -61,16 +61,17 @@ MOST_LISTED = 100
 """How many teams are listed at most."""
 _MOST_MEMBERS = 300
 """How many members of all listed teams are read at most. More have no room in a reply."""
-_counted = (
-    select(func.count().label("count")).where(col(TeamMember.team_id) == col(Team.id)).correlate(Team).scalar_subquery()
-)
 _mine = aliased(TeamMember)
-_LISTED = compiled(
-    select(col(Team.id), col(Team.name), col(_mine.role), _counted.label("members"), func.count().over().label("total"))
+_page = (
+    select(col(Team.id), col(Team.name), col(_mine.role), func.count().over().label("total"))
     .join(_mine, and_(col(_mine.team_id) == col(Team.id), col(_mine.user_id) == func.current_user_id()))
     .order_by(col(Team.id))
     .limit(MOST_LISTED)
+    .subquery()
 )
+# Members are counted for the teams of the page only: beside the window function, they would be for every team.
+_counted = select(func.count().label("count")).where(col(TeamMember.team_id) == _page.c.id).scalar_subquery()
+_LISTED = compiled(select(_page, _counted.label("members")).order_by(_page.c.id))
 _listed = func.unnest(bindparam("team_ids", type_=ARRAY(BigInteger))).table_valued("id").render_derived("listed")
 _first = (
     select(col(TeamMember.team_id), col(TeamMember.user_id), col(TeamMember.role), col(TeamMember.created_at))
