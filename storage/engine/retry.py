@@ -81,12 +81,19 @@ def _meaning(error: Exception) -> Exception:
             return Unavailable("The database is at its limit. Nothing was changed; try again later.")
         case asyncpg.UndefinedTableError() | asyncpg.UndefinedFunctionError() | asyncpg.UndefinedColumnError():
             return Unprepared(NO_SCHEMA)
-        case asyncpg.InsufficientPrivilegeError():
-            return NotAllowed("You are not allowed to do this.")
+        case asyncpg.InsufficientPrivilegeError() | asyncpg.ForeignKeyViolationError():
+            return _refusal(error)
         case asyncpg.DataError():
             return InvalidInput("A value cannot be stored. Check numbers and texts for unusual characters.")
         case _:
             return error
+
+
+def _refusal(error: asyncpg.PostgresError) -> Exception:
+    if isinstance(error, asyncpg.InsufficientPrivilegeError):
+        return NotAllowed("You are not allowed to do this.")
+    # The caller was deleted, or whom they name, since this process looked.
+    return NotAllowed("The account was deleted.") if str(error.constraint_name).endswith("_user_id_fkey") else error
 
 
 def too_long() -> Unavailable:

@@ -93,15 +93,22 @@ async def remember(
     """Store the claims of a token about its user, and the default time zone of the server; None changes nothing.
 
     A time zone that the database does not know is left out.
+
+    Raises:
+        NotAllowed: the user was deleted within the last day.
     """
-    async with scope.transaction() as transaction:
-        await transaction.run(
-            _REMEMBER,
-            email=email,
-            name=(without_hidden(name).strip() or None) if name else None,
-            timezones=spellings(timezone) if timezone else [],
-            default_timezones=spellings(default_timezone) if default_timezone else [],
-        )
+    try:
+        async with scope.transaction() as transaction:
+            await transaction.run(
+                _REMEMBER,
+                email=email,
+                name=(without_hidden(name).strip() or None) if name else None,
+                timezones=spellings(timezone) if timezone else [],
+                default_timezones=spellings(default_timezone) if default_timezone else [],
+            )
+    except NotAllowed:
+        # Only the trigger users_refuse_ended refuses this statement.
+        raise NotAllowed("This account was deleted. What was issued for it before works no longer.") from None
 
 
 @retry_transient

@@ -207,6 +207,13 @@ class TaskMessage(TableModel, table=True):
     created_at: datetime = Stored(sa_column=moment())
 
 
+class EndedUser(TableModel, table=True):
+    """A person who was deleted, for as long as a token of theirs may be valid: SHA-256 of the user id, hexadecimal."""
+
+    digest: str = Stored(sa_type=Text, primary_key=True)
+    ended_at: datetime = Stored(sa_column=moment())
+
+
 class AuditEvent(TableModel, table=True):
     """Something that concerns the security of `user_id`, done by `actor_id` (None: by the server).
 

@@ -13,7 +13,7 @@ BEGIN
     FOREACH name IN ARRAY ARRAY[
         'users', 'teams', 'team_members', 'tasks', 'task_shares',
         'conversations', 'messages', 'task_events', 'idempotency_keys', 'cached_statistics',
-        'personal_access_tokens', 'rate_limits', 'invitations', 'import_keys', 'audit_events',
+        'personal_access_tokens', 'rate_limits', 'invitations', 'import_keys', 'audit_events', 'ended_users',
         'task_messages'
     ] LOOP
         EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY', name);

@@ -34,7 +34,7 @@ BEGIN
         'record_created_tasks()', 'record_changed_tasks()', 'record_share()', 'keep_team_owner()',
         'hold_membership()', 'hand_over_tasks()', 'audit_share()', 'audit_member()', 'audit_team()',
         'audit_invitation()', 'audit_token()', 'audit_conversation()', 'audit_deleted_task()',
-        'announce_team()', 'announce_invitation()'
+        'announce_team()', 'announce_invitation()', 'refuse_ended_user()'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);
         EXECUTE format('REVOKE ALL ON FUNCTION %s FROM PUBLIC', signature);

@@ -72,6 +72,8 @@ CREATE OR REPLACE TRIGGER conversations_audit AFTER DELETE ON conversations
 CREATE OR REPLACE TRIGGER tasks_audit AFTER UPDATE OF deleted_at ON tasks
     FOR EACH ROW WHEN ((OLD.deleted_at IS NULL) <> (NEW.deleted_at IS NULL)) EXECUTE FUNCTION audit_deleted_task();
 
+CREATE OR REPLACE TRIGGER users_refuse_ended AFTER INSERT ON users FOR EACH ROW EXECUTE FUNCTION refuse_ended_user();
+
 -- Replacing a trigger does not enable one that was disabled.
 
 ALTER TABLE tasks ENABLE TRIGGER USER;

@@ -8,9 +8,11 @@ from typing import Any
 import asyncpg
 
 from mcp_server.protocol.recording import KEY
+from mcp_server.settings import Settings
 from tests.conftest import Cluster, Person
 from tests.support.consent import agreed
 from tests.support.processes import CommandResult, run, run_in_process
+from tests.support.running_server import running_server
 
 COLUMNS = """
 SELECT c.table_schema, c.table_name, c.column_name FROM information_schema.columns c
@@ -139,6 +141,33 @@ async def test_a_team_goes_to_its_longest_member_of_the_highest_role(
     assert (await bob.call("list_teams"))["teams"][0]["role"] == "viewer"
     assert (await carol.call("get_task", task_id=task))["access"] == "owner"
     assert (await bob.call("get_task", task_id=task))["owner"] == carol.user_id
+
+
+async def test_tokens_of_a_deleted_account_create_nobody(
+    cluster: Cluster, database_url: str, direct_url: str, tmp_path: Path, alice: Person, bob: Person
+) -> None:
+    known = Settings.model_validate({"data_dir": tmp_path / "server", "rate_limit": 0})
+    async with running_server(known, database_url, direct_url) as server:
+
+        async def call(person: Person, tool: str, **arguments: Any) -> dict[str, Any]:
+            body = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+            accept = "application/json, text/event-stream"
+            async with server.client(person.user_id, "mcp", accept=accept) as client:
+                answer = await client.post("/mcp", json=body | {"params": {"name": tool, "arguments": arguments}})
+            assert answer.status_code == 200, answer.text
+            return answer.json()["result"]
+
+        # The server has seen bob before, and alice not.
+        assert not (await call(bob, "whoami")).get("isError")
+        for person in (alice, bob):
+            assert (await delete_account(direct_url, tmp_path, person.user_id, "--yes")).status == 0
+            refused = await call(person, "add_task", title="Ghost")
+            assert refused["isError"]
+            assert "account was deleted" in refused["content"][0]["text"]
+        async with server.client(alice.user_id) as client:
+            answer = await client.get("/api/dashboard/statistics")
+        assert (answer.status_code, "account was deleted" in answer.text) == (403, True)
+    assert await mentions(cluster.address("tests"), alice.user_id, bob.user_id) == set()
 
 
 async def test_it_asks_first_unless_yes_is_given(direct_url: str, tmp_path: Path, alice: Person) -> None:

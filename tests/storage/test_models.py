@@ -11,6 +11,7 @@ from storage.engine.sql_objects import sql_files
 from storage.schema.system_tables import (
     AuditEvent,
     CachedStatistic,
+    EndedUser,
     IdempotencyKey,
     ImportKey,
     Invitation,
@@ -72,6 +73,7 @@ async def test_models_create_the_tables_of_the_migrations(created: str, direct_u
     people = (User, Team, TeamMember, Task, TaskShare, Conversation, Message)
     system = (
         AuditEvent,
+        EndedUser,
         TaskEvent,
         TaskMessage,
         IdempotencyKey,

@@ -70,6 +70,7 @@ FOR_TRIGGERS = {
     "audit_token()",
     "audit_conversation()",
     "audit_deleted_task()",
+    "refuse_ended_user()",
     "announce_team()",
     "announce_invitation()",
 }
@@ -98,6 +99,7 @@ TRIGGERS = {
     "personal_access_tokens_audit",
     "conversations_audit",
     "tasks_audit",
+    "users_refuse_ended",
 }
 
 # A unique index across users reveals rows of other users by its violations. Allowed ones, with the reason:
@@ -108,6 +110,7 @@ SPANNING = {
     "tasks_pkey": "given out by the database, never chosen",
     "conversations_pkey": "given out by the database, never chosen",
     "task_events_pkey": "given out by the database, never chosen",
+    "ended_users_pkey": "a digest, which requests neither read nor write",
     "audit_events_pkey": "given out by the database, never chosen",
     "invitations_pkey": "given out by the database, never chosen",
     "personal_access_tokens_pkey": "given out by the database, never chosen",

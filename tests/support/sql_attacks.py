@@ -36,6 +36,7 @@ VALUES ('bob', 'alice', 'alice', 'view', 'blocked');
 INSERT INTO invitations (user_id, address, task_id, offered) VALUES ('alice', 'carol@example.com', 1, 'view'),
     ('gina', 'frank', 2, 'view');
 INSERT INTO import_keys (user_id, key, task_id) VALUES ('alice', 'todoist:1', 1);
+INSERT INTO ended_users (digest) VALUES ('a digest of alice');
 INSERT INTO task_messages VALUES (1, 'alice', 1, 1), (1, 'alice', 1, 2);
 """
 """What is in tables that the first releases do not have; triggers have filled the audit log."""
@@ -43,7 +44,7 @@ INSERT INTO task_messages VALUES (1, 'alice', 1, 1), (1, 'alice', 1, 2);
 TABLES = (
     *("users", "teams", "team_members", "tasks", "task_shares", "conversations", "messages", "task_events"),
     *("idempotency_keys", "cached_statistics", "personal_access_tokens", "rate_limits"),
-    *("invitations", "import_keys", "audit_events", "task_messages"),
+    *("invitations", "import_keys", "audit_events", "ended_users", "task_messages"),
 )
 
 

@@ -79,14 +79,14 @@ BEGIN
     RETURN NULL;
 END $$;
 
--- A refusal is noted once an hour for each action, so that repeating it fills nothing.
+-- A refusal is noted once an hour for each action, so that repeating it fills nothing, and for nobody who is deleted.
 CREATE OR REPLACE FUNCTION audit_refusal(attempted text) RETURNS void
 LANGUAGE sql SECURITY DEFINER SET search_path = ''
 BEGIN ATOMIC
     INSERT INTO public.audit_events (user_id, actor_id, action, client, details)
     SELECT public.current_user_id(), public.current_user_id(), 'refused',
         nullif(current_setting('app.client', true), ''), jsonb_build_object('attempted', attempted)
-    WHERE public.current_user_id() IS NOT NULL AND NOT EXISTS (
+    WHERE EXISTS (SELECT 1 FROM public.users u WHERE u.id = public.current_user_id()) AND NOT EXISTS (
         SELECT 1 FROM public.audit_events a
         WHERE a.user_id = public.current_user_id() AND a.created_at > now() - interval '1 hour'
             AND a.action = 'refused' AND a.details ->> 'attempted' = attempted);

@@ -77,6 +77,8 @@ BEGIN
         SELECT o.id FROM public.personal_access_tokens o
         WHERE least(o.expires_at, o.revoked_at) < now() - interval '30 days' LIMIT 1000);
     GET DIAGNOSTICS purged = ROW_COUNT; total := total + purged;
+    -- No token is valid for longer than a day.
+    DELETE FROM public.ended_users e WHERE e.ended_at < now() - interval '25 hours';
     DELETE FROM public.cached_statistics c WHERE c.counted_at < now() - interval '1 hour';
     DELETE FROM public.rate_limits r WHERE r.started < now() - interval '1 hour';
     RETURN total;
