@@ -7,7 +7,7 @@ SCHEMAS = {
     "getSnapshot": "DashboardSnapshot",
     "getStatistics": "Totals",
     "getTrend": "Trend",
-    "getTasks": "Tasks",
+    "getTasks": "TaskRows",
     "getTeams": "Teams",
     "getSettings": "Settings",
     "putSettings": "Settings",

@@ -12,6 +12,7 @@ from tests.conftest import Cluster, Person
 READS: dict[str, dict[str, Any]] = {
     "list_tasks": {},
     "get_task": {"task_id": "task"},
+    "list_changes": {},
     "list_teams": {},
     "list_conversations": {},
     "get_conversation": {"conversation_id": "conversation"},

@@ -14,6 +14,7 @@ async def test_spans_name_the_tool_and_the_kind_of_error(alice: Person, monkeypa
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     monkeypatch.setattr(telemetry, "get_tracer", provider.get_tracer)
+    monkeypatch.setattr(telemetry, "get_tracer_provider", lambda: provider)
     async with alice.client() as client:
         await client.call_tool("whoami", {})
         await client.call_tool("add_task", {})
