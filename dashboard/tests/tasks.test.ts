@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { attribution } from "@/lib/activity";
+import { attribution, summaryOf } from "@/lib/activity";
 import type { Change, ListedTask } from "@/lib/api/dashboard";
 import { readQuickAdd } from "@/lib/due-words";
 import { bridgeQuery, filterQuery, NO_FILTER, readFilter, type TaskFilter } from "@/lib/task-filter";
@@ -119,4 +119,15 @@ test("a changed task is put where the server would list it", () => {
   expect(
     ids(withTasks([row(4, undefined, "urgent"), row(2)], [row(3, undefined, "high")], "priority", "UTC")),
   ).toEqual([4, 3, 2]);
+});
+
+test("a summary counts what each client did", () => {
+  const by = (client: string, event_type: string) => ({ client, event_type, own: true }) as Change;
+  const changes = [
+    by("x1", "task_completed"),
+    by("x1", "task_created"),
+    by("x1", "task_completed"),
+    by("Cursor", "task_updated"),
+  ];
+  expect(summaryOf(changes, { x1: "Claude" })).toBe("Claude completed 2, added 1; Cursor changed 1");
 });

@@ -8,9 +8,9 @@ from typing import Annotated, Self
 from fastapi import Query, Request, Response
 from pydantic import Field, model_validator
 
-from mcp_server.api.responses import TOO_LARGE, build_router, respond, scope_of, within
+from mcp_server.api.responses import CLIENT, TOO_LARGE, build_router, respond, scope_of, within
 from mcp_server.api.team_routes import PathId
-from storage.schema.dashboard_models import TaskPageView, TaskRows
+from storage.schema.dashboard_models import TaskPageView, TaskRows, TodayView
 from storage.schema.request_models import (
     MAX_ID,
     USER_ID,
@@ -29,7 +29,7 @@ from storage.schema.request_models import (
 )
 from storage.schema.request_models import Query as Searched
 from storage.schema.response_models import TaskCompleted, TaskDeleted, TaskRestored, TaskView
-from storage.tasks import deletion, page_lists, task_page, tasks
+from storage.tasks import deletion, page_lists, task_page, tasks, today
 from storage.tasks.filters import PageFilter
 
 MAX_ROWS = 500
@@ -95,6 +95,15 @@ router = build_router()
 async def get_tasks(request: Request, query: Annotated[ListQuery, Query()]) -> Response:
     """Tasks that the caller may see: without a filter all, the newest first, completed ones as well."""
     return respond(await page_lists.find_rows(await scope_of(request), query.wanted(), query.limit, query.after))
+
+
+@router.get("/today", response_model=TodayView, operation_id="getToday", summary="What to look at first")
+async def get_today(request: Request, query: Annotated[StrictModel, Query()]) -> Response:
+    """What is late, due today or in progress, and what agents changed since the caller's yesterday.
+
+    A task that was due earlier today is in both `overdue` and `due_today`.
+    """
+    return respond(await today.read(await scope_of(request), CLIENT))
 
 
 @router.post("/tasks", response_model=TaskView, responses=TOO_LARGE, operation_id="addTask", summary="Add a task")

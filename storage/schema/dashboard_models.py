@@ -98,3 +98,21 @@ class TaskRows(ResponseModel):
     total_count: int
     has_more: bool
     timezone: str | None = None
+
+
+class TodayView(ResponseModel):
+    """What a person looks at first: tasks that are late, due today or begun, and what agents changed since yesterday.
+
+    Each list has 100 tasks at most, and the counts count all. `changes` are the newest 100, of all people whose tasks
+    the caller sees. `timezone` is the caller's, absent for UTC.
+    """
+
+    overdue: list[ListedTask]
+    overdue_count: int
+    due_today: list[ListedTask]
+    due_today_count: int
+    in_progress: list[ListedTask]
+    in_progress_count: int
+    changes: list[Change]
+    has_more_changes: bool
+    timezone: str | None = None

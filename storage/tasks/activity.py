@@ -65,6 +65,7 @@ _FILTERS: dict[str, ColumnElement[bool]] = {
     "person": col(TaskEvent.user_id) == bindparam("person", type_=Text),
     "task_id": col(TaskEvent.task_id) == bindparam("task_id", type_=BigInteger),
     "since": col(TaskEvent.created_at) >= bindparam("since", type_=_MOMENT),
+    "except_client": bindparam("except_client", type_=Text) != _CLIENT,
     "since_day": days.begins_after(col(TaskEvent.created_at), "since_day"),
 }
 
@@ -73,6 +74,7 @@ class ActivityFilter(StrictModel):
     """Which changes: by a client (empty: by none that has a name), a person (user id), since a moment, of a task."""
 
     client: str | None = None
+    except_client: str | None = None
     person: str | None = None
     since: Moment | None = None
     task_id: int | None = None
@@ -106,7 +108,9 @@ async def read(
 ) -> Activity:
     """As `find`, within a transaction."""
     me = transaction.user_id
-    values: dict[str, Any] = wanted.model_dump(include={"client", "person", "task_id"}, exclude_none=True)
+    values: dict[str, Any] = wanted.model_dump(
+        include={"client", "except_client", "person", "task_id"}, exclude_none=True
+    )
     if wanted.since is not None:
         bound = due_dates.parse_due(wanted.since, "since")
         values["since_day" if bound.is_date else "since"] = bound.at

@@ -83,6 +83,20 @@ export function attribution(change: Change, names: Record<string, string>): stri
     : `${verb} by ${clientName(change.client, names)}, for you`;
 }
 
+/** How much each client did, in words: "Claude completed 4, added 2; Cursor changed 1". */
+export function summaryOf(changes: Change[], names: Record<string, string>): string {
+  const clients = new Map<string, Map<string, number>>();
+  for (const change of changes) {
+    const actor = actorOf(change, names).replace(/,$/, "");
+    const verb = VERBS[change.event_type] ?? "changed";
+    const counts = clients.get(actor) ?? new Map<string, number>();
+    clients.set(actor, counts.set(verb, (counts.get(verb) ?? 0) + 1));
+  }
+  return [...clients]
+    .map(([actor, counts]) => `${actor} ${[...counts].map(([verb, count]) => `${verb} ${count}`).join(", ")}`)
+    .join("; ");
+}
+
 const FIELDS: Record<string, string> = {
   team_id: "team",
   parent_id: "task above",

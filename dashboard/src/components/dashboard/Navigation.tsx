@@ -1,10 +1,11 @@
 "use client";
 
-import { CircleCheckBig, History, LayoutDashboard, Users } from "lucide-react";
+import { CircleCheckBig, History, LayoutDashboard, Sun, Users } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 
 const PAGES = [
+  { href: "/today", label: "Today", Icon: Sun },
   { href: "/tasks", label: "Tasks", Icon: CircleCheckBig },
   { href: "/dashboard", label: "Dashboard", Icon: LayoutDashboard },
   { href: "/activity", label: "Activity", Icon: History },

@@ -33,7 +33,7 @@ export function TaskRow(props: {
           id={`task-${task.id}`}
           href={`/tasks/${task.id}`}
           prefetch={false}
-          className={`max-w-full min-w-0 flex-1 basis-64 truncate text-[15px] leading-6 hover:underline ${done ? "text-muted line-through decoration-line-strong" : ""}`}
+          className={`max-w-full min-w-0 flex-1 basis-48 truncate text-[15px] leading-6 hover:underline ${done ? "text-muted line-through decoration-line-strong" : ""}`}
           title={task.title}
         >
           <bdi>{task.title}</bdi>

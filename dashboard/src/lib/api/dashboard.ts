@@ -28,6 +28,7 @@ export type TaskChange = Schemas["TaskChange"];
 export type NewTask = Schemas["AddedTask"];
 export type ChangedTask = Schemas["TaskCompleted"];
 export type ListedTask = Schemas["ListedTask"];
+export type Today = Schemas["TodayView"];
 export type TaskRows = Schemas["TaskRows"];
 export type TaskBriefly = Schemas["TaskView"];
 export type NamedPerson = Schemas["NamedPerson"];

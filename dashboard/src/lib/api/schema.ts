@@ -333,6 +333,28 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dashboard/today": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What to look at first
+         * @description What is late, due today or in progress, and what agents changed since the caller's yesterday.
+         *
+         *     A task that was due earlier today is in both `overdue` and `due_today`.
+         */
+        get: operations["getToday"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/dashboard/tasks/{task_id}": {
         parameters: {
             query?: never;
@@ -1361,6 +1383,33 @@ export interface components {
             teams: components["schemas"]["TeamBrief"][];
             /** Team Count */
             team_count: number;
+        };
+        /**
+         * TodayView
+         * @description What a person looks at first: tasks that are late, due today or begun, and what agents changed since yesterday.
+         *
+         *     Each list has 100 tasks at most, and the counts count all. `changes` are the newest 100, of all people whose tasks
+         *     the caller sees. `timezone` is the caller's, absent for UTC.
+         */
+        TodayView: {
+            /** Overdue */
+            overdue: components["schemas"]["ListedTask"][];
+            /** Overdue Count */
+            overdue_count: number;
+            /** Due Today */
+            due_today: components["schemas"]["ListedTask"][];
+            /** Due Today Count */
+            due_today_count: number;
+            /** In Progress */
+            in_progress: components["schemas"]["ListedTask"][];
+            /** In Progress Count */
+            in_progress_count: number;
+            /** Changes */
+            changes: components["schemas"]["Change"][];
+            /** Has More Changes */
+            has_more_changes: boolean;
+            /** Timezone */
+            timezone?: string | null;
         };
         /**
          * Totals
@@ -3727,6 +3776,113 @@ export interface operations {
             };
             /** @description The body has more than 64 KiB */
             413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getToday: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TodayView"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
                 headers: {
                     [name: string]: unknown;
                 };
