@@ -176,7 +176,7 @@ async def test_task_page_is_served_with_its_content_and_small_scripts(visit: Vis
     ada = await visit("Ada")
     task = (await ada.call("add_task", title="Call the bank", description="About the loan"))["id"]
     await open_task(ada, task)
-    assert await script_bytes(ada) <= 250_000
+    assert await script_bytes(ada) <= 200_000
     served = await (await ada.context.request.get(f"{ada.taskdeck.dashboard}/tasks/{task}")).text()
     assert "<title>Call the bank · Taskdeck</title>" in served
     assert "About the loan</textarea>" in served

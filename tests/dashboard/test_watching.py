@@ -64,6 +64,12 @@ async def use_up(cluster: Cluster, visitor: Visitor, seconds: int) -> None:
     )
     await administrator.close()
     assert changed == "UPDATE 1"
+    # The server may have counted up to 16 requests in advance.
+    site, asking = visitor.taskdeck.dashboard, visitor.context.request
+    token = (await (await asking.get(f"{site}/api/auth/token")).json())["token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    statuses = [(await asking.get(f"{site}/api/dashboard/settings", headers=headers)).status for _ in range(17)]
+    assert statuses[-1] == 429
 
 
 async def test_refused_page_says_so_and_recovers(visit: Visit, cluster: Cluster, tmp_path: Path) -> None:

@@ -7,6 +7,13 @@ import { Refresher } from "@/lib/refresh";
 import type { LinkState, News } from "@/lib/websocket/client";
 import { listenLive } from "@/lib/websocket/shared";
 
+let leaving = false;
+
+/** The person signs out in this tab, and sees that page instead of the one about a session that has ended. */
+export function expectSignOut(): void {
+  leaving = true;
+}
+
 export interface Live {
   /** Why the last read failed. */
   error?: BridgeError;
@@ -44,6 +51,7 @@ export function useLive(
   }, [load, heard]);
 
   useEffect(() => {
+    leaving = false;
     async function read(): Promise<void> {
       try {
         await latest.current();
@@ -81,7 +89,8 @@ export function useLive(
 
   useEffect(() => {
     // A full page load clears the previous person's data from memory.
-    if (signedOut) window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
+    if (signedOut && !leaving)
+      window.location.assign(new URL("/sign-in?reason=ended", window.location.origin));
   }, [signedOut]);
 
   return {

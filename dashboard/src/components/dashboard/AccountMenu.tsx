@@ -4,6 +4,7 @@ import { KeyRound, LogOut, Plug, Settings } from "lucide-react";
 import { useTheme } from "next-themes";
 import Link from "next/link";
 import { useHydrated } from "@/hooks/useHydrated";
+import { expectSignOut } from "@/hooks/useLive";
 import { signOut } from "@/lib/actions";
 import { Button } from "../Button";
 
@@ -13,6 +14,11 @@ const PAGES = [
   { href: "/settings", label: "Settings", Icon: Settings },
 ];
 const THEMES = ["system", "light", "dark"];
+
+function leave() {
+  expectSignOut();
+  void signOut();
+}
 
 /** Who is signed in, the pages about their account, sign-out and the appearance. */
 export function AccountMenu({ name, email }: { name: string; email: string }) {
@@ -71,7 +77,7 @@ export function AccountMenu({ name, email }: { name: string; email: string }) {
             </Link>
           ))}
         </div>
-        <Button look="secondary" className="mt-2 w-full" onClick={() => void signOut()}>
+        <Button look="secondary" className="mt-2 w-full" onClick={leave}>
           <LogOut className="size-4 text-muted" aria-hidden="true" />
           Sign out
         </Button>

@@ -32,8 +32,8 @@ function Row({ task, zone }: { task: Task; zone: string }) {
           className={`truncate text-sm leading-5 ${done ? "text-muted line-through decoration-line-strong" : ""}`}
         >
           <span className="sr-only">{label}: </span>
-          <Link href={`/tasks/${task.id}`} className="hover:underline" title={task.title}>
-            <bdi>{task.title}</bdi>
+          <Link href={`/tasks/${task.id}`} className="hover:underline">
+            <bdi title={task.title}>{task.title}</bdi>
           </Link>
         </p>
         {extras && (

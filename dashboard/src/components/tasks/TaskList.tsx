@@ -18,6 +18,8 @@ interface Props {
   glowing: ReadonlySet<number>;
   /** The task that the keyboard has reached. */
   active?: number;
+  /** The focus came to a task in another way. */
+  onReach: (id: number) => void;
   onTick: (task: ListedTask, status: Status) => void;
   /** The index of the last row on the screen. */
   onSeen: (index: number) => void;
@@ -38,7 +40,7 @@ export function TaskList(props: Props) {
   );
 }
 
-function VirtualList({ tasks, total, zone, glowing, active, onTick, onSeen }: Props) {
+function VirtualList({ tasks, total, zone, glowing, active, onReach, onTick, onSeen }: Props) {
   const list = useRef<HTMLUListElement>(null);
   const [top, setTop] = useState(0);
   useEffect(() => {
@@ -73,7 +75,16 @@ function VirtualList({ tasks, total, zone, glowing, active, onTick, onSeen }: Pr
   }, [active]);
 
   return (
-    <ul ref={list} aria-label="Tasks" className="relative" style={{ height: rows.getTotalSize() }}>
+    <ul
+      ref={list}
+      aria-label="Tasks"
+      className="relative"
+      style={{ height: rows.getTotalSize() }}
+      onFocus={({ target }) => {
+        const id = target.id.match(/^task-(\d+)$/)?.[1];
+        if (id) onReach(Number(id));
+      }}
+    >
       {shown.map(({ key, index, start }) => {
         const task = tasks[index] as ListedTask;
         return (

@@ -58,8 +58,7 @@ export function TasksClient({ me, initial, teams, initialZone }: Props) {
 
   function move(step: number) {
     if (!tasks?.length) return;
-    const focused = document.activeElement?.id.match(/^task-(\d+)$/)?.[1];
-    const place = tasks.findIndex(({ id }) => id === (focused ? Number(focused) : active));
+    const place = tasks.findIndex(({ id }) => id === active);
     const next = place < 0 ? 0 : Math.min(tasks.length - 1, Math.max(0, place + step));
     setActive(tasks[next]?.id);
   }
@@ -132,6 +131,7 @@ export function TasksClient({ me, initial, teams, initialZone }: Props) {
             zone={zone}
             glowing={glowing}
             active={active}
+            onReach={setActive}
             onTick={(task, status) => void tick(task, status)}
             onSeen={onSeen}
           />
