@@ -56,7 +56,7 @@ async def connect(
         async def connect(family: str) -> Connected:
             if family not in known:
                 user = await visit()
-                await user.context.clear_cookies()
+                await user.lose_session()
                 client = await processes.enter_async_context(
                     FAMILIES[family](f"{taskdeck.mcp}/mcp", signing_in(user), tmp_path_factory.mktemp("client"))
                 )

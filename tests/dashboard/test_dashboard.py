@@ -337,7 +337,7 @@ async def test_pages_are_accessible(visit: Visit, scheme: str):
         await ada.open(path)
         found += await ada.violations()
     ada.expect_page_errors("404")
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     for path in ("/sign-in?reason=ended", "/sign-up", "/forgot-password", "/reset-password?token=x", "/verify-email"):
         await ada.open(path)
         found += await ada.violations()

@@ -98,7 +98,7 @@ async def connecting(address: str, person: Visitor, callback: Callback, memory: 
 @pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
 async def test_client_gets_from_a_bare_401_to_a_task_on_the_dashboard(visit: Visit, callback: Callback, name: str):
     ada = await visit()
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     address = ada.taskdeck.mcp.replace("127.0.0.1", name)
     memory = Memory()
     async with connecting(address, ada, callback, memory) as client:

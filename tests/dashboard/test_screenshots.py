@@ -35,7 +35,7 @@ async def test_screenshots_fit_the_documentation(visit: Visit, taskdeck: Taskdec
     ada = await visit("Ada Lovelace", known=False, viewport=DESK, reduced_motion="reduce")
     ada.email = "ada@example.com"
     await ada.sign_up()
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     await ada.open("/sign-in")
     await take(ada, folder, "sign-in")
     await ada.type_credentials()

@@ -51,7 +51,7 @@ async def turn_on(ada: Visitor) -> tuple[str, list[str]]:
 async def test_sign_in_asks_for_the_code_of_the_app_or_a_recovery_code(visit: Visit):
     ada = await visit()
     secret, codes = await turn_on(ada)
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     await ada.open("/tokens")
     await ada.type_credentials()
     await expect(ada.page.get_by_role("heading", name="Enter your code")).to_be_visible()
@@ -64,7 +64,7 @@ async def test_sign_in_asks_for_the_code_of_the_app_or_a_recovery_code(visit: Vi
     await expect(ada.page.get_by_role("heading", name="Personal access tokens")).to_be_visible()
 
     for enters in (True, False):
-        await ada.context.clear_cookies()
+        await ada.lose_session()
         await ada.open("/tokens")
         await ada.type_credentials()
         await ada.page.get_by_role("button", name="Use a recovery code instead").click()
@@ -79,7 +79,7 @@ async def test_sign_in_asks_for_the_code_of_the_app_or_a_recovery_code(visit: Vi
 async def test_client_gets_no_code_before_the_second_factor(visit: Visit):
     ada = await visit()
     secret, _ = await turn_on(ada)
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     proof = PKCEParameters.generate()
     challenge = {"code_challenge": proof.code_challenge, "code_challenge_method": "S256"}
     async with Callback.listening() as callback:
@@ -116,7 +116,7 @@ async def test_turning_it_off_takes_the_password(visit: Visit):
     await section.get_by_role("button", name="Turn it off").click()
     await expect(section.get_by_text("Off. With it,")).to_be_visible()
     ada.expect_page_errors("400")
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     await ada.open("/tokens")
     await ada.type_credentials()
     await expect(ada.page.get_by_role("heading", name="Personal access tokens")).to_be_visible()

@@ -27,7 +27,7 @@ pytest_plugins = ("tests.support.browser",)
 
 async def test_wrong_password_is_explained(visit: Visit):
     ada = await visit()
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     await ada.open("/tokens")
     answers: list[str] = []
     for email in (f"nobody-{ada.email}", ada.email):

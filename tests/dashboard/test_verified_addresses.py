@@ -100,7 +100,7 @@ async def test_link_in_the_mail_signs_the_new_account_in(visit: Visit, mailing: 
     ada.user_id = user_id
     await ada.page.goto(link)
     await expect(ada.page.get_by_role("heading", name=EXPIRED)).to_be_visible()
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     await ada.open("/sign-in")
     await ada.type_credentials()
     await is_signed_in(ada)

@@ -58,7 +58,7 @@ async def test_use_of_each_limit_is_shown(
 
 async def test_download_without_a_session_leads_to_sign_in(visit: Visit) -> None:
     ada = await visit()
-    await ada.context.clear_cookies()
+    await ada.lose_session()
     await ada.open("/api/export")
     await ada.page.wait_for_url("**/sign-in?reason=ended")
 

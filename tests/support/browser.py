@@ -104,6 +104,11 @@ class Visitor:
     async def open(self, path: str = "/dashboard") -> None:
         await self.page.goto(self.taskdeck.dashboard + path)
 
+    async def lose_session(self) -> None:
+        """Forget the cookies. The page is left first: it would navigate to the sign-in page by itself, at any time."""
+        await self.page.goto("about:blank")
+        await self.context.clear_cookies()
+
     async def open_live(self) -> None:
         """Open the dashboard and wait until its live socket is connected."""
         await self.open()
