@@ -6,7 +6,7 @@ import os
 import random
 import secrets
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,14 +14,13 @@ from datetime import UTC, datetime
 import pytest
 from websockets.exceptions import ConnectionClosed
 
-from mcp_server.settings import Settings
 from storage.people import teams
 from storage.schema.request_models import NewTask, TaskFields
 from storage.schema.response_models import TaskView
 from storage.tasks import sharing, tasks
 from tests.conftest import Person, introduce
 from tests.support.consent import add_member, share
-from tests.support.running_server import Listener, RunningServer, running_server
+from tests.support.running_server import Listener, RunningServer
 
 pytestmark = pytest.mark.long
 
@@ -32,15 +31,6 @@ EVENTS = 10_000 if "TASKDECK_TEST_POOLER" not in os.environ else 1_000
 
 Event = tuple[int, datetime]
 """A task id and the time of a change."""
-
-
-@pytest.fixture(scope="module")
-async def server(
-    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
-    async with running_server(settings, database_url, direct_url) as built:
-        yield built
 
 
 @dataclass

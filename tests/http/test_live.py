@@ -3,7 +3,6 @@
 import random
 import socket
 import time
-from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
 
@@ -14,27 +13,17 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from mcp_server.api import live_socket
 from mcp_server.identity import local_issuer
-from mcp_server.settings import Settings
 from storage.events import feed
 from storage.people import teams
 from storage.schema.request_models import NewTask, TaskFields
 from storage.tasks import deletion, sharing, tasks
 from tests.conftest import Person
 from tests.support.consent import add_member, share
-from tests.support.running_server import Listener, RunningServer, personal_token, running_server
+from tests.support.running_server import Listener, RunningServer, personal_token
 
 
 def new(title: str, team_id: int | None = None) -> NewTask:
     return NewTask.model_validate({"title": title} | ({} if team_id is None else {"team_id": team_id}))
-
-
-@pytest.fixture(scope="module")
-async def server(
-    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
-    async with running_server(settings, database_url, direct_url) as built:
-        yield built
 
 
 async def test_owner_receives_the_events_of_a_task(server: RunningServer, alice: Person) -> None:

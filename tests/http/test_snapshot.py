@@ -1,31 +1,19 @@
 """The dashboard's snapshot route: everything it shows, in one consistent response."""
 
 import asyncio
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
-import pytest
 
-from mcp_server.settings import Settings
 from storage.people import teams
 from storage.schema.request_models import NewTask
 from storage.tasks import tasks
 from tests.conftest import Cluster, Person
 from tests.support.consent import share
-from tests.support.running_server import RunningServer, running_server
+from tests.support.running_server import RunningServer
 
 SNAPSHOT = "/api/dashboard/snapshot"
-
-
-@pytest.fixture(scope="module")
-async def server(
-    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
-    async with running_server(settings, database_url, direct_url) as built:
-        yield built
 
 
 async def read(server: RunningServer, person: Person, **query: Any) -> Any:

@@ -1,25 +1,15 @@
 """Single tasks through the dashboard's HTTP API: add, read, change, delete and restore."""
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from mcp_server.settings import Settings
 from tests.conftest import Person
 from tests.support.consent import agreed
-from tests.support.running_server import RunningServer, running_server
+from tests.support.running_server import RunningServer
 
 TASKS = "/api/dashboard/tasks"
-
-
-@pytest.fixture(scope="module")
-async def server(
-    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
-    async with running_server(settings, database_url, direct_url) as built:
-        yield built
 
 
 @pytest.fixture
@@ -80,6 +70,16 @@ async def test_recipient_of_a_share_does_not_see_the_other_recipients(
     assert [person["user_id"] for person in seen["people"]] == sorted([alice.user_id, bob.user_id])
     assert carol.user_id not in str(seen)
     assert len((await ask(alice, "GET", f"/{task}"))[1]["people"]) == 3
+
+
+async def test_page_of_a_shared_task_hides_a_parent_that_is_not_shared(ask: Any, alice: Person, bob: Person) -> None:
+    above = (await alice.call("add_task", title="Buy a company"))["id"]
+    task = (await alice.call("add_task", title="Book a room", parent_id=above))["id"]
+    await agreed(alice, "share_task", bob, task_id=task)
+    seen = (await ask(bob, "GET", f"/{task}"))[1]
+    assert seen["title"] == "Book a room"
+    assert {"parent_id", "parent_title"} & seen.keys() == set()
+    assert "company" not in str(seen)
 
 
 async def test_absent_fields_stay_and_null_empties(ask: Any, alice: Person) -> None:

@@ -1,27 +1,16 @@
 """The page Today through the dashboard's HTTP API."""
 
-from collections.abc import AsyncGenerator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-from mcp_server.settings import Settings
 from storage.schema.request_models import TaskFields
 from storage.tasks import tasks
 from tests.conftest import Person
 from tests.support.consent import agreed
-from tests.support.running_server import RunningServer, running_server
-
-
-@pytest.fixture(scope="module")
-async def server(
-    database_url: str, direct_url: str, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncGenerator[RunningServer]:
-    settings = Settings.model_validate({"data_dir": tmp_path_factory.mktemp("server")})
-    async with running_server(settings, database_url, direct_url) as built:
-        yield built
+from tests.support.running_server import RunningServer
 
 
 @pytest.fixture
