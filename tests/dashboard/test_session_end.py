@@ -27,7 +27,7 @@ async def test_signing_out_in_one_tab_ends_the_others(visit: Visit):
     await signing_out.get_by_role("button", name="Sign out").click()
     await expect(signing_out.get_by_text("You are signed out.")).to_be_visible()
     for tab in (dashboard, settings):
-        await expect(tab.get_by_role("heading", name="Sign in")).to_be_visible(timeout=2_000)
+        await expect(tab.get_by_role("heading", name="Sign in")).to_be_visible()
     ada.expect_page_errors("401")
 
 

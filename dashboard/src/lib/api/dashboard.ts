@@ -1,3 +1,4 @@
+import { readSession } from "../session-lock";
 import type { components } from "./schema";
 
 /** Reads the bridge of the Python server. Used by the browser and for the first render on the server. */
@@ -171,10 +172,9 @@ function forget(token: Promise<string>): void {
 }
 
 async function requestToken(): Promise<string> {
-  const response = await fetch("/api/auth/token", {
-    cache: "no-store",
-    signal: AbortSignal.timeout(8_000),
-  }).catch(() => {
+  const response = await readSession(() =>
+    fetch("/api/auth/token", { cache: "no-store", signal: AbortSignal.timeout(8_000) }),
+  ).catch(() => {
     throw new BridgeError(0, "The dashboard server cannot be reached.");
   });
   if (response.status === 401) throw new SignedOutError("Your session has ended.");

@@ -8,6 +8,7 @@ import { useHydrated } from "@/hooks/useHydrated";
 import { authClient } from "@/lib/auth-client";
 import { attempt, errorMessage } from "@/lib/auth-errors";
 import { PASSWORD_LENGTH } from "@/lib/passwords";
+import { replaceSession } from "@/lib/session-lock";
 
 /** Changes the password, which ends all other sessions, AI clients and personal tokens. */
 export function PasswordForm() {
@@ -21,7 +22,9 @@ export function PasswordForm() {
     const currentPassword = String(form.get("current"));
     const newPassword = String(form.get("new"));
     setOutcome("busy");
-    const { error } = await attempt(() => authClient.changePassword({ currentPassword, newPassword }));
+    const { error } = await attempt(() =>
+      replaceSession(() => authClient.changePassword({ currentPassword, newPassword })),
+    );
     setOutcome(error ? { problem: errorMessage(error) } : "saved");
     if (!error) element.reset();
   }

@@ -11,6 +11,7 @@ import { useHydrated } from "@/hooks/useHydrated";
 import { authClient } from "@/lib/auth-client";
 import { attempt, errorMessage } from "@/lib/auth-errors";
 import { PASSWORD_LENGTH } from "@/lib/passwords";
+import { replaceSession } from "@/lib/session-lock";
 
 /** What an authenticator app needs, and codes for the day when it is lost. */
 interface Setup {
@@ -30,7 +31,7 @@ export function TwoFactorForm({ isOn }: { isOn: boolean }) {
     setBusy(true);
     setProblem(undefined);
     const { data, error } = await attempt(() =>
-      authClient.$fetch<Result>(`/two-factor/${endpoint}`, { method: "POST", body }),
+      replaceSession(() => authClient.$fetch<Result>(`/two-factor/${endpoint}`, { method: "POST", body })),
     );
     setBusy(false);
     if (error) setProblem(errorMessage(error));
