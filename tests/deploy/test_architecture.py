@@ -15,7 +15,7 @@ from tests.support.processes import ROOT
 
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 ARCHITECTURE = (ROOT / "docs/architecture.md").read_text("utf-8")
-FOLDERS = "storage|mcp_server|dashboard|tests|benchmarks|alembic|deploy|docs|examples"
+FOLDERS = "storage|mcp_server|dashboard|tests|benchmarks|evals|alembic|deploy|docs|examples"
 MOST_FILES = 9
 """In each of the two walks: a longer way is hard to follow."""
 
