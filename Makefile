@@ -9,8 +9,7 @@ NPM = $(NODE) npm --prefix dashboard
 
 # Every test once more through PgBouncer in transaction mode, but for these: the first row brings its own databases (as do
 # the tests that are marked "embedded" in other files), the second goes straight to migrate and to review the catalogue,
-# the third asks nothing of a database, and what the clients of the fourth do is done by
-# other tests.
+# the third asks nothing of a database, and what the fourth does is done by other tests.
 NOT_POOLED = addresses doctor embedded operators soak \
 	migrations policies upgrade \
 	auth_http host_guard jwks local_issuer resource_metadata settings stdio_caller surface token_cache token_claims tokens \
