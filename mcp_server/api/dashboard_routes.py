@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as AsgiScope
 
-from mcp_server.api import activity_routes, task_routes, team_routes
+from mcp_server.api import activity_routes, conversation_routes, task_routes, team_routes
 from mcp_server.api.responses import build_router, explain, explain_refusal, respond, scope_of, within
 from mcp_server.identity.callers import Callers
 from storage.engine.quotas import OF_A_PERSON, Kind
@@ -167,7 +167,8 @@ def build_bridge(callers: Callers, *routers: APIRouter) -> FastAPI:
         redoc_url=None,
         redirect_slashes=False,
     )
-    bridge.state.routers = (router, team_routes.router, activity_routes.router, task_routes.router, *routers)
+    topics = (team_routes, activity_routes, task_routes, conversation_routes)
+    bridge.state.routers = (router, *(topic.router for topic in topics), *routers)
     for each in bridge.state.routers:
         bridge.include_router(each)
     bridge.state.callers = callers

@@ -18,7 +18,17 @@ from mcp_server.identity.callers import Caller, client_key
 from mcp_server.identity.jwks import KeysUnavailable
 from mcp_server.identity.local_issuer import READ
 from mcp_server.identity.tokens import RECHECK_SECONDS, Verifier
-from storage.events.changes import Change, Paused, PeopleChange, Resync, SessionEnded, TaskChange, TooSlow, Watch
+from storage.events.changes import (
+    Change,
+    ConversationChange,
+    Paused,
+    PeopleChange,
+    Resync,
+    SessionEnded,
+    TaskChange,
+    TooSlow,
+    Watch,
+)
 from storage.events.feed import Feed
 from storage.schema.errors import Unavailable
 
@@ -236,5 +246,7 @@ def _wire(change: Change | Paused) -> dict[str, Any] | None:
             return {"type": "paused"}
         case PeopleChange():
             return {"type": "people"}
+        case ConversationChange():
+            return {"type": "conversation", "conversation_id": change.conversation_id}
         case _:
             return None

@@ -47,7 +47,8 @@ class AppendMessages(StrictModel):
     """Arguments of append_messages."""
 
     conversation_id: Id
-    messages: Annotated[Messages, Field(min_length=1)]
+    messages: Messages = Field(default_factory=list[NewMessage])
+    title: ConversationTitle | None = Field(None, description="Renames it")
     idempotency_key: Key | None = Field(None, description="Same key, appended once: safe to retry for 24 h")
 
 
@@ -94,7 +95,9 @@ async def start_conversation(call: Call, args: StartConversation) -> Conversatio
 @tool("conversations", "Keep messages", bulk=True)
 async def append_messages(call: Call, args: AppendMessages) -> MessagesAppended:
     """Append messages to a conversation, in order. Send at most 1 MiB in one call."""
-    return await conversations.append(call.scope, args.conversation_id, args.messages, args.idempotency_key)
+    return await conversations.append(
+        call.scope, args.conversation_id, args.messages, args.idempotency_key, title=args.title
+    )
 
 
 @tool("conversations", "List conversations", reads=True)

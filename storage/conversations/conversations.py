@@ -36,7 +36,7 @@ from storage.schema.conversation_models import (
     ConversationView,
     MessagesAppended,
 )
-from storage.schema.errors import NeedsConsent, NotFound, StorageError
+from storage.schema.errors import InvalidInput, NeedsConsent, NotFound, StorageError
 from storage.schema.request_models import NewMessage
 from storage.schema.tables import Conversation, Message
 
@@ -49,6 +49,8 @@ _SIZE = bindparam("size", type_=Integer)
 _GIVEN = ("role", "content", "tool_calls", "tool_call_id", "model")
 
 _GET = compiled(select(*_VIEW).where(*_MINE))
+_retitled: Any = update(Conversation).where(*_MINE).values(title=bindparam("title_", type_=Text))
+_RENAME = compiled(_retitled.returning(*_VIEW))
 _REMOVE = compiled(delete(Conversation).where(*_MINE).returning(col(Conversation.id), col(Conversation.title)))
 
 
@@ -132,22 +134,56 @@ async def start(
 
 @retry_transient
 async def append(
-    scope: Scope, conversation_id: int, messages: Sequence[NewMessage], key: str | None = None
+    scope: Scope,
+    conversation_id: int,
+    messages: Sequence[NewMessage],
+    key: str | None = None,
+    *,
+    title: str | None = None,
 ) -> MessagesAppended:
-    """Append messages. With a key, appending again appends nothing and returns the same numbers.
+    """Append messages and, with a `title`, rename the conversation. With a key, doing it again changes nothing.
+
+    Without messages, the numbers are those of no message: the first is one more than the last.
 
     Raises:
-        NotFound; Conflict: the key was used with other arguments.
+        InvalidInput: there are neither messages nor a title; NotFound; Conflict: the key was used with other arguments.
     """
+    if not messages and title is None:
+        raise InvalidInput("Nothing to keep: give messages, a title, or both.")
+    renaming = [] if title is None else [title]
     async with scope.transaction() as transaction:
         # A refusal below rolls the key back as well, so the call can be repeated with it.
-        kept = await idempotency.recall(transaction, key, "append", [conversation_id, _fingerprint(messages)])
+        given = [conversation_id, _fingerprint(messages), *renaming]
+        kept = await idempotency.recall(transaction, key, "append", given)
         if kept is not None:
             await _check_there(transaction, conversation_id)
             return MessagesAppended.model_validate(kept)
-        appended = await record(transaction, conversation_id, messages)
+        count = None if title is None else (await _rename(transaction, conversation_id, title)).message_count
+        appended = (
+            MessagesAppended(conversation_id=conversation_id, first_sequence=count + 1, last_sequence=count)
+            if count is not None and not messages
+            else await record(transaction, conversation_id, messages)
+        )
         await idempotency.keep(transaction, key, appended.payload())
         return appended
+
+
+@retry_transient
+async def rename(scope: Scope, conversation_id: int, title: str) -> ConversationView:
+    """Give a conversation another title. Its place in lists, by its last message, stays.
+
+    Raises:
+        NotFound.
+    """
+    async with scope.transaction() as transaction:
+        return await _rename(transaction, conversation_id, title)
+
+
+async def _rename(transaction: Transaction, conversation_id: int, title: str) -> ConversationView:
+    row = await transaction.fetch_one(_RENAME, conversation_id=conversation_id, title_=title)
+    if row is None:
+        raise missing(conversation_id)
+    return view(row)
 
 
 async def record(transaction: Transaction, conversation_id: int, messages: Sequence[NewMessage]) -> MessagesAppended:

@@ -11,6 +11,8 @@ from storage.schema.tables import Task
 
 TASKS = 20
 """How many tasks are shown with a conversation."""
+MOST_LINKS = 500
+"""How many links of the messages of one page are shown."""
 _READ = 200
 """How many of a conversation's last links are read for them: a task may have many."""
 
@@ -55,6 +57,18 @@ _TASKS = compiled(
     .order_by(_touched.c.last.desc(), col(Task.id).desc())
     .limit(TASKS)
 )
+_OF_MESSAGES = compiled(
+    select(col(Task.id), col(Task.title), col(Task.status), col(TaskMessage.sequence))
+    .join(TaskMessage, col(TaskMessage.task_id) == col(Task.id))
+    .where(
+        col(TaskMessage.conversation_id) == _ID,
+        col(TaskMessage.user_id) == _ME,
+        col(TaskMessage.sequence).between(bindparam("first", type_=Integer), bindparam("last", type_=Integer)),
+        col(Task.deleted_at).is_(None),
+    )
+    .order_by(col(TaskMessage.sequence), col(Task.id))
+    .limit(MOST_LINKS)
+)
 
 
 async def link(transaction: Transaction, conversation_id: int, sequence: int) -> None:
@@ -65,4 +79,10 @@ async def link(transaction: Transaction, conversation_id: int, sequence: int) ->
 async def find_tasks(transaction: Transaction, conversation_id: int) -> list[LinkedTask]:
     """The tasks linked to a conversation that the caller still sees, those touched last first."""
     rows = await transaction.fetch_all(_TASKS, conversation_id=conversation_id)
+    return [LinkedTask.model_construct(**row) for row in rows]
+
+
+async def find_links(transaction: Transaction, conversation_id: int, first: int, last: int) -> list[LinkedTask]:
+    """The tasks that each message from `first` to `last` added or changed, as far as the caller still sees them."""
+    rows = await transaction.fetch_all(_OF_MESSAGES, conversation_id=conversation_id, first=first, last=last)
     return [LinkedTask.model_construct(**row) for row in rows]

@@ -1,14 +1,14 @@
 """Reading a conversation: its newest messages, or those around one of them."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import BigInteger, ColumnElement, Integer, Text, and_, bindparam, cast, func, literal, or_, select
 from sqlmodel import col
 
 from storage.conversations import links
 from storage.conversations.conversations import missing, view
-from storage.engine.database import Row, Scope
+from storage.engine.database import Row, Scope, Transaction
 from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.schema import token_budget
@@ -27,14 +27,20 @@ _COST = (
 ) / literal(10, Integer)
 
 
-def _reading(*, around: bool) -> Statement:
-    """The messages before a sequence number, or those nearest to it on both sides; the nearest first."""
+def _reading(which: Literal["before", "around", "after"]) -> Statement:
+    """The messages before or after a sequence number, or those nearest to it on both sides; the nearest first."""
     place, size = bindparam("place", type_=BigInteger), bindparam("page_size", type_=BigInteger)
     sequence = col(Message.sequence)
-    near = and_(sequence > place - size, sequence < place + size) if around else sequence < place
+    near = {
+        "before": sequence < place,
+        "around": and_(sequence > place - size, sequence < place + size),
+        "after": sequence > place,
+    }[which]
 
     def order(number: Any) -> list[ColumnElement[int]]:  # noqa: ANN401
-        return [func.abs(number - place), number] if around else [number.desc()]
+        if which == "before":
+            return [number.desc()]
+        return [number] if which == "after" else [func.abs(number - place), number]
 
     nearest = (
         select(Message, _COST.label("cost"))
@@ -55,8 +61,10 @@ def _reading(*, around: bool) -> Statement:
 _SHARE_OF_TASKS = 4
 """Tasks may take a fourth of the tokens; the rest is for messages."""
 
-_BEFORE = _reading(around=False)
-_AROUND = _reading(around=True)
+BEFORE = _reading("before")
+AROUND = _reading("around")
+AFTER = _reading("after")
+"""Statements that need `conversation_id`, `place`, `page_size` and a `budget` in bytes divided by ten."""
 
 
 @retry_transient
@@ -80,14 +88,12 @@ async def read(
     if before_sequence is not None and around_sequence is not None:
         raise InvalidInput("before_sequence and around_sequence exclude each other: leave one out.")
     async with scope.transaction() as transaction:
-        found = await transaction.fetch_one(_GET, conversation_id=conversation_id)
-        if found is None:
-            raise missing(conversation_id)
+        found = await find_one(transaction, conversation_id)
         count: int = found["message_count"]
         place = count + 1 if before_sequence is None else before_sequence
-        statement = _BEFORE
+        statement = BEFORE
         if around_sequence is not None:
-            place, statement = min(around_sequence, count), _AROUND
+            place, statement = min(around_sequence, count), AROUND
         rows = await transaction.fetch_all(
             statement, conversation_id=conversation_id, place=place, page_size=limit, budget=max_tokens
         )
@@ -95,14 +101,23 @@ async def read(
             await links.find_tasks(transaction, conversation_id), max_tokens // _SHARE_OF_TASKS
         )
     page = ConversationPage(conversation=view(found), tasks=tasks or None, messages=[], has_more=False)
-    nearest = token_budget.fill([_message(row) for row in rows], max_tokens - token_budget.cost(page))
+    nearest = token_budget.fill([message_view(row) for row in rows], max_tokens - token_budget.cost(page))
     messages = sorted(nearest, key=lambda message: message.sequence)
     # Numbers begin at 1 and have no gaps, so the oldest message shown says whether there are older ones.
     has_more = bool(messages) and messages[0].sequence > 1
     return page.model_copy(update={"messages": messages, "has_more": has_more})
 
 
-def _message(row: Row) -> MessageView:
+async def find_one(transaction: Transaction, conversation_id: int) -> Row:
+    """The row of a conversation; raises NotFound."""
+    found = await transaction.fetch_one(_GET, conversation_id=conversation_id)
+    if found is None:
+        raise missing(conversation_id)
+    return found
+
+
+def message_view(row: Row) -> MessageView:
+    """A row of one of the statements as its owner sees it."""
     calls = None if row["tool_calls"] is None else json.loads(row["tool_calls"])
     read = {"tool_calls": calls, "created_at": row["created_at"].isoformat()}
     return MessageView.model_construct(**(dict(row) | read))

@@ -3,8 +3,11 @@
 from typing import Literal
 
 from storage.schema.activity_models import Change
+from storage.schema.conversation_models import ConversationView, LinkedTask, MessageView
+from storage.schema.request_models import MessageRole
 from storage.schema.response_models import (
     DayCount,
+    LinkedConversation,
     ResponseModel,
     Share,
     Subtask,
@@ -51,8 +54,8 @@ class TaskPageView(TaskView):
     """A task as its page shows it.
 
     `subtasks` are the first 100 right below it, open ones first; `subtask_count` counts them all. `people` are those to
-    whom the caller may assign it, 200 members of its team at most, with the owner and the assignee. `timezone` is the
-    caller's, absent for UTC.
+    whom the caller may assign it, 200 members of its team at most, with the owner and the assignee. `conversations` are
+    the caller's in which it was added or changed. `timezone` is the caller's, absent for UTC.
     """
 
     parent_title: str | None = None
@@ -61,6 +64,7 @@ class TaskPageView(TaskView):
     subtask_count: int
     shares: list[Share]
     people: list[NamedPerson]
+    conversations: list[LinkedConversation]
     history: list[Change]
     history_cursor: str | None = None
     timezone: str | None = None
@@ -115,4 +119,60 @@ class TodayView(ResponseModel):
     in_progress_count: int
     changes: list[Change]
     has_more_changes: bool
+    timezone: str | None = None
+
+
+class ConversationRows(ResponseModel):
+    """A page of conversations, the one updated last first. `timezone` is the caller's, absent for UTC."""
+
+    conversations: list[ConversationView]
+    total_count: int
+    next_cursor: str | None = None
+    timezone: str | None = None
+
+
+class FoundMessage(ResponseModel):
+    """A message that was found; `title` is that of its conversation.
+
+    `parts` are the passage that shows why: text and found words in turns, so that every second one is to be marked.
+    """
+
+    conversation_id: int
+    title: str | None = None
+    sequence: int
+    role: MessageRole
+    created_at: str
+    parts: list[str]
+
+
+class FoundMessages(ResponseModel):
+    """A page of found messages, the best or the newest first."""
+
+    messages: list[FoundMessage]
+    next_cursor: str | None = None
+
+
+class ConversationMatches(FoundMessages):
+    """What a search in conversations found. `timezone` is the caller's, absent for UTC.
+
+    `titled` are conversations with all words in their title, the one updated last first, on the first page only.
+    """
+
+    titled: list[ConversationView]
+    timezone: str | None = None
+
+
+class ConversationPageView(ResponseModel):
+    """A part of a conversation as its page shows it, oldest message first.
+
+    `tasks` are those that calls recorded in the whole conversation added or changed, the last ones first; `links` say
+    the same of each message shown, 500 at most. `timezone` is the caller's, absent for UTC.
+    """
+
+    conversation: ConversationView
+    messages: list[MessageView]
+    has_earlier: bool
+    has_later: bool
+    tasks: list[LinkedTask]
+    links: list[LinkedTask]
     timezone: str | None = None

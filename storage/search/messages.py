@@ -1,5 +1,6 @@
 """Search in the caller's messages, across conversations: the best matches first, or the newest."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
@@ -18,6 +19,7 @@ from storage.people.timezones import rules_of
 from storage.schema import search_query as queries
 from storage.schema import token_budget
 from storage.schema.conversation_models import MessageMatch, MessageMatches
+from storage.schema.dashboard_models import FoundMessage, FoundMessages
 from storage.schema.errors import InvalidInput
 from storage.schema.request_models import NO_CURSOR
 from storage.schema.search_query import Question
@@ -92,6 +94,19 @@ class _Request:
     max_tokens: int | None
 
 
+_Words = list[tuple[Sequence[str], float]]
+"""The forms of each word that is looked for, and its weight."""
+
+
+@dataclass(frozen=True)
+class _Page:
+    """Matches, and the words that they were found by."""
+
+    matches: list[MessageMatch]
+    next_cursor: str | None
+    words: _Words
+
+
 @retry_transient
 async def search(
     scope: Scope,
@@ -114,17 +129,40 @@ async def search(
             another listing.
     """
     async with scope.transaction() as transaction:
-        question = await read_question(transaction, query)
-        rows = await transaction.fetch_all(SURVEY, words=question.words)
-        if not rows:
-            raise InvalidInput(queries.NOTHING)
-        if order == "newest":
-            question = replace(question, condition=queries.all_words(query))
-        asked = _Request(transaction, question, f"messages {order} {query}", cursor, limit, max_tokens)
-        found = ranking.survey(rows)
-        page = await (_read_newest(asked, found) if order == "newest" else _read_best(asked, found, rows[0]["moment"]))
+        page = await _read(transaction, query, limit, cursor, order, max_tokens)
         matches = await surroundings.add(transaction, page.matches, context, max_tokens)
-        return page.model_copy(update={"matches": matches})
+        return MessageMatches(matches=matches, next_cursor=page.next_cursor)
+
+
+@retry_transient
+async def search_marked(
+    scope: Scope, query: str, limit: int, cursor: str | None = None, order: Order = "best"
+) -> FoundMessages:
+    """As `search`, with the found words marked."""
+    async with scope.transaction() as transaction:
+        page = await _read(transaction, query, limit, cursor, order, None)
+    shown = [
+        FoundMessage.model_construct(
+            **{name: getattr(match, name) for name in FoundMessage.model_fields if name != "parts"},
+            parts=snippets.parts(match.snippet, [forms for forms, _ in page.words]),
+        )
+        for match in page.matches
+    ]
+    return FoundMessages(messages=shown, next_cursor=page.next_cursor)
+
+
+async def _read(
+    transaction: Transaction, query: str, limit: int, cursor: str | None, order: Order, max_tokens: int | None
+) -> "_Page":
+    question = await read_question(transaction, query)
+    rows = await transaction.fetch_all(SURVEY, words=question.words)
+    if not rows:
+        raise InvalidInput(queries.NOTHING)
+    if order == "newest":
+        question = replace(question, condition=queries.all_words(query))
+    asked = _Request(transaction, question, f"messages {order} {query}", cursor, limit, max_tokens)
+    found = ranking.survey(rows)
+    return await (_read_newest(asked, found) if order == "newest" else _read_best(asked, found, rows[0]["moment"]))
 
 
 def filters_of(asked: Question) -> dict[str, Any]:
@@ -141,7 +179,7 @@ async def read_question(transaction: Transaction, query: str) -> Question:
     return queries.parse(query, zone)
 
 
-async def _read_best(asked: _Request, found: Survey, moment: datetime) -> MessageMatches:
+async def _read_best(asked: _Request, found: Survey, moment: datetime) -> _Page:
     """A page by score.
 
     The cursor has the statistics of the first page and its moment: with those, later pages rank alike although
@@ -169,16 +207,17 @@ async def _read_best(asked: _Request, found: Survey, moment: datetime) -> Messag
         **after,
     )
     counted: list[int] = rows[0]["frequencies"] if rows else []
-    matches = _matches(rows, asked, found, counted)
+    words = _words(found, counted)
+    matches = _matches(rows, asked, words)
     following = None
     if len(rows) > len(matches):
         last = rows[len(matches) - 1]
         position = (last[name] for name in _BY_SCORE)
         following = pagination.write(asked.listing, moment, found.written(counted), *position)
-    return MessageMatches(matches=matches, next_cursor=following)
+    return _Page(matches, following, words)
 
 
-async def _read_newest(asked: _Request, found: Survey) -> MessageMatches:
+async def _read_newest(asked: _Request, found: Survey) -> _Page:
     """A page by time. Its messages have every word, so the rarest one finds them."""
     filters, after = filters_of(asked.question), [asked.question.before, -1, -1]
     if asked.cursor:
@@ -191,9 +230,9 @@ async def _read_newest(asked: _Request, found: Survey) -> MessageMatches:
         page_size=asked.limit + 1,
         **(filters | values),
     )
-    matches = _matches(rows, asked, found, None)
-    following = pagination.following(asked.listing, rows, len(matches), *_BY_TIME)
-    return MessageMatches(matches=matches, next_cursor=following)
+    words = _words(found, None)
+    matches = _matches(rows, asked, words)
+    return _Page(matches, pagination.following(asked.listing, rows, len(matches), *_BY_TIME), words)
 
 
 def _shown(found: Survey) -> list[str]:
@@ -202,9 +241,12 @@ def _shown(found: Survey) -> list[str]:
     return [term.word for term in content] + [lexeme for term in content for lexeme in term.lexemes]
 
 
-def _matches(rows: list[Row], asked: _Request, found: Survey, counted: list[int] | None) -> list[MessageMatch]:
+def _words(found: Survey, counted: list[int] | None) -> _Words:
     weights = found.weights(counted or [term.estimate for term in found.terms])
-    words = [(term.lexemes, weight) for term, weight in zip(found.terms, weights, strict=True)]
+    return [(term.lexemes, weight) for term, weight in zip(found.terms, weights, strict=True)]
+
+
+def _matches(rows: list[Row], asked: _Request, words: _Words) -> list[MessageMatch]:
     matches = [
         MessageMatch.model_construct(
             conversation_id=row["conversation_id"],

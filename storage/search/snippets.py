@@ -34,6 +34,24 @@ def beginning(text: str) -> str:
     return cut(text, ())
 
 
+def parts(line: str, words: Sequence[Sequence[str]]) -> list[str]:
+    """The line in parts: text and words that were looked for in turns, beginning with text, which may be empty.
+
+    `words` are the forms of each word, as for `cut`.
+    """
+    found: list[str] = []
+    end = 0
+    for place, number in _marks(line, list(words)):
+        if place < end:
+            continue
+        word = _WORD.match(line, place)
+        # Scripts without spaces write one word after the other: there a word is as long as its form.
+        length = len(word[0]) if word and word[0][0] < "\u2e80" else max(map(len, words[number]))
+        found += [line[end:place], line[place : place + length]]
+        end = place + length
+    return [*found, line[end:]]
+
+
 def _best_start(line: str, words: Sequence[tuple[Sequence[str], float]]) -> int:
     """Where the window begins that contains the most weight of different words; of equal ones the first."""
     marks = _marks(line, [forms for forms, _ in words])

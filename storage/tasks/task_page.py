@@ -10,7 +10,7 @@ from storage.engine.statements import compiled
 from storage.schema.dashboard_models import NamedPerson, TaskPageView
 from storage.schema.response_models import Share
 from storage.schema.tables import Team, TeamMember, User
-from storage.tasks import activity, columns, sharing, subtasks
+from storage.tasks import activity, columns, origins, sharing, subtasks
 from storage.tasks.activity import ActivityFilter
 
 MOST_SUBTASKS = 100
@@ -35,7 +35,7 @@ _PEOPLE = compiled(
 
 @retry_transient
 async def read(scope: Scope, task_id: int) -> TaskPageView:
-    """A task with its subtasks, its shares, its history, and the people to whom it may be assigned.
+    """A task with its subtasks, shares, conversations and history, and the people to whom it may be assigned.
 
     Raises:
         NotFound.
@@ -46,6 +46,7 @@ async def read(scope: Scope, task_id: int) -> TaskPageView:
         children, count = await subtasks.find_children(transaction, task_id, MOST_SUBTASKS, None)
         team_name, people = await _find_people(transaction, row, shares)
         parent = await columns.find_one(transaction, row["parent_id"]) if row["parent_id"] else None
+        conversations = await origins.find_conversations(transaction, task_id)
         latest = await activity.read(transaction, ActivityFilter(task_id=task_id))
     return TaskPageView.model_construct(
         **columns.payload(row),
@@ -55,6 +56,7 @@ async def read(scope: Scope, task_id: int) -> TaskPageView:
         subtask_count=count,
         shares=shares,
         people=people,
+        conversations=conversations,
         history=latest.changes,
         history_cursor=latest.next_cursor,
         timezone=latest.timezone,

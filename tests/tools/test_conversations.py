@@ -44,7 +44,9 @@ async def test_append_returns_sequence_numbers(alice: Person) -> None:
         messages = [message("a"), message("b")]
         placed = await alice.call("append_messages", conversation_id=chat, messages=messages)
         assert placed == {"conversation_id": chat, "first_sequence": first, "last_sequence": last}
-    assert "messages" in await alice.refusal("append_messages", conversation_id=chat, messages=[])
+    assert "give messages, a title, or both" in await alice.refusal(
+        "append_messages", conversation_id=chat, messages=[]
+    )
     assert "role" in await alice.refusal("append_messages", conversation_id=chat, messages=[message("x", "robot")])
 
 

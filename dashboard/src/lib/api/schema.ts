@@ -403,6 +403,74 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/dashboard/conversations": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A list of conversations
+         * @description The caller's conversations, the one updated last first.
+         */
+        get: operations["getConversations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/conversations/search": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Search in conversations
+         * @description Messages with words of the search, which are marked in them, and conversations found by their title.
+         */
+        get: operations["searchConversations"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/conversations/{conversation_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A part of a conversation
+         * @description Messages of a conversation with the tasks that they added or changed. Long messages make a part shorter.
+         */
+        get: operations["getConversation"];
+        put?: never;
+        post?: never;
+        /**
+         * Delete a conversation
+         * @description Delete a conversation with its messages, for good.
+         */
+        delete: operations["deleteConversation"];
+        options?: never;
+        head?: never;
+        /**
+         * Rename a conversation
+         * @description Give a conversation another title.
+         */
+        patch: operations["renameConversation"];
+        trace?: never;
+    };
     "/api/dashboard/export": {
         parameters: {
             query?: never;
@@ -417,6 +485,26 @@ export interface paths {
          *     It is sent while it is read. One that ends early cannot be opened: ask again.
          */
         get: operations["getExport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/dashboard/conversations/{conversation_id}/export": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A conversation as a file
+         * @description A conversation with all its messages, as Markdown or JSON. One file at a time.
+         */
+        get: operations["getConversationExport"];
         put?: never;
         post?: never;
         delete?: never;
@@ -617,6 +705,92 @@ export interface components {
             at: string;
         };
         /**
+         * ConversationChange
+         * @description What changes.
+         */
+        ConversationChange: {
+            /** Title */
+            title: string;
+        };
+        /**
+         * ConversationDeleted
+         * @description What is left of a conversation.
+         */
+        ConversationDeleted: {
+            /** Conversation Id */
+            conversation_id: number;
+            /** Deleted */
+            deleted: boolean;
+        };
+        /**
+         * ConversationMatches
+         * @description What a search in conversations found. `timezone` is the caller's, absent for UTC.
+         *
+         *     `titled` are conversations with all words in their title, the one updated last first, on the first page only.
+         */
+        ConversationMatches: {
+            /** Messages */
+            messages: components["schemas"]["FoundMessage"][];
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Titled */
+            titled: components["schemas"]["ConversationView"][];
+            /** Timezone */
+            timezone?: string | null;
+        };
+        /**
+         * ConversationPageView
+         * @description A part of a conversation as its page shows it, oldest message first.
+         *
+         *     `tasks` are those that calls recorded in the whole conversation added or changed, the last ones first; `links` say
+         *     the same of each message shown, 500 at most. `timezone` is the caller's, absent for UTC.
+         */
+        ConversationPageView: {
+            conversation: components["schemas"]["ConversationView"];
+            /** Messages */
+            messages: components["schemas"]["MessageView"][];
+            /** Has Earlier */
+            has_earlier: boolean;
+            /** Has Later */
+            has_later: boolean;
+            /** Tasks */
+            tasks: components["schemas"]["LinkedTask"][];
+            /** Links */
+            links: components["schemas"]["LinkedTask"][];
+            /** Timezone */
+            timezone?: string | null;
+        };
+        /**
+         * ConversationRows
+         * @description A page of conversations, the one updated last first. `timezone` is the caller's, absent for UTC.
+         */
+        ConversationRows: {
+            /** Conversations */
+            conversations: components["schemas"]["ConversationView"][];
+            /** Total Count */
+            total_count: number;
+            /** Next Cursor */
+            next_cursor?: string | null;
+            /** Timezone */
+            timezone?: string | null;
+        };
+        /**
+         * ConversationView
+         * @description A conversation without its messages.
+         */
+        ConversationView: {
+            /** Id */
+            id: number;
+            /** Title */
+            title?: string | null;
+            /** Message Count */
+            message_count: number;
+            /** Created At */
+            created_at: string;
+            /** Updated At */
+            updated_at: string;
+        };
+        /**
          * DashboardSnapshot
          * @description What a dashboard shows, all of the same moment.
          *
@@ -649,6 +823,29 @@ export interface components {
             created: number;
             /** Completed */
             completed: number;
+        };
+        /**
+         * FoundMessage
+         * @description A message that was found; `title` is that of its conversation.
+         *
+         *     `parts` are the passage that shows why: text and found words in turns, so that every second one is to be marked.
+         */
+        FoundMessage: {
+            /** Conversation Id */
+            conversation_id: number;
+            /** Title */
+            title?: string | null;
+            /** Sequence */
+            sequence: number;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system" | "tool";
+            /** Created At */
+            created_at: string;
+            /** Parts */
+            parts: string[];
         };
         /**
          * InvitationList
@@ -704,6 +901,35 @@ export interface components {
             used?: number | null;
             /** Limit */
             limit?: number | null;
+        };
+        /**
+         * LinkedConversation
+         * @description A conversation of the caller, and the first of its messages that recorded a change of a task.
+         */
+        LinkedConversation: {
+            /** Id */
+            id: number;
+            /** Title */
+            title?: string | null;
+            /** Sequence */
+            sequence: number;
+        };
+        /**
+         * LinkedTask
+         * @description A task, and the first message of a conversation that recorded a change of it.
+         */
+        LinkedTask: {
+            /** Id */
+            id: number;
+            /** Title */
+            title: string;
+            /**
+             * Status
+             * @enum {string}
+             */
+            status: "pending" | "in_progress" | "completed";
+            /** Sequence */
+            sequence: number;
         };
         /**
          * ListedTask
@@ -783,6 +1009,31 @@ export interface components {
              * @enum {string}
              */
             role: "owner" | "admin" | "member" | "viewer";
+        };
+        /**
+         * MessageView
+         * @description A stored message; `sequence` counts from 1 in its conversation.
+         */
+        MessageView: {
+            /** Sequence */
+            sequence: number;
+            /**
+             * Role
+             * @enum {string}
+             */
+            role: "user" | "assistant" | "system" | "tool";
+            /** Content */
+            content: string;
+            /** Tool Calls */
+            tool_calls?: {
+                [key: string]: unknown;
+            }[] | null;
+            /** Tool Call Id */
+            tool_call_id?: string | null;
+            /** Model */
+            model?: string | null;
+            /** Created At */
+            created_at: string;
         };
         /**
          * NamedPerson
@@ -1133,8 +1384,8 @@ export interface components {
          * @description A task as its page shows it.
          *
          *     `subtasks` are the first 100 right below it, open ones first; `subtask_count` counts them all. `people` are those to
-         *     whom the caller may assign it, 200 members of its team at most, with the owner and the assignee. `timezone` is the
-         *     caller's, absent for UTC.
+         *     whom the caller may assign it, 200 members of its team at most, with the owner and the assignee. `conversations` are
+         *     the caller's in which it was added or changed. `timezone` is the caller's, absent for UTC.
          */
         TaskPageView: {
             /** Id */
@@ -1192,6 +1443,8 @@ export interface components {
             shares: components["schemas"]["Share"][];
             /** People */
             people: components["schemas"]["NamedPerson"][];
+            /** Conversations */
+            conversations: components["schemas"]["LinkedConversation"][];
             /** History */
             history: components["schemas"]["Change"][];
             /** History Cursor */
@@ -4390,6 +4643,578 @@ export interface operations {
             };
         };
     };
+    getConversations: {
+        parameters: {
+            query?: {
+                limit?: number;
+                cursor?: string | null;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationRows"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    searchConversations: {
+        parameters: {
+            query: {
+                limit?: number;
+                cursor?: string | null;
+                /** @description Words; "a phrase", or, -not, from:user, in:ID, before:DATE, after:DATE */
+                search: string;
+                /** @description newest = has all words */
+                sort?: "best" | "newest";
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationMatches"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConversation: {
+        parameters: {
+            query?: {
+                /** @description Messages before this sequence number */
+                before?: number | null;
+                /** @description Messages after this sequence number */
+                after?: number | null;
+                /** @description Messages nearest to this sequence number */
+                around?: number | null;
+                limit?: number;
+            };
+            header?: never;
+            path: {
+                conversation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationPageView"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    deleteConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationDeleted"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    renameConversation: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                conversation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ConversationChange"];
+            };
+        };
+        responses: {
+            /** @description Successful Response */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ConversationView"];
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The body has more than 64 KiB */
+            413: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     getExport: {
         parameters: {
             query?: never;
@@ -4406,6 +5231,118 @@ export interface operations {
                 };
                 content: {
                     "application/zip": string;
+                };
+            };
+            /** @description No token, or one that is not accepted here */
+            401: {
+                headers: {
+                    /** @description How to get a token (RFC 6750, RFC 9728) */
+                    "WWW-Authenticate"?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The token lacks mcp:read (for a change mcp:write), or a page of an unknown origin asks */
+            403: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description There is no such thing, or it is not the caller's: the two look the same */
+            404: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description It has changed meanwhile, or a limit is reached */
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The request names a host that is not this server */
+            421: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A parameter is unknown, or out of its range */
+            422: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description Too many requests: see Retry-After */
+            429: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description A fault of the server */
+            500: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+            /** @description The database, or the keys of the token issuer, are away: see Retry-After */
+            503: {
+                headers: {
+                    /** @description Seconds to wait */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    getConversationExport: {
+        parameters: {
+            query?: {
+                format?: "markdown" | "json";
+            };
+            header?: never;
+            path: {
+                conversation_id: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description The conversation */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/markdown": string;
+                    "application/json": Record<string, never>;
                 };
             };
             /** @description No token, or one that is not accepted here */

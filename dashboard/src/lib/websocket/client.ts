@@ -9,10 +9,10 @@ interface TaskEvent {
   timestamp: string;
 }
 
-type Message = TaskEvent | { type: "ready" | "resync" | "paused" | "people" | "pong" };
+type Message = TaskEvent | { type: "ready" | "resync" | "paused" | "people" | "conversation" | "pong" };
 
-/** What changed: a task, invitations or members of teams, or possibly anything. */
-export type News = "task" | "people" | "any";
+/** What changed: a task, invitations or members of teams, a conversation, or possibly anything. */
+export type News = "task" | "people" | "conversation" | "any";
 
 /**
  * live: changes arrive; paused: the socket is open, but the server receives no changes; limited: the person has as many
@@ -139,14 +139,15 @@ export function connectLive(options: LiveOptions): () => void {
   });
 
   function receive(message: Message): void {
-    switch ("type" in message ? message.type : "change") {
+    if ("task_id" in message) return options.onChange("task", message.task_id);
+    switch (message.type) {
       case "pong":
         return;
       case "paused":
         return options.onLink("paused");
-      case "change":
       case "people":
-        return "type" in message ? options.onChange("people") : options.onChange("task", message.task_id);
+      case "conversation":
+        return options.onChange(message.type);
       case "ready":
         // After a renewal, `ready` carries no news.
         if (isReady) return;
