@@ -55,7 +55,7 @@ export function ConfirmButton({ label, subject, title, text, action, look = "sec
         aria-describedby={`${id}-text`}
         className="m-auto w-[calc(100%-2rem)] max-w-md rounded-2xl border border-line bg-surface p-6 text-ink shadow-card backdrop:bg-black/40 backdrop:backdrop-blur-[2px] open:animate-appear"
       >
-        <h2 id={`${id}-title`} className="text-lg font-semibold tracking-tight text-balance">
+        <h2 id={`${id}-title`} className="text-lg font-semibold tracking-tight text-balance wrap-anywhere">
           {title}
         </h2>
         <p id={`${id}-text`} className="mt-2 text-sm leading-relaxed text-muted">

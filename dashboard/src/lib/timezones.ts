@@ -34,6 +34,17 @@ export function timeIn(zone: string, moment: Date): string {
   return moment.toLocaleTimeString("en", { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone });
 }
 
+/** A day in words: `Sunday, 1 March 2026`. */
+export function dayText(day: string): string {
+  return new Date(day).toLocaleDateString("en-GB", {
+    weekday: "long",
+    day: "numeric",
+    month: "long",
+    year: "numeric",
+    timeZone: "UTC",
+  });
+}
+
 /** Date and time in this zone: `1 Mar 2026, 17:00`. */
 export function momentIn(zone: string, moment: Date): string {
   const timeZone = knownTimeZone(zone) ?? "UTC";

@@ -1,6 +1,6 @@
 "use client";
 
-import { KeyRound, LogOut, Plug, Settings } from "lucide-react";
+import { KeyRound, LayoutDashboard, LogOut, Plug, Settings, Users } from "lucide-react";
 import { useTheme } from "next-themes";
 import Link from "next/link";
 import { useHydrated } from "@/hooks/useHydrated";
@@ -9,6 +9,8 @@ import { signOut } from "@/lib/actions";
 import { Button } from "../Button";
 
 const PAGES = [
+  { href: "/dashboard", label: "Dashboard", Icon: LayoutDashboard },
+  { href: "/teams", label: "Teams", Icon: Users },
   { href: "/clients", label: "Clients", Icon: Plug },
   { href: "/tokens", label: "Tokens", Icon: KeyRound },
   { href: "/settings", label: "Settings", Icon: Settings },

@@ -1,15 +1,14 @@
 "use client";
 
-import { CircleCheckBig, History, LayoutDashboard, Sun, Users } from "lucide-react";
+import { CircleCheckBig, History, MessagesSquare, Sun } from "lucide-react";
 import Link from "next/link";
 import { usePathname } from "next/navigation";
 
 const PAGES = [
   { href: "/today", label: "Today", Icon: Sun },
   { href: "/tasks", label: "Tasks", Icon: CircleCheckBig },
-  { href: "/dashboard", label: "Dashboard", Icon: LayoutDashboard },
+  { href: "/conversations", label: "Conversations", Icon: MessagesSquare },
   { href: "/activity", label: "Activity", Icon: History },
-  { href: "/teams", label: "Teams", Icon: Users },
 ];
 
 /** Links to the pages: beside the logo, or along the bottom edge on a phone. The account menu has the others. */

@@ -32,6 +32,13 @@ export type ListedTask = Schemas["ListedTask"];
 export type Today = Schemas["TodayView"];
 export type TaskRows = Schemas["TaskRows"];
 export type TaskBriefly = Schemas["TaskView"];
+export type Conversation = Schemas["ConversationView"];
+export type ConversationRows = Schemas["ConversationRows"];
+export type ConversationMatches = Schemas["ConversationMatches"];
+export type ConversationPart = Schemas["ConversationPageView"];
+export type FoundMessage = Schemas["FoundMessage"];
+export type Message = Schemas["MessageView"];
+export type LinkedTask = Schemas["LinkedTask"];
 export type NamedPerson = Schemas["NamedPerson"];
 
 /** How to reach the bridge: an origin (empty: the page's own) and a source of access tokens. */

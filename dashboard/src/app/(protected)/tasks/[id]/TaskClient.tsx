@@ -6,6 +6,7 @@ import { ConnectionStatus } from "@/components/dashboard/ConnectionStatus";
 import { ReadState } from "@/components/ReadState";
 import { Attribution } from "@/components/tasks/Attribution";
 import { EditableText } from "@/components/tasks/EditableText";
+import { TaskConversations } from "@/components/tasks/TaskConversations";
 import { Subtasks } from "@/components/tasks/Subtasks";
 import { TaskFields } from "@/components/tasks/TaskFields";
 import { TaskHistory } from "@/components/tasks/TaskHistory";
@@ -146,6 +147,7 @@ export function TaskClient({ id, me, initial, initialNames }: Props) {
         <TaskFields task={state} me={me} zone={zone} mayEdit={mayEdit} onChange={choose} onDelete={remove} />
         <div className="min-w-0 lg:col-start-1">
           <Subtasks task={state} mayEdit={mayEdit} onDone={refresh} show={show} />
+          <TaskConversations conversations={state.conversations} />
           <TaskHistory
             changes={state.history}
             hasMore={Boolean(state.history_cursor)}
