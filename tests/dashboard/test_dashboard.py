@@ -257,7 +257,7 @@ async def test_dashboard_works_with_the_keyboard_alone(visit: Visit):
     await ada.open_live()
     press, focused = ada.page.keyboard.press, ada.page.locator(":focus")
     for name in (
-        *("Skip to the content", "Today", "Tasks", "Conversations", "Activity", "Invitations"),
+        *("Skip to the content", "Today", "Tasks", "Conversations", "Activity", "Search and commands", "Invitations"),
         "Account and appearance",
     ):
         await press("Tab")

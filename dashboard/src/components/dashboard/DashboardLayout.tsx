@@ -3,6 +3,7 @@ import type { Person } from "@/lib/session";
 import { Logo } from "../Logo";
 import { InvitationsLink } from "../people/InvitationsLink";
 import { AccountMenu } from "./AccountMenu";
+import { CommandKey } from "./CommandKey";
 import { Navigation } from "./Navigation";
 import { SessionWatch } from "./SessionWatch";
 
@@ -22,6 +23,7 @@ export function DashboardLayout({ person, children }: { person: Person; children
           <Logo />
           <Navigation />
           <div className="ml-auto flex items-center gap-3">
+            <CommandKey />
             <InvitationsLink />
             <AccountMenu name={person.name} email={person.email ?? "No e-mail address"} />
           </div>

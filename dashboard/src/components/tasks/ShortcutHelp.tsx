@@ -10,6 +10,7 @@ const KEYS = [
   ["e", "Complete the task, or open it again"],
   ["Enter", "Open the task"],
   ["/", "Search"],
+  ["Ctrl K or ⌘K", "Search everything, go to a page, add a task"],
   ["?", "This list"],
 ] as const;
 
