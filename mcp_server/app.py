@@ -88,7 +88,7 @@ async def open_services(
             # Closed before the feed and the database, in the reverse order of opening.
             subscriptions = Subscriptions(feed, verifier)
             in_flight = InFlight(settings.calls_in_flight)
-            server = build_mcp_server(settings, callers, local, subscriptions, in_flight)
+            server = build_mcp_server(settings, callers, local, subscriptions, in_flight, dashboard_url)
             yield Services(database, verifier, callers, feed, subscriptions, in_flight, server)
             await subscriptions.close()
 

@@ -57,11 +57,17 @@ class _Text:
     takes: frozenset[str]
 
 
-def instructions(tools: Set[str]) -> str:
-    """The server's instructions, without lines that name a tool which this server does not have."""
+def instructions(tools: Set[str], dashboard: str | None) -> str:
+    """The server's instructions, without lines that name a tool which this server does not have.
+
+    With the address of the `dashboard`, they say where its pages are, so that a model can name them to the person.
+    """
     hidden = TOOLS.keys() - tools
     lines = files("mcp_server.protocol").joinpath("instructions.md").read_text("utf-8").strip().splitlines()
-    return "\n".join(line for line in lines if hidden.isdisjoint(_NAME.findall(line)))
+    known = [line for line in lines if hidden.isdisjoint(_NAME.findall(line))]
+    if dashboard:
+        known.append(f"- Pages for the user: {dashboard}/tasks/ID and {dashboard}/conversations/ID.")
+    return "\n".join(known)
 
 
 def listed(tools: Set[str]) -> list[Prompt]:

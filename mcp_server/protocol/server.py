@@ -71,13 +71,17 @@ OUR_FAULT = "Something went wrong on our side; it was logged. Nothing was change
 
 @dataclass(frozen=True)
 class Handlers:
-    """One method per kind of request. `local` is the caller of requests that did not come over HTTP."""
+    """One method per kind of request. `local` is the caller of requests that did not come over HTTP.
+
+    `dashboard` is the address of the dashboard, if it is known.
+    """
 
     tools: dict[str, Tool]
     callers: Callers
     local: Caller | None
     subscriptions: Subscriptions | None
     in_flight: InFlight
+    dashboard: str | None
 
     def caller_of(self, ctx: Context) -> Caller:
         """The caller. Over HTTP it comes only from authentication, never from `local`.
@@ -118,7 +122,7 @@ class Handlers:
         try:
             place = recording.place_of(ctx.meta)
             scope = await self.callers.scope(caller)
-            call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx))
+            call = Call(scope, caller, params.input_responses or {}, _can_ask(ctx), self.dashboard)
             if place is None:
                 return await run(call)
             # Recording is a write to conversations, which a read-only server and other toolsets must not offer.
@@ -227,11 +231,16 @@ def build_mcp_server(
     local: Caller | None = None,
     subscriptions: Subscriptions | None = None,
     in_flight: InFlight | None = None,
+    dashboard: str | None = None,
 ) -> Server[Any]:
-    """A server for one database. `local` is the caller over stdio and in memory."""
+    """A server for one database. `local` is the caller over stdio and in memory.
+
+    Results name pages below the address `dashboard`, or else that of the issuer.
+    """
     tools = offered(settings)
+    dashboard = (settings.issuer or dashboard or "").rstrip("/") or None
     in_flight = in_flight or InFlight(settings.calls_in_flight)
-    handlers = Handlers(tools, callers, local, subscriptions, in_flight)
+    handlers = Handlers(tools, callers, local, subscriptions, in_flight, dashboard)
     # resources/subscribe needs a connection that stays open, which stateless HTTP does not have.
     persistent = subscriptions is not None and local is not None
     server: Server[Any] = Server(
@@ -239,7 +248,7 @@ def build_mcp_server(
         title="Taskdeck",
         version=version("taskdeck"),
         description="Tasks, teams and conversations that AI agents and people share.",
-        instructions=prompts.instructions(tools.keys()),
+        instructions=prompts.instructions(tools.keys(), dashboard),
         # "public" is right only because the list does not depend on the caller: scopes are checked in the call.
         cache_hints={"tools/list": CacheHint(ttl_ms=300_000, scope="public")},
         # Without this, the SDK runs tools/list for each call with arguments, to find those that headers must repeat.

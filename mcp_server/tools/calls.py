@@ -26,12 +26,16 @@ class ConfirmationRequired(Exception):
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a tool. `answers` came with it. `can_ask`: the client can ask the person."""
+    """One call of a tool. `answers` came with it. `can_ask`: the client can ask the person.
+
+    `dashboard` is the address of the dashboard, if the server knows it.
+    """
 
     scope: Scope
     caller: Caller
     answers: Mapping[str, object] = field(default_factory=dict[str, object])
     can_ask: bool = False
+    dashboard: str | None = None
 
     def confirm(self, question: str, yes: str) -> None:
         """Return only with the person's consent to exactly this question. `yes` labels the checkbox.

@@ -7,7 +7,6 @@ from pydantic import Field
 
 from mcp_server.tools.registry import Call, tool
 from storage.conversations import reading
-from storage.engine.database import Scope
 from storage.schema import token_budget
 from storage.schema.conversation_models import MessageMatch
 from storage.schema.errors import NotFound
@@ -41,7 +40,7 @@ class Fetch(StrictModel):
 
 
 class Found(ResponseModel):
-    """One match; `url` is the address of the resource, or of the conversation of a message, good for resources/read."""
+    """One match; `url` is the address of its page, for people, or where no dashboard is known, of the resource."""
 
     id: str
     title: str
@@ -69,9 +68,9 @@ async def search(call: Call, args: Search) -> Results:
     """Find tasks, conversations and messages by their words. Read one with fetch."""
     found = await matches.search(call.scope, args.query, MOST)
     results = [
-        *(_found("task", task.id, _shorten(task.title)) for task in found.tasks),
-        *(_found("conversation", chat.id, _shorten(_title(chat.id, chat.title))) for chat in found.conversations),
-        *(_message_found(match) for match in found.messages),
+        *(_found(call, "task", task.id, _shorten(task.title)) for task in found.tasks),
+        *(_found(call, "conversation", chat.id, _shorten(_title(chat.id, chat.title))) for chat in found.conversations),
+        *(_message_found(call, match) for match in found.messages),
     ]
     return Results(results=token_budget.fill(results, token_budget.allowed(token_budget.PAGE_ROWS)))
 
@@ -80,15 +79,22 @@ def _shorten(title: str) -> str:
     return token_budget.shorten(title, TITLE_TOKENS)
 
 
-def _found(kind: str, number: int, title: str) -> Found:
-    return Found(id=f"{kind}:{number}", title=title, url=f"{kind}://{number}")
+def _found(call: Call, kind: str, number: int, title: str) -> Found:
+    return Found(id=f"{kind}:{number}", title=title, url=_address(call, kind, number))
 
 
-def _message_found(match: MessageMatch) -> Found:
+def _address(call: Call, kind: str, number: int, sequence: int | None = None) -> str:
+    """The page of a task or conversation, at a message of it; the resource if no dashboard is known."""
+    if call.dashboard is None:
+        return f"{kind}://{number}"
+    return f"{call.dashboard}/{kind}s/{number}{f'?at={sequence}' if sequence else ''}"
+
+
+def _message_found(call: Call, match: MessageMatch) -> Found:
     return Found(
         id=f"message:{match.conversation_id}:{match.sequence}",
         title=_shorten(f"{_title(match.conversation_id, match.title)}: {match.snippet}"),
-        url=f"conversation://{match.conversation_id}",
+        url=_address(call, "conversation", match.conversation_id, match.sequence),
     )
 
 
@@ -103,41 +109,43 @@ async def fetch(call: Call, args: Fetch) -> Document:
     if found is None or (found[1] == "message") != (found[3] is not None) or not 1 <= int(found[2]) <= MAX_ID:
         raise _nothing(args.id)
     if found[1] == "task":
-        return await _task(call.scope, int(found[2]))
+        return await _task(call, int(found[2]))
     if found[1] == "conversation":
-        return await _conversation(call.scope, int(found[2]))
-    return await _message(call.scope, int(found[2]), int(found[3]))
+        return await _conversation(call, int(found[2]))
+    return await _message(call, int(found[2]), int(found[3]))
 
 
 def _nothing(given: str) -> NotFound:
     return NotFound(f"There is nothing with the id {given}. Use search to find ids, such as task:42.")
 
 
-async def _task(scope: Scope, task_id: int) -> Document:
-    found = await history.detail(scope, task_id)
+async def _task(call: Call, task_id: int) -> Document:
+    found = await history.detail(call.scope, task_id)
     # Title and description move out of the metadata, so that a model does not read them twice.
     known = found.payload()
     text = known.pop("description", "")
     return Document(
-        **_found("task", found.id, known.pop("title")).payload(),
+        **_found(call, "task", found.id, known.pop("title")).payload(),
         text=f"{found.title}\n\n{text}".strip(),
         metadata=known,
     )
 
 
-async def _conversation(scope: Scope, conversation_id: int) -> Document:
-    page = await reading.read(scope, conversation_id)
+async def _conversation(call: Call, conversation_id: int) -> Document:
+    page = await reading.read(call.scope, conversation_id)
     texts = [f"{message.role}: {message.content}" for message in page.messages]
     if page.has_more:
         texts.insert(0, "(Older messages are left out: use get_conversation with before_sequence.)")
     known = page.conversation.payload() | {"has_more": page.has_more}
     known |= {"tasks": page.payload()["tasks"]} if page.tasks else {}
     title = _title(conversation_id, page.conversation.title)
-    return Document(**_found("conversation", conversation_id, title).payload(), text="\n\n".join(texts), metadata=known)
+    return Document(
+        **_found(call, "conversation", conversation_id, title).payload(), text="\n\n".join(texts), metadata=known
+    )
 
 
-async def _message(scope: Scope, conversation_id: int, sequence: int) -> Document:
-    page = await reading.read(scope, conversation_id, AROUND, around_sequence=sequence)
+async def _message(call: Call, conversation_id: int, sequence: int) -> Document:
+    page = await reading.read(call.scope, conversation_id, AROUND, around_sequence=sequence)
     message = next((message for message in page.messages if message.sequence == sequence), None)
     if message is None:
         raise _nothing(f"message:{conversation_id}:{sequence}")
@@ -145,7 +153,7 @@ async def _message(scope: Scope, conversation_id: int, sequence: int) -> Documen
         id=f"message:{conversation_id}:{sequence}",
         title=_title(conversation_id, page.conversation.title),
         text="\n\n".join(f"[{shown.sequence}] {shown.role}: {shown.content}" for shown in page.messages),
-        url=f"conversation://{conversation_id}",
+        url=_address(call, "conversation", conversation_id, sequence),
         metadata={
             "conversation_id": conversation_id,
             "sequence": sequence,

@@ -281,3 +281,12 @@ async def test_others_cannot_read_it(visit: Visit) -> None:
     await bea.open(f"/conversations/{number}")
     await expect(bea.page.get_by_text("secret")).to_have_count(0)
     await expect(bea.page.get_by_role("heading", level=1)).to_have_text("There is nothing at this address")
+
+
+async def test_address_in_a_result_of_an_agent_opens_the_message(visit: Visit) -> None:
+    ada = await visit("Ada")
+    await chat(ada, "The shed", "hello", "In the blue tin")
+    (found,) = [row for row in (await ada.call("search", query="tin"))["results"] if row["id"].startswith("message:")]
+    assert found["url"].startswith(ada.taskdeck.dashboard)
+    await ada.page.goto(found["url"])
+    await expect(ada.page.locator("#m2")).to_be_focused()

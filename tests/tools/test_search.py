@@ -1,5 +1,7 @@
 """search and fetch, in the shapes that ChatGPT connectors expect."""
 
+from dataclasses import replace
+
 import pytest
 
 from tests.conftest import Person
@@ -201,3 +203,20 @@ async def test_words_of_accents_alone_are_stored(alice: Person, title: str):
     conversation = (await alice.call("start_conversation", messages=[{"role": "user", "content": title}]))["id"]
     shown = await alice.call("get_conversation", conversation_id=conversation)
     assert shown["messages"][0]["content"] == title
+
+
+async def test_results_name_the_pages_of_a_known_dashboard(alice: Person):
+    settings = alice.settings.model_copy(update={"issuer": "https://tasks.example/"})
+    reader = replace(alice, settings=settings)
+    task = (await alice.call("add_task", title="The blue tin"))["id"]
+    messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": "In the blue tin"}]
+    chat = (await alice.call("start_conversation", title="The shed", messages=messages))["id"]
+    page, talk = f"https://tasks.example/tasks/{task}", f"https://tasks.example/conversations/{chat}"
+    results = (await reader.call("search", query="tin"))["results"]
+    assert [found["url"] for found in results] == [page, talk, f"{talk}?at=2"]
+    for found in results:
+        assert (await reader.call("fetch", id=found["id"]))["url"] == found["url"]
+    async with reader.client() as client:
+        assert "https://tasks.example/tasks/ID" in (client.instructions or "")
+    async with alice.client() as client:
+        assert "/tasks/ID" not in (client.instructions or "")
