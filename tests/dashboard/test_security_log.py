@@ -106,7 +106,7 @@ async def test_second_factor_and_its_codes(ada: OAuthAccount, email: str) -> Non
     await post(ada.http, "/two-factor/verify-totp", code=totp(key))
     codes = await post(ada.http, "/two-factor/generate-backup-codes", password=PASSWORD)
     headers = {"origin": ada.taskdeck.dashboard, "user-agent": FIREFOX}
-    for path, code in (("totp", totp(key)), ("backup-code", codes["backupCodes"][0])):
+    for path, code in (("totp", totp(key, 1)), ("backup-code", codes["backupCodes"][0])):
         async with httpx2.AsyncClient(base_url=ada.taskdeck.dashboard, headers=headers, trust_env=False) as there:
             await post(there, "/sign-in/email", email=email, password=PASSWORD)
             if path == "totp":

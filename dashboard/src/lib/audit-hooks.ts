@@ -102,7 +102,7 @@ async function recordFailure(ctx: Context): Promise<void> {
 }
 
 /** Who has given the right password, and now a wrong code. */
-async function findChallenged(ctx: Context): Promise<string | undefined> {
+export async function findChallenged(ctx: Context): Promise<string | undefined> {
   const { name } = ctx.context.createAuthCookie("two_factor");
   const identifier = await ctx.getSignedCookie(name, ctx.context.secret);
   return identifier

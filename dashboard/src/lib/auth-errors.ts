@@ -20,6 +20,7 @@ const SENTENCES: Record<string, string> = {
   ACCOUNT_LIMIT:
     "Too many wrong passwords for this address. Wait ten minutes, or choose a new password by mail.",
   INVALID_CODE: "The code is not right. Enter the one that your app shows now.",
+  CODE_USED: "This code was used already. Wait until your app shows the next one.",
   INVALID_BACKUP_CODE: "The recovery code is not right, or was used already.",
   INVALID_TWO_FACTOR_COOKIE: "Signing in took too long. Go back and sign in again.",
   TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: "Too many wrong codes. Go back and sign in again.",

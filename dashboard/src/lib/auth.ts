@@ -24,6 +24,7 @@ import { verifiedSignUp } from "./sign-up";
 import { socialProviders } from "./social-providers";
 import { knownTimeZone } from "./timezones";
 import { addressOf } from "./unverified";
+import { usedCodes } from "./used-codes";
 
 /** The browser's time zone at sign-up: a default until the person chooses one. */
 const TIMEZONE_FIELD = {
@@ -177,6 +178,7 @@ function build(s: Settings) {
             : {},
       }),
       passwordGuesses(),
+      usedCodes(),
       verifiedSignUp(),
       addressChanges(),
       liveGrants(),
