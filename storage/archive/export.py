@@ -78,6 +78,8 @@ async def _lines(
         "teams.jsonl": pages.teams(scope),
         "members.jsonl": pages.members(scope),
         "shares.jsonl": pages.shares(scope),
+        "invitations.jsonl": pages.invitations(scope),
+        "audit.jsonl": pages.audit_log(scope),
     }
     for name, source in sources.items():
         entry, counts[name] = archive.open(name), 0

@@ -10,8 +10,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlmodel import col
 
 from storage.archive.records import (
+    AuditRecord,
     ChangeRecord,
     ConversationRecord,
+    InvitationRecord,
     MemberRecord,
     MessageRecord,
     PersonRecord,
@@ -24,13 +26,16 @@ from storage.engine.retry import retry_transient
 from storage.engine.statements import Statement, compiled
 from storage.people.users import TIMEZONE
 from storage.schema.errors import NotFound
-from storage.schema.system_tables import TaskEvent, TaskMessage
+from storage.schema.system_tables import AuditEvent, TaskEvent, TaskMessage
 from storage.schema.tables import Conversation, Message, Task, TaskShare, Team, TeamMember, User
 
 ROWS = 500
 """Rows of a page."""
 MESSAGES = 50
 """Messages of a page, which may have 64 KiB of text and as much of tool calls each."""
+
+RECEIVED = 1000
+"""Invitations and blocks of a person; only 100 can wait for an answer."""
 
 ME = func.current_user_id()
 
@@ -135,6 +140,26 @@ _SHARES = compiled(
     .order_by(col(TaskShare.task_id), col(TaskShare.shared_with_user_id))
     .limit(ROWS)
 )
+_AFTER = bindparam("after", type_=BigInteger)
+_OFFERS = compiled(select(func.my_offers(_AFTER, ROWS).table_valued("id", "address", "offered", "created_at")))
+_invitation = func.my_invitations(RECEIVED).table_valued(
+    *("id", "status", "inviter_id", "inviter_name", "inviter_email"),
+    *("team_id", "team_name", "task_title", "offered", "created_at", "total"),
+)
+_RECEIVED = compiled(
+    select(
+        _invitation.c.inviter_id.label("user_id"),
+        _invitation.c.inviter_name.label("name"),
+        _invitation.c.inviter_email.label("email"),
+        *(_invitation.c[name] for name in ("status", "offered", "team_name", "task_title", "created_at")),
+    )
+)
+_AUDIT_LOG = compiled(
+    select(AuditEvent)
+    .where(col(AuditEvent.user_id) == ME, col(AuditEvent.id) > _AFTER)
+    .order_by(col(AuditEvent.id))
+    .limit(ROWS)
+)
 _PERSON = compiled(
     select(col(User.id), col(User.email), col(User.name), TIMEZONE.label("timezone"), col(User.created_at)).where(
         col(User.id) == ME
@@ -220,6 +245,24 @@ async def shares(scope: Scope) -> AsyncIterator[list[ShareRecord]]:
         after = {"after_task": rows[-1]["task_id"], "after_user": recipient}
 
 
+async def invitations(scope: Scope) -> AsyncIterator[list[InvitationRecord]]:
+    """What the caller has offered to others, and what others offer to the caller."""
+    after = 0
+    while rows := await _fetch(scope, _OFFERS, after=after):
+        after = rows[-1]["id"]
+        kept = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+        yield [InvitationRecord.model_construct(direction="sent", **row) for row in kept]
+    yield [InvitationRecord.model_construct(direction="received", **row) for row in await _fetch(scope, _RECEIVED)]
+
+
+async def audit_log(scope: Scope) -> AsyncIterator[list[AuditRecord]]:
+    """What concerned the caller's account or data, the oldest first."""
+    after = 0
+    while rows := await _fetch(scope, _AUDIT_LOG, after=after):
+        after = rows[-1]["id"]
+        yield [_audit_record(row) for row in rows]
+
+
 async def person(scope: Scope) -> PersonRecord:
     """The caller's profile.
 
@@ -230,6 +273,11 @@ async def person(scope: Scope) -> PersonRecord:
     if not rows:
         raise NotFound(f"No user {scope.user_id}: nobody has signed in with that id.")
     return PersonRecord.model_construct(**rows[0])
+
+
+def _audit_record(row: Row) -> AuditRecord:
+    kept = {name: row[name] for name in ("action", "client", "created_at")}
+    return AuditRecord.model_construct(by=row["actor_id"], **kept, **_parsed(row, "details"))
 
 
 def _parsed(row: Row, name: str) -> dict[str, Any]:

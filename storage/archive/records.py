@@ -142,6 +142,34 @@ class ShareRecord(ResponseModel):
     created_at: AwareDatetime
 
 
+class InvitationRecord(ResponseModel):
+    """A line of `invitations.jsonl`: `sent` in the last 30 days, or `received` and not answered or blocked.
+
+    What became of a sent one is not told. A received one is `pending` or `blocked`.
+    """
+
+    direction: Literal["sent", "received"]
+    address: str | None = None
+    user_id: str | None = None
+    name: str | None = None
+    email: str | None = None
+    status: Literal["pending", "blocked"] | None = None
+    offered: str
+    team_name: str | None = None
+    task_title: str | None = None
+    created_at: AwareDatetime
+
+
+class AuditRecord(ResponseModel):
+    """A line of `audit.jsonl`: something that concerned the security of the person's account or data."""
+
+    by: str | None = None
+    action: str
+    client: str | None = None
+    details: dict[str, Any]
+    created_at: AwareDatetime
+
+
 LINES: dict[str, type[ResponseModel]] = {
     "tasks.jsonl": TaskRecord,
     "conversations.jsonl": ConversationRecord,
@@ -150,5 +178,7 @@ LINES: dict[str, type[ResponseModel]] = {
     "teams.jsonl": TeamRecord,
     "members.jsonl": MemberRecord,
     "shares.jsonl": ShareRecord,
+    "invitations.jsonl": InvitationRecord,
+    "audit.jsonl": AuditRecord,
 }
 """The model of each file of JSON lines."""

@@ -22,7 +22,7 @@ BEGIN
         'my_changes_since(text, timestamptz, integer)', 'withdraw_task(bigint, bigint)',
         'pass_over_change(bigint)', 'find_personal_token(text)', 'purge_expired()',
         'take_request(text, text, bigint, bigint, bigint)', 'invite(text, bigint, bigint, text)',
-        'withdraw_invitation(text, bigint, bigint)', 'my_invitations(bigint)', 'answer_invitation(bigint, text)',
+        'withdraw_invitation(text, bigint, bigint)', 'my_invitations(bigint)', 'my_offers(bigint, bigint)', 'answer_invitation(bigint, text)',
         'restore_share(bigint, text, text)', 'delete_team(bigint)', 'audit_refusal(text)', 'purge_audit_log(integer)'
     ]::regprocedure[] LOOP
         EXECUTE format('ALTER FUNCTION %s OWNER TO taskdeck_rls', signature);

@@ -183,6 +183,46 @@ async def test_one_export_at_a_time_for_each_person(server: RunningServer, alice
         assert (await client.get(EXPORT)).status_code == 401
 
 
+async def test_invitations_and_the_security_log_are_in_the_archive(
+    server: RunningServer, alice: Person, bob: Person
+) -> None:
+    sent = (await alice.call("add_task", title="Sent"))["id"]
+    await alice.call("share_task", task_id=sent, user="Nobody@example.com")
+    received = (await bob.call("add_task", title="Received"))["id"]
+    await bob.call("share_task", task_id=received, user=alice.user_id, permission="edit")
+    archive = await archive_of(server, alice)
+    found = lines(archive, "invitations.jsonl")
+    assert [{name: value for name, value in line.items() if name not in ("name", "created_at")} for line in found] == [
+        {"direction": "sent", "address": "Nobody@example.com", "offered": "view"},
+        {
+            "direction": "received",
+            "user_id": bob.user_id,
+            "email": bob.email,
+            "status": "pending",
+            "offered": "edit",
+            "task_title": "Received",
+        },
+    ]
+    assert found[1]["name"].startswith("Bob")
+    (entry,) = lines(archive, "audit.jsonl")
+    assert (entry["by"], entry["action"], entry["details"]["task_id"]) == (alice.user_id, "invitation_sent", sent)
+    assert json.loads(archive.read("manifest.json"))["counts"]["audit.jsonl"] == 1
+
+
+async def test_whoever_blocks_the_inviter_is_not_told_from_others_in_the_archive(
+    server: RunningServer, alice: Person, bob: Person, carol: Person
+) -> None:
+    for other in (bob, carol):
+        task = (await alice.call("add_task", title=f"For {other.user_id}"))["id"]
+        await alice.call("share_task", task_id=task, user=other.user_id)
+    (waiting,) = (await bob.call("manage_invitations"))["invitations"]
+    await bob.call("manage_invitations", action="block", invitation_id=waiting["id"])
+    to_bob, to_carol = lines(await archive_of(server, alice), "invitations.jsonl")
+    assert to_bob.keys() == to_carol.keys() == {"direction", "address", "offered", "created_at"}
+    (blocked,) = lines(await archive_of(server, bob), "invitations.jsonl")
+    assert (blocked["direction"], blocked["status"], blocked["user_id"]) == ("received", "blocked", alice.user_id)
+
+
 def documented(heading: str) -> list[str]:
     table = DOCUMENT.partition(f"### `{heading}`\n")[2].partition("\n##")[0]
     return re.findall(r"^\| `([a-z_]+)` \|", table, re.MULTILINE)

@@ -41,6 +41,7 @@ FOR_VERBS = {
     "invite(text,bigint,bigint,text)",
     "withdraw_invitation(text,bigint,bigint)",
     "my_invitations(bigint)",
+    "my_offers(bigint,bigint)",
     "answer_invitation(bigint,text)",
     "restore_share(bigint,text,text)",
     "delete_team(bigint)",

@@ -124,6 +124,17 @@ BEGIN ATOMIC
     ORDER BY i.status DESC, i.created_at DESC, i.id DESC LIMIT most;
 END;
 
+-- What the caller has offered in the last 30 days, a page of it. Neither the answer nor what was offered is in it: a block
+-- takes the team or task away, and the inviter must not learn of it.
+CREATE OR REPLACE FUNCTION my_offers(after bigint, most bigint)
+RETURNS TABLE (id bigint, address text, offered text, created_at timestamptz)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = ''
+BEGIN ATOMIC
+    SELECT i.id, i.address, i.offered, i.created_at FROM public.invitations i
+    WHERE i.user_id = public.current_user_id() AND i.created_at > now() - interval '30 days' AND i.id > after
+    ORDER BY i.id LIMIT most;
+END;
+
 -- Accepts, declines, blocks or unblocks one of my_invitations(): gives the row as it was, or none if there is no such.
 -- What was accepted is recorded as what the inviter did, with the client that invited: so it is theirs to undo.
 CREATE OR REPLACE FUNCTION answer_invitation(invitation bigint, answer text) RETURNS SETOF invitations
