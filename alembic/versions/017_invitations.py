@@ -40,4 +40,5 @@ def upgrade() -> None:
 def downgrade() -> None:
     # They return whole invitations.
     op.execute("DROP FUNCTION IF EXISTS answer_invitation(bigint, text), my_invitations(bigint), invitations_for(text)")
+    op.execute("DROP FUNCTION IF EXISTS my_offers(bigint, bigint)")
     op.execute("DROP TABLE IF EXISTS invitations")
