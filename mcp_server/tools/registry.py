@@ -20,8 +20,8 @@ from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from mcp_server.tools.refusals import explain, mark_nulls
 from storage.schema.errors import InvalidInput
-from storage.schema.request_models import MAX_ID, StrictModel
-from storage.schema.response_models import ResponseModel, TaskBrief, TaskPage
+from storage.schema.request_models import MAX_ID, MAX_ORDINAL, StrictModel
+from storage.schema.response_models import ResponseModel, TaskBrief, TaskDetail, TaskPage, TaskView
 
 Arguments = TypeVar("Arguments", bound=StrictModel)
 
@@ -161,7 +161,7 @@ def input_schema(model: type[BaseModel]) -> dict[str, Any]:
 def output_schema(result: Any) -> dict[str, Any]:  # noqa: ANN401
     """A result type, or a union, as a flat JSON schema with types only, which keeps tools/list short."""
     schema = _flat(TypeAdapter(result).json_schema(mode="serialization"))
-    return _bare(schema, spell_out=result is TaskPage, root=True)
+    return _bare(schema, spell_out=result in (TaskPage, TaskDetail), root=True)
 
 
 def _flat(schema: dict[str, Any]) -> dict[str, Any]:
@@ -192,8 +192,8 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
             # The docstring of the model, written for readers of the code.
             kept.pop("description", None)
             return kept | {k: flatten(v) for k, v in kept.items() if k != "properties"}
-        # The bound of a bigint on every id would cost tokens; a larger value still gets an error that names it.
-        return {_SPELLING.get(k, k): flatten(v) for k, v in kept.items() if v != MAX_ID}
+        # The bounds of integers on every id would cost tokens; a larger value still gets an error that names it.
+        return {_SPELLING.get(k, k): flatten(v) for k, v in kept.items() if v not in (MAX_ID, MAX_ORDINAL)}
 
     return flatten(schema)
 
@@ -225,12 +225,14 @@ def _bare(node: Any, *, spell_out: bool, root: bool = False) -> Any:  # noqa: AN
         return node
     found = cast("dict[str, Any]", node)
     if "properties" in found:
-        # A task within another result looks as in list_tasks. Each repetition would cost 90 tokens.
-        if not root and not spell_out and found["properties"].keys() >= TaskBrief.model_fields.keys():
+        properties: dict[str, Any] = found["properties"]
+        required = cast("list[str]", found.get("required", []))
+        # list_tasks and get_task spell a task out. Each repetition would cost 90 to 150 tokens.
+        if not spell_out and not root and properties.keys() >= TaskBrief.model_fields.keys():
             return {"type": "object"}
-        return {
-            "type": "object",
-            "properties": {name: within(value) for name, value in found["properties"].items()},
-            "required": found.get("required", []),
-        }
+        if not spell_out and properties.keys() >= TaskView.model_fields.keys():
+            properties = {n: value for n, value in properties.items() if n == "id" or n not in TaskView.model_fields}
+            required = [name for name in required if name in properties]
+        shown = {"type": "object", "properties": {name: within(value) for name, value in properties.items()}}
+        return shown | ({"required": required} if required else {})
     return {key: within(value) for key, value in found.items() if key in ("type", "items")}

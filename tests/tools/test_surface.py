@@ -144,8 +144,9 @@ def contract(tools: dict[str, Tool]) -> str:
     table = "\n".join("| " + " | ".join(cell or "-" for cell in row) + " |" for row in rows)
     return f"""# Tools
 
-Fields without a value are left out of results. The complete schemas and descriptions are in
-`tests/snapshots/tools`. The table is generated from the registry; do not edit it, run
+Fields without a value are left out of results. A task as a result has the fields of a task in `list_tasks` with
+`detail=full`; the schemas and this table name its id and what it has beside them. The complete schemas and descriptions
+are in `tests/snapshots/tools`. The table is generated from the registry; do not edit it, run
 `TASKDECK_UPDATE_SNAPSHOTS=1 .venv/bin/pytest tests/tools/test_surface.py`.
 
 {table}
