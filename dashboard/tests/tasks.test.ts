@@ -2,7 +2,14 @@ import { expect, test } from "vitest";
 import { attribution, summaryOf } from "@/lib/activity";
 import type { Change, ListedTask } from "@/lib/api/dashboard";
 import { readQuickAdd } from "@/lib/due-words";
-import { bridgeQuery, filterQuery, NO_FILTER, readFilter, type TaskFilter } from "@/lib/task-filter";
+import {
+  bridgeQuery,
+  filterQuery,
+  NO_FILTER,
+  readFilter,
+  type TaskFilter,
+  withStatus,
+} from "@/lib/task-filter";
 import { withTasks } from "@/lib/task-order";
 import { ago, withChange } from "@/lib/tasks";
 import { momentAt } from "@/lib/timezones";
@@ -91,6 +98,21 @@ test("a filter in the address is read back, and unknown values are left out", ()
   expect(readFilter(new URLSearchParams("status=toString&sort=x&team=1;2&due=soon"))).toEqual(NO_FILTER);
   expect(bridgeQuery(filter)).toBe("status=all&sort=created&due=overdue&search=a+%26+b&team_id=7");
   expect(bridgeQuery(NO_FILTER)).toBe("status=pending&sort=created");
+});
+
+test("when and by whom tasks were completed is asked where completed tasks are listed", () => {
+  const query = "status=completed&from=2026-02-28&to=2026-12-31&by=ada&with=claude";
+  const filter = readFilter(new URLSearchParams(query));
+  expect(filterQuery(filter)).toBe(query);
+  expect(bridgeQuery(filter)).toBe(
+    "status=completed&sort=created&completed_after=2026-02-28&completed_before=2027-01-01&completed_by=ada&completed_with=claude",
+  );
+  expect(withStatus(filter, "open")).toEqual(NO_FILTER);
+  expect(readFilter(new URLSearchParams("from=2026-02-28&by=ada"))).toEqual(NO_FILTER);
+  expect(readFilter(new URLSearchParams("status=all&from=2026-13-01&to=soon"))).toEqual({
+    ...NO_FILTER,
+    status: "all",
+  });
 });
 
 test("a changed task is put where the server would list it", () => {

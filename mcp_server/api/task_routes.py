@@ -8,6 +8,7 @@ from typing import Annotated, Self
 from fastapi import Query, Request, Response
 from pydantic import Field, model_validator
 
+from mcp_server.api.activity_routes import ClientName
 from mcp_server.api.responses import CLIENT, TOO_LARGE, build_router, respond, scope_of, within
 from mcp_server.api.team_routes import PathId
 from storage.schema.dashboard_models import TaskPageView, TaskRows, TodayView
@@ -18,6 +19,7 @@ from storage.schema.request_models import (
     Key,
     ListedScope,
     ListedStatus,
+    Moment,
     NewTask,
     Ordinal,
     Priority,
@@ -72,6 +74,14 @@ class ListQuery(StrictModel):
     priority: Priority | None = None
     tag: Tag | None = None
     assignee: Annotated[str, Field(pattern=f"^{USER_ID}$", description="A user id")] | None = None
+    completed_before: Annotated[Moment, Field(description="Exclusive, as completed_after")] | None = None
+    completed_after: (
+        Annotated[Moment, Field(description="A moment with an offset, or a day of the caller's")] | None
+    ) = None
+    completed_by: Annotated[str, Field(pattern=f"^{USER_ID}$", description="Completed last by this user id")] | None = (
+        None
+    )
+    completed_with: ClientName | None = None
     search: Searched | None = Field(None, description='All words; "a phrase", or, -not')
     sort: Sort = "created"
     ids: Annotated[str, Field(pattern=f"^{_ID}(,{_ID}){{0,99}}$")] | None = Field(

@@ -27,7 +27,6 @@ from storage.schema.request_models import Id, Tag, TaskFilter
 from storage.schema.response_models import TaskPage
 from storage.search import completions
 from storage.tasks import listing, statistics
-from storage.tasks.filters import CompletedFilter
 
 MOST_TASKS = 40
 MOST_TOKENS = 8000
@@ -127,7 +126,7 @@ async def _weekly_review(call: Call, given: dict[str, str]) -> str:
     now, team_id = await _now(call), _id(given, "team_id")
     numbers = await statistics.overview(call.scope, team_id, 7)
     # The list begins on the first day of the trend, so that it agrees with the numbers above it.
-    week = CompletedFilter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
+    week = TaskFilter(status="completed", team_id=team_id, completed_after=numbers.trend[0].date, sort="updated")
     done = await listing.find(call.scope, week, MOST_TASKS, whole=True)
     left = await listing.find(call.scope, TaskFilter(team_id=team_id, sort="due"), MOST_TASKS)
     whose = "the team" if team_id is not None else "my own tasks (the lists also have what others share with me)"

@@ -202,8 +202,11 @@ class TaskFilter(StrictModel):
     )
     tag: Tag | None = None
     priority: Priority | None = None
+    due: DueGroup | None = Field(default=None, description="none = undated")
     due_before: Moment | None = Field(default=None, description="Exclusive; a date is the user's day")
     due_after: Moment | None = Field(default=None, description="Inclusive")
+    completed_before: Moment | None = None
+    completed_after: Moment | None = None
     sort: Sort | None = Field(default=None, description="Else created")
 
 

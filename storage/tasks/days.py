@@ -57,16 +57,16 @@ def due_after(bound: str, *, day: bool) -> ColumnElement[bool]:
     return (at >= moment - _A_DAY) & ((at >= moment + _A_DAY) | ~_is_due_before(moment, day))
 
 
-def completed_after(bound: str, *, day: bool) -> ColumnElement[bool]:
-    """Whether a task was completed at the parameter `bound` or later."""
-    at, moment = col(Task.completed_at), bindparam(bound, type_=_MOMENT)
-    return begins_after(at, bound) if day else at >= moment
-
-
 def begins_after(at: Any, bound: str) -> ColumnElement[bool]:  # noqa: ANN401
     """Whether a moment is on the day of the caller's that the parameter `bound` names, or later."""
     moment = bindparam(bound, type_=_MOMENT)
     return (at >= moment - _A_DAY) & (func.timezone(ZONE, at) >= func.timezone("UTC", moment))
+
+
+def begins_before(at: Any, bound: str) -> ColumnElement[bool]:  # noqa: ANN401
+    """Whether a moment is on a day of the caller's before the one that the parameter `bound` names."""
+    moment = bindparam(bound, type_=_MOMENT)
+    return (at < moment + _A_DAY) & (func.timezone(ZONE, at) < func.timezone("UTC", moment))
 
 
 def _is_due_before(moment: ColumnElement[datetime], day: bool) -> ColumnElement[bool]:

@@ -2,15 +2,17 @@
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Text, bindparam, func
+from sqlalchemy import BigInteger, ColumnElement, DateTime, Text, bindparam, case, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from storage.schema import search_query
-from storage.schema.request_models import DueGroup, Id, ListedStatus, Moment, Sort, TaskFilter
+from storage.schema.request_models import DueGroup, Id, ListedStatus, Sort, TaskFilter
+from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task
 from storage.tasks import days, due_dates
 
+_MOMENT = DateTime(timezone=True)
 _DUE: dict[DueGroup, ColumnElement[bool]] = {
     "overdue": days.OVERDUE & days.BEFORE_TOMORROW,
     "today": days.DUE_TODAY & days.BEFORE_TOMORROW,
@@ -19,19 +21,32 @@ _DUE: dict[DueGroup, ColumnElement[bool]] = {
 }
 
 
-class CompletedFilter(TaskFilter):
-    """A filter that also asks when tasks were completed; no tool offers that."""
+class PageFilter(TaskFilter):
+    """A filter of lists on pages: also by assignee, by who completed tasks, and among these ids; no tool has it.
 
-    completed_after: Moment | None = None
-
-
-class PageFilter(CompletedFilter):
-    """A filter of lists on pages: also by assignee, by how soon tasks are due, and among these ids; no tool has it."""
+    `completed_by` is a user id, `completed_with` the client as histories name it (empty: one without a name). Both are
+    those of the last completion, as far as the caller sees it.
+    """
 
     sort: Sort = "created"  # pyright: ignore[reportIncompatibleVariableOverride]: pages always have an order
     assignee: str | None = None
-    due: DueGroup | None = None
+    completed_by: str | None = None
+    completed_with: str | None = None
     ids: list[Id] | None = None
+
+
+def _last_completion(column: Any) -> ColumnElement[Any]:  # noqa: ANN401
+    """A column of the event with which a task was completed last."""
+    last = (
+        select(column)
+        .where(col(TaskEvent.task_id) == col(Task.id), col(TaskEvent.event_type) == "task_completed")
+        .order_by(col(TaskEvent.created_at).desc(), col(TaskEvent.id).desc())
+        .limit(1)
+        .correlate(Task)
+        .scalar_subquery()
+    )
+    # An open task needs no look at its history.
+    return case((col(Task.completed_at).is_not(None), last))
 
 
 def values_of(wanted: TaskFilter) -> dict[str, Any]:
@@ -40,7 +55,7 @@ def values_of(wanted: TaskFilter) -> dict[str, Any]:
     Raises:
         InvalidInput: a date.
     """
-    plain = {"team_id", "parent_id", "search", "tag", "priority", "assignee", "ids"}
+    plain = {"team_id", "parent_id", "search", "tag", "priority", "assignee", "completed_by", "completed_with", "ids"}
     values: dict[str, Any] = wanted.model_dump(include=plain, exclude_none=True)
     if wanted.search is not None and wanted.sort is None:
         question = search_query.parse(wanted.search)
@@ -48,7 +63,7 @@ def values_of(wanted: TaskFilter) -> dict[str, Any]:
         if question.words.strip():
             del values["search"]
             values |= {"words": question.words, "condition": question.condition, "pinned": None}
-    for name in ("due_before", "due_after", "completed_after"):
+    for name in ("due_before", "due_after", "completed_before", "completed_after"):
         moment = getattr(wanted, name, None)
         if moment is not None:
             bound = due_dates.parse_due(moment, name)
@@ -73,8 +88,13 @@ def conditions(status: ListedStatus, due: DueGroup | None, given: frozenset[str]
         "due_before_day": days.due_before("due_before_day", day=True),
         "due_after": days.due_after("due_after", day=False),
         "due_after_day": days.due_after("due_after_day", day=True),
-        "completed_after": days.completed_after("completed_after", day=False),
-        "completed_after_day": days.completed_after("completed_after_day", day=True),
+        "completed_before": col(Task.completed_at) < bindparam("completed_before", type_=_MOMENT),
+        "completed_before_day": days.begins_before(col(Task.completed_at), "completed_before_day"),
+        "completed_after": col(Task.completed_at) >= bindparam("completed_after", type_=_MOMENT),
+        "completed_after_day": days.begins_after(col(Task.completed_at), "completed_after_day"),
+        "completed_by": _last_completion(col(TaskEvent.user_id)) == bindparam("completed_by", type_=Text),
+        "completed_with": _last_completion(func.coalesce(col(TaskEvent.client), ""))
+        == bindparam("completed_with", type_=Text),
         "assignee": col(Task.assignee_id) == bindparam("assignee", type_=Text),
         "ids": col(Task.id) == func.any(bindparam("ids", type_=ARRAY(BigInteger))),
     }

@@ -47,7 +47,7 @@ from storage.schema.tables import Task
 from storage.tasks import days
 from storage.tasks.access import IN_MY_TEAMS, MINE, SHARED, VISIBLE
 from storage.tasks.columns import BRIEF, LISTED, WHOLE, brief, find_one, view
-from storage.tasks.filters import CompletedFilter, PageFilter, conditions, values_of
+from storage.tasks.filters import conditions, values_of
 
 NEVER = datetime.max.replace(tzinfo=UTC)
 """The sort value of a task without a due date: after all others.
@@ -141,7 +141,7 @@ async def read(
     await check_seen(transaction, wanted)
     # A cursor belongs to one listing. Tools pass a subclass of the filter that also contains the cursor, so only the
     # fields of the filter identify the listing.
-    listing = f"tasks {wanted.model_dump_json(include={*CompletedFilter.model_fields})}"
+    listing = f"tasks {wanted.model_dump_json(include={*TaskFilter.model_fields})}"
     if cursor is not None:
         values |= _place(cursor, listing, _order(wanted, values))
     found, total = await fetch_page(transaction, wanted, values, limit + 1, "whole" if whole else "brief")
@@ -189,8 +189,8 @@ async def fetch_page(
 ) -> tuple[list[Row], int]:
     """The rows of a page, and how many there are in all. One row more than a page shows whether there is another."""
     given = frozenset(name for name in values if not name.startswith("after_"))
-    due = wanted.due if isinstance(wanted, PageFilter) else None
-    shape = _Shape(wanted.status, wanted.scope, _order(wanted, values), due, detail, given, "after_id" in values)
+    order = _order(wanted, values)
+    shape = _Shape(wanted.status, wanted.scope, order, wanted.due, detail, given, "after_id" in values)
     # An empty page is one row with only the total.
     rows = await transaction.fetch_all(_find(shape), **values, page_size=page_size)
     return [row for row in rows if row["id"] is not None], rows[0]["total"]

@@ -1,6 +1,7 @@
 """The page Tasks in a browser: quick add, filters, keyboard, ten thousand rows, and an agent that writes meanwhile."""
 
 import re
+from datetime import datetime, timedelta
 
 import pytest
 from playwright.async_api import Page, expect
@@ -98,9 +99,39 @@ async def test_filters_stay_in_the_address(visit: Visit) -> None:
     await page.keyboard.press("/")
     await page.keyboard.type("late")
     await titles(page, "Late")
-    await page.get_by_label("Search").fill("nothing like it")
+    await page.get_by_label("Search", exact=True).fill("nothing like it")
     await page.get_by_role("button", name="Show all open tasks").click()
     await titles(page, "Of the team", "Late")
+
+
+async def test_completed_tasks_are_filtered_by_day_and_client(visit: Visit) -> None:
+    ada = await visit("Ada")
+    _, robots = [(await ada.call("add_task", title=title))["id"] for title in ("Mine", "Robot's")]
+    async with agent(ada.taskdeck.mcp, await ada.make_token("Robot")) as robot:
+        await structured(robot, "complete_task", task_id=robots)
+    page = await open_tasks(ada)
+    await page.get_by_role("checkbox", name="Completed: Mine").click()
+    await expect(page.get_by_test_id("toast")).to_be_visible()
+    await expect(page.get_by_label("Completed from")).to_have_count(0)
+    await page.get_by_label("Status").select_option("Completed")
+    await titles(page, "Robot's", "Mine")
+    await page.get_by_label("Completed by").select_option("By me with Robot")
+    await titles(page, "Robot's")
+    assert f"by={ada.user_id}&with=" in page.url
+    await page.reload()
+    await titles(page, "Robot's")
+    await page.get_by_label("Completed by").select_option("By me")
+    await titles(page, "Robot's", "Mine")
+    today = datetime.fromisoformat((await ada.call("whoami"))["now"]).date()
+    await page.get_by_label("Completed to").fill((today - timedelta(days=1)).isoformat())
+    await expect(page.get_by_text("No task is like that.")).to_be_visible()
+    await page.get_by_label("Completed to").fill((today + timedelta(days=1)).isoformat())
+    await page.get_by_label("Completed from").fill((today - timedelta(days=1)).isoformat())
+    await titles(page, "Robot's", "Mine")
+    await page.get_by_label("Completed from").fill((today + timedelta(days=1)).isoformat())
+    await expect(page.get_by_text("No task is like that.")).to_be_visible()
+    await page.get_by_label("Status").select_option("Open")
+    assert page.url.endswith("/tasks")
 
 
 async def test_keyboard_moves_completes_and_opens(visit: Visit) -> None:

@@ -109,6 +109,47 @@ async def test_due_groups_are_days_of_the_person(ask: Any, alice: Person, zone: 
     assert await titles(ask, alice, due="none") == ["some day"]
 
 
+async def test_completed_tasks_are_found_by_day_person_and_client(
+    ask: Any, server: RunningServer, alice: Person, bob: Person
+) -> None:
+    team = (await alice.call("create_team", name="Crew"))["id"]
+    await agreed(alice, "add_team_member", bob, team_id=team)
+    first, second, third = [
+        (await alice.call("add_task", title=title, team_id=team))["id"] for title in ("Alice", "Bob", "Page")
+    ]
+    await alice.call("add_task", title="Open", team_id=team)
+    await alice.call("complete_task", task_id=first)
+    await bob.call("complete_task", task_id=second)
+    async with server.client(alice.user_id) as client:
+        (await client.patch(f"{TASKS}/{third}", json={"status": "completed"})).raise_for_status()
+    assert await titles(ask, alice, status="completed", completed_by=bob.user_id) == ["Bob"]
+    assert await titles(ask, bob, completed_by=alice.user_id) == ["Page", "Alice"]
+    assert await titles(ask, alice, completed_with="pytest") == ["Bob", "Alice"]
+    assert await titles(ask, alice, completed_by=alice.user_id, completed_with="pytest") == ["Alice"]
+    # The last completion counts.
+    await alice.call("update_task", task_id=second, status="pending")
+    assert await titles(ask, alice, completed_by=bob.user_id) == []
+    await alice.call("complete_task", task_id=second)
+    assert await titles(ask, alice, completed_by=alice.user_id) == ["Page", "Bob", "Alice"]
+
+
+async def test_completed_tasks_are_found_in_a_range(ask: Any, alice: Person) -> None:
+    task = (await alice.call("add_task", title="Done"))["id"]
+    await alice.call("add_task", title="Open")
+    moment = datetime.fromisoformat((await alice.call("complete_task", task_id=task))["completed_at"])
+    today = moment.date()
+    yesterday, tomorrow = ((today + timedelta(days=days)).isoformat() for days in (-1, 1))
+    assert await titles(ask, alice, completed_after=yesterday, completed_before=tomorrow) == ["Done"]
+    assert await titles(ask, alice, completed_after=today.isoformat()) == ["Done"]
+    assert await titles(ask, alice, completed_before=today.isoformat()) == []
+    assert await titles(ask, alice, completed_after=tomorrow) == []
+    assert await titles(ask, alice, completed_after=moment.isoformat()) == ["Done"]
+    assert await titles(ask, alice, completed_before=moment.isoformat()) == []
+    status, refused = await ask(alice, completed_before="soon")
+    assert status == 422
+    assert "completed_before" in refused["detail"]
+
+
 @pytest.mark.parametrize("sort", ["created", "due", "priority", "updated"])
 async def test_pages_follow_each_other_in_every_order(ask: Any, alice: Person, sort: str) -> None:
     day = datetime.now(UTC).date()

@@ -28,6 +28,7 @@ DAYS = 4
 LOOKS = (
     "list_tasks",
     "list_tasks",
+    "list_completed",
     "read_task",
     "read_task",
     "search",
@@ -82,10 +83,9 @@ class Shown(Work):
         by = By(user, CLIENTS[0])
         self.compare_numbers(by, None, 1 + self.turn % (DAYS + 2))
         wanted = {"status": "all", "sort": SORTS[self.turn % 4], "limit": (3, 100)[self.turn % 3 > 0]}
-        rows, totals = self.all_pages(by, "list_tasks", "tasks", **wanted, detail="full")
-        expected = board_views.list_tasks(self.board, user, wanted)
-        assert [with_moments(row) for row in rows] == [board_views.full(self.board, user, n) for n in expected]
-        assert totals == {len(expected)}
+        wanted |= ({}, {}, {"due": "overdue"}, {"due": "today"}, {"due": "week"}, {"due": "none"})[self.turn % 6]
+        rows = self.list_as_expected(by, wanted | {"detail": "full"})
+        assert [with_moments(row) for row in rows] == [board_views.full(self.board, user, row["id"]) for row in rows]
 
     def backdate(self, by: By, draw: Draw) -> None:
         """Backdate the creation and completion of a task to the start, noon or end of an earlier day."""
@@ -140,12 +140,36 @@ class Shown(Work):
         if parent is not None and self.board.access(by.user, parent) is None:
             self.attempt(by, "list_tasks", no_task(parent), **wanted)
             return
-        rows, totals = self.all_pages(by, "list_tasks", "tasks", **wanted)
-        expected = board_views.list_tasks(self.board, by.user, wanted)
-        assert [row["id"] for row in rows] == expected
-        assert totals == {len(expected)}
+        rows = self.list_as_expected(by, wanted)
         view = board_views.full if wanted.get("detail") == "full" else board_views.brief
-        assert [with_moments(row) for row in rows] == [view(self.board, by.user, task_id) for task_id in expected]
+        assert [with_moments(row) for row in rows] == [view(self.board, by.user, row["id"]) for row in rows]
+
+    def list_as_expected(self, by: By, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        """The rows of list_tasks, which are those of the model, in its order."""
+        rows: list[dict[str, Any]] = []
+
+        def ask() -> tuple[list[int], set[int]]:
+            nonlocal rows
+            rows, totals = self.all_pages(by, "list_tasks", "tasks", **wanted)
+            return [row["id"] for row in rows], totals
+
+        def model(_: datetime) -> tuple[list[int], set[int]]:
+            expected = board_views.list_tasks(self.board, by.user, wanted)
+            return expected, {len(expected)}
+
+        # Whether a task is late depends on the time.
+        self.agree(ask, model)
+        return rows
+
+    def list_completed(self, by: By, draw: Draw) -> None:
+        """The list of the dashboard API by who completed tasks, which no tool offers."""
+        whom = {"completed_by": draw(st.sampled_from(self.users)), "completed_with": draw(st.sampled_from(CLIENTS))}
+        chosen = draw(st.sampled_from((["completed_by"], ["completed_with"], [*whom])))
+        wanted = {"status": draw(st.sampled_from(("all", "completed"))), **{name: whom[name] for name in chosen}}
+        page = self.group.get(by.user, "/api/dashboard/tasks", **wanted, limit=500)
+        expected = board_views.list_tasks(self.board, by.user, wanted)
+        assert [row["id"] for row in page["tasks"]] == expected
+        assert page["total_count"] == len(expected)
 
     def read_task(self, by: By, draw: Draw) -> None:
         task_id = self.pick_task(draw, by)

@@ -54,6 +54,9 @@ NARROWING: dict[str, st.SearchStrategy[Any]] = {
     "priority": PRIORITIES,
     "due_before": DUES,
     "due_after": DUES,
+    "due": st.sampled_from(("overdue", "today", "week", "none")),
+    "completed_before": DUES,
+    "completed_after": DUES,
 }
 LAYOUT = st.fixed_dictionaries(
     {

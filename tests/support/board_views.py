@@ -35,10 +35,12 @@ def now() -> datetime:
 
 
 def list_tasks(board: Board, user: str, wanted: dict[str, Any]) -> list[int]:
-    """The ids on all pages of list_tasks for its arguments `wanted`."""
+    """The ids on all pages of list_tasks, or of the list of the dashboard API, for its arguments `wanted`."""
     zone = zone_of(board, user)
     seen = board.seen(user, wanted.get("scope", "all"))
     found = [task_id for task_id, task in seen.items() if _fits(task, wanted, zone)]
+    if {"completed_by", "completed_with"} & {*wanted}:
+        found = [task_id for task_id in found if _completed_so(board, user, task_id, wanted)]
     if "search" in wanted and "sort" not in wanted:
         return _by_relevance(board, user, wanted["search"], found)
     if wanted.get("sort") == "due":
@@ -82,8 +84,45 @@ def _fits(task: Task, wanted: dict[str, Any], zone: tzinfo) -> bool:
         and wanted.get("priority") in (None, task.priority)
         and ("tag" not in wanted or wanted["tag"] in task.tags)
         and ("search" not in wanted or wanted["search"] in task.title.split())
+        and ("due" not in wanted or _is_due(task, wanted["due"], now(), zone))
+        and _was_completed(task, wanted, zone)
         and ("due_before" not in wanted or _due(task, zone) < instant(wanted["due_before"], zone))
         and ("due_after" not in wanted or instant(wanted["due_after"], zone) <= _due(task, zone) < NEVER)
+    )
+
+
+def _is_due(task: Task, group: str, moment: datetime, zone: tzinfo) -> bool:
+    if task.due is None:
+        return group == "none"
+    day, today = _due(task, zone).astimezone(zone).date(), moment.astimezone(zone).date()
+    fits = {"today": day == today, "week": today <= day <= today + timedelta(days=6), "none": False}
+    return _is_late(task.due, moment, zone) if group == "overdue" else fits[group]
+
+
+def _was_completed(task: Task, wanted: dict[str, Any], zone: tzinfo) -> bool:
+    if not {"completed_before", "completed_after"} & {*wanted}:
+        return True
+    at = task.completed_at
+    return (
+        at is not None
+        and ("completed_before" not in wanted or at < instant(wanted["completed_before"], zone))
+        and ("completed_after" not in wanted or at >= instant(wanted["completed_after"], zone))
+    )
+
+
+def _completed_so(board: Board, user: str, task_id: int, wanted: dict[str, Any]) -> bool:
+    """Whether the last completion that the user sees is by the person and the client that are asked for."""
+    last = [
+        call.by
+        for call in board.calls
+        for event in call.events
+        if (event.task, event.kind) == (task_id, "task_completed") and _sees_event(board, user, call.number, event)
+    ][-1:]
+    return bool(
+        last
+        and board.tasks[task_id].status == "completed"
+        and wanted.get("completed_by") in (None, last[0].user)
+        and wanted.get("completed_with") in (None, last[0].client)
     )
 
 

@@ -8,12 +8,15 @@ from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+import httpx2
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
 from mcp import Client
 from mcp.shared.exceptions import MCPError
 from mcp.types import CallToolResult, PromptReference, TextContent, TextResourceContents
+from starlette.types import Receive, Scope, Send
 
+from mcp_server.api.dashboard_routes import build_bridge
 from mcp_server.identity.callers import Callers
 from mcp_server.protocol.server import build_mcp_server
 from storage.engine.database import Database
@@ -96,6 +99,21 @@ class ClientGroup:
                 return None
             assert isinstance(content, TextResourceContents)
             return json.loads(content.text)
+
+        return self.run(read())
+
+    def get(self, user: str, path: str, **query: Any) -> Any:
+        """Read from the dashboard API as JSON."""
+        (person,) = (person for person in self.people if person.user_id == user)
+        bridge = build_bridge(Callers(person.database))
+
+        async def ask(scope: Scope, receive: Receive, send: Send) -> None:
+            await bridge({**scope, "caller": person.caller}, receive, send)
+
+        async def read() -> Any:
+            transport = httpx2.ASGITransport(app=ask)
+            async with httpx2.AsyncClient(transport=transport, base_url="http://bridge") as client:
+                return (await client.get(path, params=query)).raise_for_status().json()
 
         return self.run(read())
 

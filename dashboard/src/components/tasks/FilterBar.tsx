@@ -4,7 +4,15 @@ import { SlidersHorizontal } from "lucide-react";
 import { type RefObject, useEffect, useState } from "react";
 import { useHydrated } from "@/hooks/useHydrated";
 import type { Team } from "@/lib/api/dashboard";
-import { DUES, NO_FILTER, SORTS, STATUSES, type TaskFilter } from "@/lib/task-filter";
+import {
+  DUES,
+  mayBeCompleted,
+  NO_FILTER,
+  SORTS,
+  STATUSES,
+  type TaskFilter,
+  withStatus,
+} from "@/lib/task-filter";
 import { Button } from "../Button";
 import { inputClass } from "../Field";
 
@@ -17,6 +25,8 @@ export function FilterBar(props: {
   filter: TaskFilter;
   teams: Team[];
   me: string;
+  /** The person's clients, with their names. */
+  clients: Record<string, string>;
   search: RefObject<HTMLInputElement | null>;
   onChange: (filter: TaskFilter) => void;
 }) {
@@ -55,7 +65,7 @@ export function FilterBar(props: {
           label="Status"
           value={filter.status}
           options={STATUSES}
-          onChange={(status) => set({ status })}
+          onChange={(status) => onChange(withStatus(filter, status))}
         />
         <Choice label="Due" value={filter.due} options={DUES} onChange={(due) => set({ due })} />
         {teams.length > 0 && (
@@ -85,6 +95,7 @@ export function FilterBar(props: {
             small
           />
         </div>
+        {mayBeCompleted(filter.status) && <Completion {...props} />}
         <Choice label="Order" value={filter.sort} options={SORTS} onChange={(sort) => set({ sort })} />
         {active > 0 && (
           <Button look="quiet" disabled={!hydrated} onClick={() => onChange(NO_FILTER)}>
@@ -93,6 +104,50 @@ export function FilterBar(props: {
         )}
       </div>
     </search>
+  );
+}
+
+const SEPARATOR = " ";
+
+/** When and by whom a task was completed. */
+function Completion({ filter, me, clients, onChange }: Parameters<typeof FilterBar>[0]) {
+  const chosen = [filter.by, filter.with].join(SEPARATOR).trim();
+  const own = Object.entries(clients).map(([id, name]) => [`${me}${SEPARATOR}${id}`, `By me with ${name}`]);
+  const options = { "": "By anybody", [me]: "By me", ...Object.fromEntries(own) };
+  return (
+    <>
+      <DayInput
+        label="Completed from"
+        value={filter.from}
+        onChange={(from) => onChange({ ...filter, from })}
+      />
+      <DayInput label="Completed to" value={filter.to} onChange={(to) => onChange({ ...filter, to })} />
+      <Choice
+        label="Completed by"
+        value={chosen}
+        options={Object.hasOwn(options, chosen) ? options : { ...options, [chosen]: chosen }}
+        onChange={(value) => {
+          const [by = "", ...client] = value.split(SEPARATOR);
+          onChange({ ...filter, by, with: client.join(SEPARATOR) });
+        }}
+      />
+    </>
+  );
+}
+
+function DayInput(props: { label: string; value: string; onChange: (day: string) => void }) {
+  const hydrated = useHydrated();
+  return (
+    <label className="flex h-9 items-center gap-2 text-sm text-muted">
+      {props.label}
+      <input
+        type="date"
+        value={props.value}
+        disabled={!hydrated}
+        onChange={(event) => props.onChange(event.target.value)}
+        className={selectClass}
+      />
+    </label>
   );
 }
 

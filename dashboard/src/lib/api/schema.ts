@@ -3853,6 +3853,10 @@ export interface operations {
                 priority?: ("low" | "medium" | "high" | "urgent") | null;
                 tag?: string | null;
                 assignee?: string | null;
+                completed_before?: string | null;
+                completed_after?: string | null;
+                completed_by?: string | null;
+                completed_with?: string | null;
                 /** @description All words; "a phrase", or, -not */
                 search?: string | null;
                 sort?: "created" | "due" | "priority" | "updated";

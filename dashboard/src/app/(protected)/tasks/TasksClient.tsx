@@ -23,11 +23,13 @@ interface Props {
   me: string;
   initial: { filter: TaskFilter; rows?: TaskRows };
   teams: Team[];
+  /** The clients with which the person changed something lately, with their names. */
+  clients: Record<string, string>;
   initialZone: string;
 }
 
 /** All tasks that the person sees: filters, quick add, and a list that the keyboard works through. */
-export function TasksClient({ me, initial, teams, initialZone }: Props) {
+export function TasksClient({ me, initial, teams, clients, initialZone }: Props) {
   const [filter, setFilter] = useState(initial.filter);
   const list = useTaskList(filter, initial);
   const { tasks, total, hasMore, glowing, more, seen, save, changed, error, retry } = list;
@@ -119,7 +121,14 @@ export function TasksClient({ me, initial, teams, initialZone }: Props) {
             });
           }}
         />
-        <FilterBar filter={filter} teams={teams} me={me} search={search} onChange={choose} />
+        <FilterBar
+          filter={filter}
+          teams={teams}
+          me={me}
+          clients={clients}
+          search={search}
+          onChange={choose}
+        />
       </div>
       <section aria-label="List" className="mt-4 border-t border-line pt-2">
         {!tasks ? (
