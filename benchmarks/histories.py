@@ -19,7 +19,9 @@ from storage.engine.database import Database
 SIZES = (1_000, 10_000, 100_000)
 PER_CONVERSATION = 20
 WORDS = 20_000
-ROUNDS = 200
+ROUNDS = 100
+WRITTEN = {"one message": (1, 1), "two messages": (2, 1), "20 messages": (20, 1), "a message of 20 KB": (1, 800)}
+"""Messages in a call of append_messages, and texts in a message."""
 
 _SYLLABLES = ["ba", "ke", "lo", "mi", "nu", "ra", "se", "to", "vi", "zo", "pla", "gri", "sten", "mor", "fil"]
 _FUNCTION_WORDS = ["the", "to", "i", "and", "you", "a", "that", "it", "of", "was", "for", "in", "is", "on", "my", "we"]
@@ -113,8 +115,7 @@ async def fill(administrator: Connection, total: int) -> list[str]:
 
 async def measure(database: Database, administrator: Connection, folder: Path, total: int, calls: int) -> None:
     """Print latency, the size of the index, and the cost of writing."""
-    before, after = await writing(administrator, database, folder)
-    print(f"\nappend_messages, two messages: {before:.2f} ms before, {after:.2f} ms now, ratio {after / before:.2f}")
+    await writing(administrator, database, folder)
     people = await fill(administrator, total)
     size = await administrator.fetchval("SELECT pg_relation_size('messages_search') / count(*)::float FROM messages")
     print(f"Index on words: {size:.0f} bytes a message")
@@ -158,8 +159,8 @@ async def attack(asker: recall.Asker, calls: int) -> None:
     print_row("10 messages of 60 KB, 40 words with or", [times])
 
 
-async def writing(administrator: Connection, database: Database, folder: Path) -> tuple[float, float]:
-    """The medians of a call that appends two messages, with the column and index before ranked search, and now."""
+async def writing(administrator: Connection, database: Database, folder: Path) -> None:
+    """Print the medians of append_messages, with the column and index before ranked search, and now."""
     await administrator.execute("CREATE DATABASE before OWNER taskdeck")
     url = database.url.replace("/taskdeck?", "/before?")
     await migrations.migrate(url)
@@ -167,14 +168,18 @@ async def writing(administrator: Connection, database: Database, folder: Path) -
     await connection.execute(_BEFORE)
     await connection.close()
     written = texts(3)
-    times: tuple[list[float], list[float]] = ([], [])
+    print("\n| append_messages, ms | before | now | ratio |\n|---|--:|--:|--:|")
     async with Database.open(url) as former, AsyncExitStack() as stack:
         askers = [await stack.enter_async_context(recall.Asker.of(one, "writer", folder)) for one in (former, database)]
-        chats = [(await asker.call("start_conversation"))["id"] for asker in askers]
-        for _ in range(ROUNDS):
-            messages = [{"role": role, "content": next(written)} for role in ("user", "assistant")]
-            for asker, chat, spent in zip(askers, chats, times, strict=True):
-                begun = perf_counter()
-                await asker.call("append_messages", conversation_id=chat, messages=messages)
-                spent.append(1000 * (perf_counter() - begun))
-    return statistics.median(times[0]), statistics.median(times[1])
+        for kind, (count, size) in WRITTEN.items():
+            chats = [(await asker.call("start_conversation"))["id"] for asker in askers]
+            times: tuple[list[float], list[float]] = ([], [])
+            for _ in range(ROUNDS):
+                contents = [" ".join(next(written) for _ in range(size))[:20_000] for _ in range(count)]
+                messages = [{"role": "user", "content": content} for content in contents]
+                for asker, chat, spent in zip(askers, chats, times, strict=True):
+                    begun = perf_counter()
+                    await asker.call("append_messages", conversation_id=chat, messages=messages)
+                    spent.append(1000 * (perf_counter() - begun))
+            before, after = (statistics.median(spent) for spent in times)
+            print(f"| {kind} | {before:.2f} | {after:.2f} | {after / before:.2f} |", flush=True)

@@ -66,8 +66,8 @@ BEGIN
     END LOOP;
     -- Run as the caller.
     FOREACH signature IN ARRAY ARRAY[
-        'known_timezone(text[])', 'fold_text(text)', 'pair_characters(text, boolean)', 'split_words(text, boolean)',
-        'guess_language(text[])', 'stem_word(text, text)', 'search_vector(text)', 'search_terms(text)',
+        'known_timezone(text[])', 'fold_text(text)', 'pair_characters(text, boolean)', 'space_words(text, boolean)',
+        'split_words(text, boolean)', 'guess_language(text[])', 'stem_word(text, text)', 'search_vector(text)', 'search_terms(text)',
         'search_query(text)', 'message_keys(text, bigint, integer, tsvector)', 'count_lexeme(tsvector, tsquery)',
         'message_passage(text, text[])',
         'rank_messages(jsonb, jsonb, bigint, double precision, text, text, bigint, timestamptz, timestamptz)',

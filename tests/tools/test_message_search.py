@@ -28,6 +28,21 @@ async def test_any_word_counts_and_rare_ones_count_more(alice: Person) -> None:
     assert all("garden" in snippet for snippet in others)
 
 
+@pytest.mark.parametrize(
+    ("text", "queries"),
+    [
+        ("Serial 7e9kq of the pump", ["7e9kq", "pumps", '"serial 7e9kq"']),
+        ("Commit 4e21b3e0aa, 3e4e5 and 2nd-hand", ["4e21b3e0aa", "3e4e5", "2nd", '"2nd hand"']),
+        (f"Key {'x1' * 40}  was\tdeployed,  twice", ["x1" * 40, "deploy", '"was deployed twice"']),
+        ("Deploying takes long, so we deploy at night", ["deploying", '"we deploy at"', "deployed", '"long so"']),
+    ],
+)
+async def test_each_word_of_a_text_is_found_whole(alice: Person, text: str, queries: list[str]) -> None:
+    await start(alice, "The kq, b3e0aa, e5, nd, e4 and x1 of another day", text)
+    for query in queries:
+        assert len(await found(alice, query)) == 1, query
+
+
 async def test_messages_with_more_of_the_words_come_first(alice: Person) -> None:
     await start(alice, "red", "red green blue", "unrelated", "also unrelated", "red green")
     await start(alice, "blue")

@@ -38,9 +38,9 @@ BEGIN ATOMIC
         (SELECT string_agg(c.letter, ' ' ORDER BY c.place, c.number) FROM characters c WHERE singles AND (c.alone OR ascii(c.letter) >= 12293)));
 END;
 
--- The words of a text in their order. Signs end a word, so the parts of paths, addresses, numbers and compounds are words;
--- a symbol such as an emoji is one too, without its variants.
-CREATE OR REPLACE FUNCTION split_words(given text, singles boolean) RETURNS text[] LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+-- The words of a text in their order, with a space between them. Signs end a word, so the parts of paths, addresses, numbers
+-- and compounds are words; a symbol such as an emoji is one too, without its variants.
+CREATE OR REPLACE FUNCTION space_words(given text, singles boolean) RETURNS text LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     plain text := lower(given);
 BEGIN
@@ -60,68 +60,82 @@ BEGIN
             plain := public.pair_characters(plain, singles);
         END IF;
     END IF;
-    RETURN string_to_array(btrim(regexp_replace(plain, '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007f]+', ' ', 'g')), ' ');
+    -- A single space, as between most words, is left alone: each replacement costs time.
+    RETURN btrim(regexp_replace(plain, ' *[\u0001-\u001f\u0021-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007f]'
+        '[\u0001-\u002f\u003a-\u0040\u005b-\u0060\u007b-\u007f]*|  +', ' ', 'g'));
 END $$;
+
+-- As space_words, as an array.
+CREATE OR REPLACE FUNCTION split_words(given text, singles boolean) RETURNS text[]
+LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+RETURN string_to_array(public.space_words(given, singles), ' ');
 
 -- The language that most function words belong to, of those with a stemmer; NULL if there are none. Words that two of
 -- these languages share are left out.
 CREATE OR REPLACE FUNCTION guess_language(words text[]) RETURNS text LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+DECLARE
+    english CONSTANT jsonb := '{"about": "english", "an": "english", "and": "english", "are": "english",
+        "as": "english", "at": "english",
+        "be": "english", "been": "english", "but": "english", "can": "english", "did": "english", "do": "english",
+        "does": "english", "for": "english", "from": "english", "had": "english", "has": "english", "have": "english",
+        "he": "english", "her": "english", "his": "english", "how": "english", "i": "english", "if": "english",
+        "in": "english", "is": "english", "it": "english", "just": "english", "my": "english", "not": "english",
+        "of": "english", "on": "english", "or": "english", "she": "english", "so": "english", "that": "english",
+        "the": "english", "there": "english", "they": "english", "this": "english", "to": "english", "was": "english",
+        "we": "english", "were": "english", "what": "english", "when": "english", "where": "english",
+        "which": "english", "who": "english", "will": "english", "with": "english", "would": "english",
+        "you": "english", "your": "english"}'::jsonb;
+    others CONSTANT jsonb := '{"aber": "german", "auch": "german", "auf": "german", "bei": "german", "dein": "german",
+        "dem": "german",
+        "der": "german", "die": "german", "das": "german", "ein": "german", "eine": "german", "einen": "german",
+        "fuer": "german", "fur": "german", "haben": "german", "hat": "german", "ich": "german", "im": "german",
+        "ist": "german", "kein": "german", "mein": "german", "nach": "german", "nicht": "german", "noch": "german",
+        "oder": "german", "sie": "german", "sind": "german", "uber": "german", "ueber": "german", "und": "german",
+        "unser": "german", "von": "german", "wann": "german", "warum": "german", "welche": "german", "wer": "german",
+        "wir": "german", "wird": "german", "wo": "german", "wurde": "german", "zu": "german", "zum": "german",
+        "zur": "german", "au": "french", "aux": "french", "avec": "french", "cette": "french", "dans": "french",
+        "des": "french", "du": "french", "elle": "french", "est": "french", "ete": "french", "je": "french",
+        "le": "french", "les": "french", "mais": "french", "mon": "french", "nous": "french", "ou": "french",
+        "pas": "french", "pour": "french", "quand": "french", "quel": "french", "quelle": "french", "qui": "french",
+        "sont": "french", "sur": "french", "une": "french", "vous": "french", "al": "spanish", "como": "spanish",
+        "con": "spanish", "cuando": "spanish", "donde": "spanish", "el": "spanish", "esta": "spanish", "fue": "spanish",
+        "hemos": "spanish", "las": "spanish", "los": "spanish", "muy": "spanish", "para": "spanish", "por": "spanish",
+        "quien": "spanish", "sus": "spanish", "tiene": "spanish", "una": "spanish", "y": "spanish", "yo": "spanish",
+        "abbiamo": "italian", "alla": "italian", "anche": "italian", "che": "italian", "chi": "italian",
+        "cosa": "italian", "degli": "italian", "della": "italian", "dove": "italian", "gli": "italian", "ha": "italian",
+        "ho": "italian", "nella": "italian", "non": "italian", "per": "italian", "questa": "italian",
+        "questo": "italian", "sono": "italian", "ao": "portuguese", "com": "portuguese", "dos": "portuguese",
+        "em": "portuguese", "foi": "portuguese", "isso": "portuguese", "mas": "portuguese", "meu": "portuguese",
+        "minha": "portuguese", "nao": "portuguese", "nos": "portuguese", "onde": "portuguese", "os": "portuguese",
+        "pelo": "portuguese", "quem": "portuguese", "sao": "portuguese", "tambem": "portuguese", "tem": "portuguese",
+        "um": "portuguese", "uma": "portuguese", "voce": "portuguese", "bij": "dutch", "dat": "dutch", "deze": "dutch",
+        "een": "dutch", "heeft": "dutch", "het": "dutch", "hoe": "dutch", "ik": "dutch", "jij": "dutch",
+        "maar": "dutch", "met": "dutch", "moet": "dutch", "naar": "dutch", "niet": "dutch", "onze": "dutch",
+        "ook": "dutch", "voor": "dutch", "waar": "dutch", "wanneer": "dutch", "wij": "dutch", "zijn": "dutch",
+        "ar": "swedish", "att": "swedish", "ett": "swedish", "fran": "swedish", "hur": "swedish", "inte": "swedish",
+        "jag": "swedish", "ni": "swedish", "och": "swedish", "till": "swedish", "vad": "swedish", "vem": "swedish",
+        "af": "danish", "er": "danish", "fra": "danish", "hvad": "danish", "hvem": "danish", "hvor": "danish",
+        "hvordan": "danish", "ikke": "danish", "jeg": "danish", "og": "danish", "til": "danish", "ei": "finnish",
+        "etta": "finnish", "han": "finnish", "ja": "finnish", "kuka": "finnish", "kun": "finnish", "mika": "finnish",
+        "mina": "finnish", "missa": "finnish", "mutta": "finnish", "myos": "finnish", "olemme": "finnish",
+        "olen": "finnish", "oli": "finnish", "ovat": "finnish", "se": "finnish", "sina": "finnish", "tama": "finnish",
+        "az": "hungarian", "csak": "hungarian", "egy": "hungarian", "ez": "hungarian", "hogy": "hungarian",
+        "hol": "hungarian", "ki": "hungarian", "mar": "hungarian", "meg": "hungarian", "mikor": "hungarian",
+        "nekem": "hungarian", "nem": "hungarian", "vagy": "hungarian", "volt": "hungarian", "cand": "romanian",
+        "care": "romanian", "cine": "romanian", "cu": "romanian", "din": "romanian", "este": "romanian",
+        "mai": "romanian", "nu": "romanian", "pe": "romanian", "pentru": "romanian", "si": "romanian",
+        "sunt": "romanian", "unde": "romanian", "ama": "turkish", "bir": "turkish", "bu": "turkish", "cok": "turkish",
+        "daha": "turkish", "degil": "turkish", "gibi": "turkish", "icin": "turkish", "ile": "turkish", "kim": "turkish",
+        "nerede": "turkish", "ve": "turkish", "yok": "turkish", "akan": "indonesian", "apa": "indonesian",
+        "dan": "indonesian", "dari": "indonesian", "dengan": "indonesian", "ini": "indonesian", "itu": "indonesian",
+        "kami": "indonesian", "kapan": "indonesian", "ke": "indonesian", "saya": "indonesian", "siapa": "indonesian",
+        "sudah": "indonesian", "tidak": "indonesian", "untuk": "indonesian", "yang": "indonesian"}'::jsonb;
+    first text[] := words[1:200];
 BEGIN
+    -- Most texts have function words of English only, which is seen faster than counted.
+    IF NOT others ?| first THEN RETURN CASE WHEN english ?| first THEN 'english' END; END IF;
     RETURN (SELECT f.language FROM (
-        SELECT '{"about": "english", "an": "english", "and": "english", "are": "english", "as": "english", "at": "english",
-            "be": "english", "been": "english", "but": "english", "can": "english", "did": "english", "do": "english",
-            "does": "english", "for": "english", "from": "english", "had": "english", "has": "english", "have": "english",
-            "he": "english", "her": "english", "his": "english", "how": "english", "i": "english", "if": "english",
-            "in": "english", "is": "english", "it": "english", "just": "english", "my": "english", "not": "english",
-            "of": "english", "on": "english", "or": "english", "she": "english", "so": "english", "that": "english",
-            "the": "english", "there": "english", "they": "english", "this": "english", "to": "english", "was": "english",
-            "we": "english", "were": "english", "what": "english", "when": "english", "where": "english",
-            "which": "english", "who": "english", "will": "english", "with": "english", "would": "english",
-            "you": "english", "your": "english", "aber": "german", "auch": "german", "auf": "german", "bei": "german",
-            "dein": "german", "dem": "german", "der": "german", "die": "german", "das": "german", "ein": "german",
-            "eine": "german", "einen": "german", "fuer": "german", "fur": "german", "haben": "german", "hat": "german",
-            "ich": "german", "im": "german", "ist": "german", "kein": "german", "mein": "german", "nach": "german",
-            "nicht": "german", "noch": "german", "oder": "german", "sie": "german", "sind": "german", "uber": "german",
-            "ueber": "german", "und": "german", "unser": "german", "von": "german", "wann": "german", "warum": "german",
-            "welche": "german", "wer": "german", "wir": "german", "wird": "german", "wo": "german", "wurde": "german",
-            "zu": "german", "zum": "german", "zur": "german", "au": "french", "aux": "french", "avec": "french",
-            "cette": "french", "dans": "french", "des": "french", "du": "french", "elle": "french", "est": "french",
-            "ete": "french", "je": "french", "le": "french", "les": "french", "mais": "french", "mon": "french",
-            "nous": "french", "ou": "french", "pas": "french", "pour": "french", "quand": "french", "quel": "french",
-            "quelle": "french", "qui": "french", "sont": "french", "sur": "french", "une": "french", "vous": "french",
-            "al": "spanish", "como": "spanish", "con": "spanish", "cuando": "spanish", "donde": "spanish", "el": "spanish",
-            "esta": "spanish", "fue": "spanish", "hemos": "spanish", "las": "spanish", "los": "spanish", "muy": "spanish",
-            "para": "spanish", "por": "spanish", "quien": "spanish", "sus": "spanish", "tiene": "spanish",
-            "una": "spanish", "y": "spanish", "yo": "spanish", "abbiamo": "italian", "alla": "italian", "anche": "italian",
-            "che": "italian", "chi": "italian", "cosa": "italian", "degli": "italian", "della": "italian",
-            "dove": "italian", "gli": "italian", "ha": "italian", "ho": "italian", "nella": "italian", "non": "italian",
-            "per": "italian", "questa": "italian", "questo": "italian", "sono": "italian", "ao": "portuguese",
-            "com": "portuguese", "dos": "portuguese", "em": "portuguese", "foi": "portuguese", "isso": "portuguese",
-            "mas": "portuguese", "meu": "portuguese", "minha": "portuguese", "nao": "portuguese", "nos": "portuguese",
-            "onde": "portuguese", "os": "portuguese", "pelo": "portuguese", "quem": "portuguese", "sao": "portuguese",
-            "tambem": "portuguese", "tem": "portuguese", "um": "portuguese", "uma": "portuguese", "voce": "portuguese",
-            "bij": "dutch", "dat": "dutch", "deze": "dutch", "een": "dutch", "heeft": "dutch", "het": "dutch",
-            "hoe": "dutch", "ik": "dutch", "jij": "dutch", "maar": "dutch", "met": "dutch", "moet": "dutch",
-            "naar": "dutch", "niet": "dutch", "onze": "dutch", "ook": "dutch", "voor": "dutch", "waar": "dutch",
-            "wanneer": "dutch", "wij": "dutch", "zijn": "dutch", "ar": "swedish", "att": "swedish", "ett": "swedish",
-            "fran": "swedish", "hur": "swedish", "inte": "swedish", "jag": "swedish", "ni": "swedish", "och": "swedish",
-            "till": "swedish", "vad": "swedish", "vem": "swedish", "af": "danish", "er": "danish", "fra": "danish",
-            "hvad": "danish", "hvem": "danish", "hvor": "danish", "hvordan": "danish", "ikke": "danish", "jeg": "danish",
-            "og": "danish", "til": "danish", "ei": "finnish", "etta": "finnish", "han": "finnish", "ja": "finnish",
-            "kuka": "finnish", "kun": "finnish", "mika": "finnish", "mina": "finnish", "missa": "finnish",
-            "mutta": "finnish", "myos": "finnish", "olemme": "finnish", "olen": "finnish", "oli": "finnish",
-            "ovat": "finnish", "se": "finnish", "sina": "finnish", "tama": "finnish", "az": "hungarian",
-            "csak": "hungarian", "egy": "hungarian", "ez": "hungarian", "hogy": "hungarian", "hol": "hungarian",
-            "ki": "hungarian", "mar": "hungarian", "meg": "hungarian", "mikor": "hungarian", "nekem": "hungarian",
-            "nem": "hungarian", "vagy": "hungarian", "volt": "hungarian", "cand": "romanian", "care": "romanian",
-            "cine": "romanian", "cu": "romanian", "din": "romanian", "este": "romanian", "mai": "romanian",
-            "nu": "romanian", "pe": "romanian", "pentru": "romanian", "si": "romanian", "sunt": "romanian",
-            "unde": "romanian", "ama": "turkish", "bir": "turkish", "bu": "turkish", "cok": "turkish", "daha": "turkish",
-            "degil": "turkish", "gibi": "turkish", "icin": "turkish", "ile": "turkish", "kim": "turkish",
-            "nerede": "turkish", "ve": "turkish", "yok": "turkish", "akan": "indonesian", "apa": "indonesian",
-            "dan": "indonesian", "dari": "indonesian", "dengan": "indonesian", "ini": "indonesian", "itu": "indonesian",
-            "kami": "indonesian", "kapan": "indonesian", "ke": "indonesian", "saya": "indonesian", "siapa": "indonesian",
-            "sudah": "indonesian", "tidak": "indonesian", "untuk": "indonesian", "yang": "indonesian"}'::jsonb ->> w.word AS language FROM unnest(words[1:200]) AS w (word) OFFSET 0
+        SELECT coalesce(others ->> w.word, english ->> w.word) AS language FROM unnest(first) AS w (word) OFFSET 0
     ) f WHERE f.language IS NOT NULL
     GROUP BY f.language ORDER BY count(*) DESC, f.language = 'english' DESC, f.language LIMIT 1);
 END $$;
@@ -153,18 +167,25 @@ RETURN CASE
     WHEN ascii(word) BETWEEN 2944 AND 3071 THEN (ts_lexize('tamil_stem', word))[1]
     ELSE word END;
 
--- What is stored of a text: each word and its stem, at their positions. Stems are of the words with their accents, which
+-- What is stored of a text: each word at its positions, and its stem. Stems are of the words with their accents, which
 -- stemmers need, and are folded afterwards.
 CREATE OR REPLACE FUNCTION search_vector(given text) RETURNS tsvector LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
-    words text[] := public.split_words(given, true);
+    plain text := public.space_words(given, true);
+    words text[] := string_to_array(plain, ' ');
     language text := public.guess_language(words);
-    stems text[] := ARRAY(SELECT coalesce(public.stem_word(w.word, language), w.word) FROM unnest(words) AS w (word));
+    stems text[];
+    exact tsvector;
 BEGIN
-    IF octet_length(given) > length(given) THEN
-        words := string_to_array(public.fold_text(array_to_string(words, ' ')), ' ');
-        stems := string_to_array(public.fold_text(array_to_string(stems, ' ')), ' ');
+    -- PostgreSQL's parser is fast and splits ASCII words at spaces, but 1e5x into two; a word longer than 60 is cut below.
+    IF octet_length(plain) = length(plain) AND plain !~ '[0-9]e[0-9]' AND plain !~ '[^ ]{61}' THEN
+        exact := to_tsvector('simple', plain);
+        -- A stem that is also a word counts as often as the word. The position of the others does not matter.
+        RETURN exact || ts_delete(to_tsvector(coalesce(language, 'english')::regconfig, plain), tsvector_to_array(exact));
     END IF;
+    stems := ARRAY(SELECT coalesce(public.stem_word(w.word, language), w.word) FROM unnest(words) AS w (word));
+    words := string_to_array(public.fold_text(plain), ' ');
+    stems := string_to_array(public.fold_text(array_to_string(stems, ' ')), ' ');
     RETURN (SELECT coalesce(string_agg(
         $q$'$q$ || left(w.word, 60) || $q$':$q$ || least(w.place, 16383)
         || CASE WHEN w.stem NOT IN (w.word, '') THEN $q$ '$q$ || left(w.stem, 60) || $q$':$q$ || least(w.place, 16383) ELSE '' END, ' '), '')
