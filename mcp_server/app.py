@@ -41,6 +41,7 @@ from storage.engine.database import Database
 from storage.engine.retention import purge_for_ever
 from storage.events.feed import Feed, listen
 from storage.people import users
+from storage.people.deletion import delete_due_for_ever
 from storage.schema.errors import StorageError
 
 
@@ -105,7 +106,8 @@ async def open_app(
         services = await stack.enter_async_context(open_services(settings, database_url, dashboard_url))
         draining = draining or asyncio.Event()
         purging = purge_for_ever(services.database, settings.audit_days)
-        for work in (_close_on_drain(services.subscriptions, draining), purging):
+        deleting = delete_due_for_ever(settings.database_url_unpooled or database_url)
+        for work in (_close_on_drain(services.subscriptions, draining), purging, deleting):
             stack.callback(asyncio.create_task(work).cancel)
         manager = _build_session_manager(services)
         await stack.enter_async_context(manager.run())

@@ -72,6 +72,8 @@ async def test_no_tab_reads_the_session_while_a_new_password_replaces_it(visit: 
     assert await asyncio.wait_for(held, 60) == []
     await expect(ada.page.get_by_text("You are signed out everywhere else.")).to_be_visible()
     await expect(other.get_by_test_id("connection")).to_have_attribute("data-connection", "live")
+    # A token of the session before is refused until the page has a new one.
+    ada.expect_page_errors("401")
 
 
 Renew = Callable[[OAuthAccount, str], Awaitable[None]]

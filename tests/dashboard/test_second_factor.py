@@ -47,6 +47,8 @@ def totp(secret: str, ahead: int = 0) -> str:
 
 async def turn_on(ada: Visitor) -> tuple[str, list[str]]:
     """Turn the second factor on in the settings; the app's key and the recovery codes."""
+    # It replaces the session: a token of the old one is refused until the page has a new one.
+    ada.expect_page_errors("401")
     await ada.open("/settings")
     section = ada.page.get_by_role("region", name="Second factor")
     await section.get_by_label("Your password").fill(PASSWORD)

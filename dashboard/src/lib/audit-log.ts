@@ -7,6 +7,8 @@ import { settings } from "./settings";
 /** What the dashboard adds to a person's audit log. The database adds what happens there (storage/sql/functions/audit.sql). */
 export type AuditAction =
   | "account_created"
+  | "account_ending"
+  | "account_kept"
   | "address_changed"
   | "address_confirmed"
   | "client_connected"

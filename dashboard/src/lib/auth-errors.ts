@@ -21,6 +21,7 @@ const SENTENCES: Record<string, string> = {
     "Too many wrong passwords for this address. Wait ten minutes, or choose a new password by mail.",
   INVALID_CODE: "The code is not right. Enter the one that your app shows now.",
   CODE_USED: "This code was used already. Wait until your app shows the next one.",
+  WRONG_ADDRESS: "That is not the address of this account. Check what you typed.",
   INVALID_BACKUP_CODE: "The recovery code is not right, or was used already.",
   INVALID_TWO_FACTOR_COOKIE: "Signing in took too long. Go back and sign in again.",
   TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE: "Too many wrong codes. Go back and sign in again.",

@@ -7,6 +7,7 @@ import { nextCookies } from "better-auth/next-js";
 import { jwt, twoFactor } from "better-auth/plugins";
 import { tables } from "./database";
 import { displayName } from "./display-names";
+import { accountEndings } from "./account-endings";
 import { addressChanges, onAddressUpdate, recordAddressUpdate } from "./address-changes";
 import { auditHooks } from "./audit-hooks";
 import { endPasswordGrants } from "./new-passwords";
@@ -34,6 +35,9 @@ const TIMEZONE_FIELD = {
   transform: { input: (value: unknown) => knownTimeZone(value) },
 } as const;
 
+/** When the account is to be deleted, if its owner wants that. */
+const ENDS_AT_FIELD = { type: "date", required: false, input: false } as const;
+
 /** Seconds that a key signs, and that it is published afterwards: tokens and copies of the key live a day at most. */
 const KEY_LIFE = { rotationInterval: 90 * 86_400, gracePeriod: 2 * 86_400 };
 
@@ -49,6 +53,7 @@ const GUESSABLE = [
   "/change-email",
   "/change-password",
   "/two-factor/*",
+  "/end-account",
 ];
 
 let instance: ReturnType<typeof build> | undefined;
@@ -73,7 +78,10 @@ function build(s: Settings) {
     trustedOrigins: s.dashboardOrigins,
     telemetry: { enabled: false },
     onAPIError: { errorURL: `${s.dashboardUrl}/error` },
-    user: { additionalFields: { timezone: TIMEZONE_FIELD }, changeEmail: { enabled: true } },
+    user: {
+      additionalFields: { timezone: TIMEZONE_FIELD, endsAt: ENDS_AT_FIELD },
+      changeEmail: { enabled: true },
+    },
     emailAndPassword: {
       enabled: true,
       minPasswordLength: PASSWORD_LENGTH.min,
@@ -179,6 +187,7 @@ function build(s: Settings) {
       }),
       passwordGuesses(),
       usedCodes(),
+      accountEndings(),
       verifiedSignUp(),
       addressChanges(),
       liveGrants(),

@@ -15,6 +15,8 @@ const ENDPOINTS: Record<string, ReadonlySet<string>> = {
   POST: new Set([
     "/change-email",
     "/change-password",
+    "/end-account",
+    "/keep-account",
     "/oauth2/authorize",
     "/oauth2/consent",
     "/oauth2/introspect",

@@ -67,6 +67,20 @@ export function addressChangedMail(to: string): Mail {
   };
 }
 
+export function accountEndingMail(to: string, endsAt: Date): Mail {
+  const { dashboardUrl } = settings();
+  const day = endsAt.toLocaleString("en", { dateStyle: "full", timeStyle: "short", timeZone: "UTC" });
+  return {
+    to,
+    subject: "Your Taskdeck account will be deleted",
+    text: paragraphs(
+      `You asked for your Taskdeck account at ${dashboardUrl} to be deleted with everything in it, on ${day} UTC.`,
+      `To keep it, sign in before then: ${dashboardUrl}/settings`,
+      "If it was not you who asked, sign in, keep the account, and choose a new password.",
+    ),
+  };
+}
+
 function paragraphs(...texts: string[]): string {
   return texts.join("\n\n");
 }

@@ -4,11 +4,11 @@ import { disconnectAllClients } from "./grants";
 
 /**
  * What a new password ends beside other sessions: whoever knew the old one may have connected a client or made a
- * personal access token.
+ * personal access token. The wish to delete the account ends the same.
  */
 export async function endPasswordGrants(
   userId: string,
-  action: "password_changed" | "password_reset",
+  action: "password_changed" | "password_reset" | "account_ending",
 ): Promise<void> {
   await record(userId, action);
   await disconnectAllClients(userId);

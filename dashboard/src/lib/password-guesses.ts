@@ -24,15 +24,18 @@ export async function forgetGuesses(email: string): Promise<void> {
 }
 
 // Counted before the password is checked, so that guesses at the same moment cannot pass together.
-const countGuess = createAuthMiddleware(async (ctx) => {
-  const retryAfter = await take(keyOf(emailOf(ctx)), LIMIT);
+const countGuess = createAuthMiddleware(async (ctx) => takeGuess(emailOf(ctx)));
+
+/** Count a guess at the password of an account. Throws APIError when there were too many. */
+export async function takeGuess(email: string): Promise<void> {
+  const retryAfter = await take(keyOf(email), LIMIT);
   if (retryAfter === null) return;
   throw new APIError(
     "TOO_MANY_REQUESTS",
     { code: "ACCOUNT_LIMIT", message: "Too many wrong passwords for this address." },
     { "X-Retry-After": String(retryAfter) },
   );
-});
+}
 
 const forgetIfRight = createAuthMiddleware(async (ctx) => {
   if (!isAPIError(ctx.context.returned)) await forgetGuesses(emailOf(ctx));

@@ -37,6 +37,9 @@ interface Facts {
 
 const SENTENCES: Record<string, (facts: Facts) => Part[]> = {
   account_created: ({ details }) => say`You created this account, with ${way(details)}.`,
+  account_ending: () =>
+    say`You asked for this account to be deleted. Everything else that was signed in or connected ended.`,
+  account_kept: () => say`You decided to keep this account.`,
   signed_in: ({ details }) =>
     details.second_factor
       ? say`You signed in with ${way(details)} and a ${text(details.second_factor)}.`

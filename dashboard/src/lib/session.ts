@@ -14,6 +14,8 @@ export interface Person {
   emailVerified: boolean;
   /** Whether signing in with a password takes a second factor. */
   hasSecondFactor: boolean;
+  /** When the account is to be deleted, if the person wants that. */
+  endsAt: Date | null;
 }
 
 /** The signed-in person, or null. Throws an error with the digest DATABASE_UNAVAILABLE if the session cannot be read. */
@@ -33,6 +35,7 @@ export const currentPerson = cache(async (): Promise<Person | null> => {
     email: addressOf(session.user),
     emailVerified,
     hasSecondFactor: Boolean(twoFactorEnabled),
+    endsAt: session.user.endsAt ?? null,
   };
 });
 

@@ -4,6 +4,7 @@ import { Logo } from "../Logo";
 import { InvitationsLink } from "../people/InvitationsLink";
 import { AccountMenu } from "./AccountMenu";
 import { CommandKey } from "./CommandKey";
+import { EndingNotice } from "./EndingNotice";
 import { Navigation } from "./Navigation";
 import { SessionWatch } from "./SessionWatch";
 
@@ -29,6 +30,7 @@ export function DashboardLayout({ person, children }: { person: Person; children
           </div>
         </div>
       </header>
+      {person.endsAt && <EndingNotice endsAt={person.endsAt} />}
       <main id="content" className="mx-auto max-w-6xl px-4 pt-8 pb-24 sm:px-6 sm:pt-10">
         {children}
       </main>

@@ -10,6 +10,7 @@ import { listSessions } from "@/lib/sessions";
 import { timeZonesByRegion } from "@/lib/timezones";
 import { mailWay } from "@/app/(auth)/destination";
 import { EmailForm } from "./EmailForm";
+import { EndAccountForm } from "./EndAccountForm";
 import { PasswordForm } from "./PasswordForm";
 import { SecurityLog } from "./SecurityLog";
 import { SessionList } from "./SessionList";
@@ -81,6 +82,11 @@ export default async function SettingsPage({ searchParams }: PageProps<"/setting
         <section aria-label="Your data" className={cardClass}>
           <YourData problem={typeof exported === "string" ? exported : undefined} />
         </section>
+        {!person.endsAt && (
+          <section aria-label="Delete the account" className={cardClass}>
+            <EndAccountForm hasPassword={passwordIsSet} hasCode={person.hasSecondFactor} />
+          </section>
+        )}
       </div>
     </>
   );
