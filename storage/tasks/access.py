@@ -5,7 +5,8 @@ The rule itself is in storage/sql/functions/visibility.sql, and the policies enf
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, ScalarSelect, Text, func, literal_column, select, true
+from sqlalchemy import BigInteger, ColumnElement, ScalarSelect, Text, cast, func, literal_column, select, true
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlmodel import col
 
 from storage.schema.tables import Task
@@ -35,12 +36,16 @@ OWNED = _access(*_MANAGERS, *[literal_column("'{}'")] * 4).is_not(None)
 Empty sets in place of those that cannot make anyone an owner, because each set is another query.
 """
 
+# The cast makes the subquery an array to compare with: without it, ANY would compare with the rows of the subquery.
+MY_TEAM_IDS = cast(_once(func.my_team_ids()), ARRAY(BigInteger))
+MY_SHARED_TASK_IDS = cast(_once(func.my_shared_task_ids()), ARRAY(BigInteger))
+
 MINE = col(Task.user_id) == ME
-IN_MY_TEAMS = col(Task.team_id) == func.any(func.my_team_ids())
+IN_MY_TEAMS = col(Task.team_id) == func.any(MY_TEAM_IDS)
 _OF_OTHERS = col(Task.user_id) != ME
-SHARED = (col(Task.id) == func.any(func.my_shared_task_ids())) & _OF_OTHERS
+SHARED = (col(Task.id) == func.any(MY_SHARED_TASK_IDS)) & _OF_OTHERS
 # Without a team the comparison is NULL, and the task is outside of all teams.
-_OUTSIDE_MY_TEAMS = func.coalesce(col(Task.team_id) != func.all(func.my_team_ids()), true())
+_OUTSIDE_MY_TEAMS = func.coalesce(col(Task.team_id) != func.all(MY_TEAM_IDS), true())
 
 VISIBLE = (MINE, IN_MY_TEAMS & _OF_OTHERS, SHARED & _OUTSIDE_MY_TEAMS)
 """Every visible task, as disjoint sets. Each is found by its own index, and limited before they are joined.

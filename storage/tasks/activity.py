@@ -36,7 +36,7 @@ from storage.schema.request_models import Moment, StrictModel
 from storage.schema.system_tables import TaskEvent
 from storage.schema.tables import Task, User
 from storage.tasks import days, due_dates
-from storage.tasks.access import ME
+from storage.tasks.access import ME, MY_SHARED_TASK_IDS, MY_TEAM_IDS
 from storage.tasks.history import CLIPPED, clip, forget_hidden_parents, without_completion
 
 MOST_CLIENTS = 20
@@ -53,12 +53,12 @@ _SEEN = (
     | (func.my_task_access(col(TaskEvent.task_id)) == "owner")
 )
 _OTHERS = col(TaskEvent.owner_id) != ME
-_OUTSIDE_MY_TEAMS = func.coalesce(col(TaskEvent.team_id) != func.all(func.my_team_ids()), true())
+_OUTSIDE_MY_TEAMS = func.coalesce(col(TaskEvent.team_id) != func.all(MY_TEAM_IDS), true())
 # Disjoint sets, each read in the order of its index, as for lists of tasks (storage/tasks/access.py).
 _EVERYTHING = (
     col(TaskEvent.owner_id) == ME,
-    (col(TaskEvent.team_id) == func.any(func.my_team_ids())) & _OTHERS,
-    (col(TaskEvent.task_id) == func.any(func.my_shared_task_ids())) & _OTHERS & _OUTSIDE_MY_TEAMS,
+    (col(TaskEvent.team_id) == func.any(MY_TEAM_IDS)) & _OTHERS,
+    (col(TaskEvent.task_id) == func.any(MY_SHARED_TASK_IDS)) & _OTHERS & _OUTSIDE_MY_TEAMS,
 )
 _FILTERS: dict[str, ColumnElement[bool]] = {
     "client": bindparam("client", type_=Text) == _CLIENT,
