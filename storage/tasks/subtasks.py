@@ -59,12 +59,10 @@ def _deleted_together() -> CTE:
 DELETABLE = _deletable()
 DELETED_TOGETHER = _deleted_together()
 _BELOW = _below()
-_COUNTS = compiled(
-    select(
-        func.count().label("total"),
-        func.count().filter(_BELOW.c.status != "completed").label("open"),
-    ).where(_BELOW.c.id != TASK_ID)
-)
+_OPEN = func.count().filter(_BELOW.c.status != "completed")
+_COUNTS = compiled(select(func.count().label("total"), _OPEN.label("open")).where(_BELOW.c.id != TASK_ID))
+OPEN_BELOW = select(_OPEN).where(_BELOW.c.id != TASK_ID).scalar_subquery().label("open_below")
+"""How many tasks below one are not completed, for the statement that completes it."""
 
 
 class Counts(NamedTuple):

@@ -24,7 +24,8 @@ _COMPLETE = compiled(
     update(Task)
     .where(*LIVE, col(Task.status) != "completed")
     .values(status="completed", completed_at=func.now())
-    .returning(*WHOLE)
+    # With the open subtasks, because asking for them afterwards is another round trip.
+    .returning(*WHOLE, subtasks.OPEN_BELOW)
 )
 
 
@@ -164,10 +165,12 @@ async def complete(scope: Scope, task_id: int) -> TaskCompleted:
 async def _completed(transaction: Transaction, row: Row, *, anew: bool) -> TaskCompleted:
     """A completed task, its next occurrence and its open subtasks; `anew`: it was not completed before."""
     following = await (occurrences.make_next if anew else occurrences.find_next)(transaction, row)
-    below = await subtasks.count_below(transaction, row["id"])
-    return TaskCompleted.model_construct(
-        **columns.payload(row), open_subtasks=below.open or None, next_occurrence=following
-    )
+    facts = columns.payload(row)
+    still_open: int | None = facts.pop(subtasks.OPEN_BELOW.name, None)
+    # Recurring subtasks move to the next occurrence, so what was counted before it was made may be too many.
+    if still_open is None or following is not None:
+        still_open = (await subtasks.count_below(transaction, row["id"])).open
+    return TaskCompleted.model_construct(**facts, open_subtasks=still_open or None, next_occurrence=following)
 
 
 def _check_version(row: Row, expected: int | None) -> None:
