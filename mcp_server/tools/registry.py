@@ -20,7 +20,7 @@ from mcp_server.settings import TOOLSETS, Settings, Toolset
 from mcp_server.tools.calls import Call
 from mcp_server.tools.refusals import explain, mark_nulls
 from storage.schema.errors import InvalidInput
-from storage.schema.request_models import MAX_ID, MAX_ORDINAL, StrictModel
+from storage.schema.request_models import MAX_ID, StrictModel
 from storage.schema.response_models import ResponseModel, TaskBrief, TaskDetail, TaskPage, TaskView
 
 Arguments = TypeVar("Arguments", bound=StrictModel)
@@ -192,8 +192,8 @@ def _flat(schema: dict[str, Any]) -> dict[str, Any]:
             # The docstring of the model, written for readers of the code.
             kept.pop("description", None)
             return kept | {k: flatten(v) for k, v in kept.items() if k != "properties"}
-        # The bounds of integers on every id would cost tokens; a larger value still gets an error that names it.
-        return {_SPELLING.get(k, k): flatten(v) for k, v in kept.items() if v not in (MAX_ID, MAX_ORDINAL)}
+        # The bound of a bigint on every id would cost tokens; a larger value still gets an error that names it.
+        return {_SPELLING.get(k, k): flatten(v) for k, v in kept.items() if v != MAX_ID}
 
     return flatten(schema)
 

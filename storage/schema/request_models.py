@@ -29,8 +29,6 @@ ListedScope = Literal["mine", "shared", "team", "all"]
 USER_ID = r"[A-Za-z0-9_.:@|-]{1,128}"
 """The pattern of a user id, which is the `sub` of a token."""
 MAX_ID = 2**63 - 1
-MAX_ORDINAL = 2**31 - 1
-"""The largest of PostgreSQL's integers, the type of versions and sequence numbers."""
 MAX_PAGE_ROWS = 100
 MAX_DAYS = 366
 """Days of statistics: a year."""
@@ -143,7 +141,7 @@ Id = Annotated[int, BeforeValidator(_whole), Field(ge=1, le=MAX_ID)]
 Count = Annotated[int, BeforeValidator(_whole)]
 PageSize = Annotated[Count, Field(ge=1, le=MAX_PAGE_ROWS)]
 Days = Annotated[Count, Field(ge=1, le=MAX_DAYS)]
-Ordinal = Annotated[Count, Field(ge=1, le=MAX_ORDINAL)]
+Ordinal = Annotated[Count, Field(ge=1, le=2**31 - 1)]
 Query = Annotated[Line, Field(max_length=500), AfterValidator(_searchable)]
 Name = Annotated[Text, AfterValidator(without_hidden), AfterValidator(_meant)]
 """What other people read on one line."""

@@ -1,7 +1,6 @@
 import type { BetterAuthPlugin, GenericEndpointContext } from "better-auth";
 import { APIError, createAuthEndpoint, sensitiveSessionMiddleware } from "better-auth/api";
 import { z } from "zod";
-import { record } from "./audit-log";
 import { auth, hasPassword } from "./auth";
 import { sendMailLater } from "./mail";
 import { accountEndingMail } from "./mail-texts";
@@ -19,9 +18,9 @@ const Proof = z.object({
   email: z.string().max(254).default(""),
 });
 
-/** The person's wish that their account be deleted, and its withdrawal. */
+/** The person's wish that their account be deleted. The action `keepAccount` withdraws it. */
 export function accountEndings(): BetterAuthPlugin {
-  return { id: "account-endings", endpoints: { endAccount, keepAccount } };
+  return { id: "account-endings", endpoints: { endAccount } };
 }
 
 const endAccount = createAuthEndpoint(
@@ -39,17 +38,6 @@ const endAccount = createAuthEndpoint(
     const address = user.emailVerified && addressOf(user);
     if (address) sendMailLater(accountEndingMail(address, endsAt));
     return ctx.json({ endsAt });
-  },
-);
-
-const keepAccount = createAuthEndpoint(
-  "/keep-account",
-  { method: "POST", body: z.object({}), use: [sensitiveSessionMiddleware] },
-  async (ctx) => {
-    const { id } = ctx.context.session.user;
-    await ctx.context.internalAdapter.updateUser(id, { endsAt: null });
-    await record(id, "account_kept");
-    return ctx.json({ status: true });
   },
 );
 

@@ -5,6 +5,7 @@ import { headers } from "next/headers";
 import { redirect } from "next/navigation";
 import { BridgeError } from "./api/dashboard";
 import { setTimeZone } from "./api/server";
+import { record } from "./audit-log";
 import { auth } from "./auth";
 import { disconnectClient } from "./grants";
 import { requirePerson } from "./session";
@@ -21,6 +22,14 @@ export async function disconnect(clientId: string): Promise<void> {
   const person = await requirePerson();
   await disconnectClient(person.id, clientId);
   revalidatePath("/clients");
+}
+
+/** Withdraw the wish to delete the account. */
+export async function keepAccount(): Promise<void> {
+  const { id } = await requirePerson();
+  await (await auth().$context).internalAdapter.updateUser(id, { endsAt: null });
+  await record(id, "account_kept");
+  revalidatePath("/", "layout");
 }
 
 /** Sign another browser of the person out. */

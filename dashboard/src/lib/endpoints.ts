@@ -16,7 +16,6 @@ const ENDPOINTS: Record<string, ReadonlySet<string>> = {
     "/change-email",
     "/change-password",
     "/end-account",
-    "/keep-account",
     "/oauth2/authorize",
     "/oauth2/consent",
     "/oauth2/introspect",

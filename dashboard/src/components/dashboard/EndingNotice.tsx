@@ -1,5 +1,6 @@
 import { personTimeZone } from "@/lib/api/server";
-import { KeepAccountButton } from "./KeepAccountButton";
+import { keepAccount } from "@/lib/actions";
+import { Button } from "../Button";
 
 /** On every page while the account waits to be deleted. */
 export async function EndingNotice({ endsAt }: { endsAt: Date }) {
@@ -12,7 +13,12 @@ export async function EndingNotice({ endsAt }: { endsAt: Date }) {
     >
       <div className="mx-auto flex max-w-6xl flex-wrap items-center justify-between gap-3 px-4 py-3 text-sm sm:px-6">
         <p>This account will be deleted with everything in it on {when}.</p>
-        <KeepAccountButton />
+        {/* A form, so that no page has to load scripts for it. */}
+        <form action={keepAccount}>
+          <Button type="submit" look="secondary">
+            Keep my account
+          </Button>
+        </form>
       </div>
     </section>
   );
