@@ -168,7 +168,7 @@ async def _accept(target: Target, client: Client) -> list[dict[str, Any]]:
 def _system(now: datetime, timezone: str, bob: str) -> str:
     return (
         f"You help Ada with her tasks, by the tools. It is {now:%A} {now.day} {now:%B %Y}, {now:%H:%M} in {timezone}. "
-        "Do what she asks without asking back, unless what she means cannot be told. End with one short answer. "
+        "Do what she asks without asking back, unless it is unclear what she means. End with one short answer. "
         f"Bob is {bob}."
     )
 

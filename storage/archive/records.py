@@ -145,7 +145,7 @@ class ShareRecord(ResponseModel):
 class InvitationRecord(ResponseModel):
     """A line of `invitations.jsonl`: `sent` in the last 30 days, or `received` and not answered or blocked.
 
-    What became of a sent one is not told. A received one is `pending` or `blocked`.
+    The answer to a sent one is left out. A received one is `pending` or `blocked`.
     """
 
     direction: Literal["sent", "received"]

@@ -112,6 +112,7 @@ async def test_after_the_week_nothing_is_left(visit: Visit, request_url: Request
     # A server deletes what is due when it starts, and then every hour.
     settings = Settings.model_validate({"data_dir": tmp_path})
     async with running_server(settings, request_url(url), url), asyncio.timeout(60):
+        # No interface announces the end of an account, so the test polls for it.
         while await ada.taskdeck.sql('SELECT 1 FROM auth."user" WHERE id = $1', ada.user_id):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
     assert await mentions(url, ada.user_id, ada.email) == set()

@@ -34,8 +34,8 @@ async def test_keyboard_leads_to_pages_tasks_and_messages(visit: Visit) -> None:
     ada, bea = await visit("Ada"), await visit("Bea")
     await bea.call("add_task", title="Bank of Bea")
     task = (await ada.call("add_task", title="Call the bank"))["id"]
-    said = [{"role": "user", "content": "hello"}, {"role": "user", "content": "Which bank is near?"}]
-    number = (await ada.call("start_conversation", title="Errands", messages=said))["id"]
+    messages = [{"role": "user", "content": "hello"}, {"role": "user", "content": "Which bank is near?"}]
+    number = (await ada.call("start_conversation", title="Errands", messages=messages))["id"]
     page = await open_activity(ada)
     field = await open_menu(page)
     options = options_in(page)

@@ -35,7 +35,7 @@ HOSTILE = """# Heading <script>alert(1)</script>
 """
 
 
-def said(*contents: str, role: str = "user") -> list[dict[str, Any]]:
+def messages_of(*contents: str, role: str = "user") -> list[dict[str, Any]]:
     return [{"role": role, "content": content} for content in contents]
 
 
@@ -45,7 +45,7 @@ async def chat(visitor: Visitor, title: str | None, *contents: str) -> int:
     async with visitor.taskdeck.client(visitor.user_id) as client:
         for first in range(0, len(contents), 100):
             await structured(
-                client, "append_messages", conversation_id=number, messages=said(*contents[first : first + 100])
+                client, "append_messages", conversation_id=number, messages=messages_of(*contents[first : first + 100])
             )
     return number
 
@@ -132,7 +132,7 @@ async def test_thousand_messages_are_read_in_parts_without_jumping(visit: Visit)
     await expect(messages).to_have_count(150)
     await page.get_by_role("link", name="To the newest message").click()
     await expect(page.locator("#m1000")).to_be_in_viewport()
-    await ada.call("append_messages", conversation_id=number, messages=said("And one more"))
+    await ada.call("append_messages", conversation_id=number, messages=messages_of("And one more"))
     await expect(page.locator("#m1001")).to_contain_text("And one more")
     await page.get_by_role("link", name="To the first message").click()
     await expect(page.locator("#m1")).to_be_in_viewport()
@@ -158,7 +158,7 @@ async def test_tasks_and_conversations_lead_to_each_other(visit: Visit) -> None:
     await page.get_by_role("region", name="Conversations").get_by_role("link", name="Plan").click()
     await expect(page.locator("#m2")).to_be_focused()
     await ada.call("complete_task", task_id=(await ada.call("list_tasks"))["tasks"][0]["id"])
-    await ada.call("append_messages", conversation_id=number, messages=said("Thanks"))
+    await ada.call("append_messages", conversation_id=number, messages=messages_of("Thanks"))
     await expect(page.locator("#m4")).to_be_visible()
     await expect(page.locator("#m2").get_by_test_id("linked-task")).to_have_class(re.compile("line-through"))
 

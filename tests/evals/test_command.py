@@ -65,21 +65,21 @@ async def run(*args: str, **variables: str) -> tuple[int, str, str]:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
-    printed, told = await asyncio.wait_for(process.communicate(), 120)
-    return process.returncode or 0, printed.decode(), told.decode()
+    stdout, stderr = await asyncio.wait_for(process.communicate(), 120)
+    return process.returncode or 0, stdout.decode(), stderr.decode()
 
 
 async def test_taskdeck_by_stdio(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.steps = LATE
     server = f"env TASKDECK_DATA_DIR={tmp_path}/{{scenario}} {processes.TASKDECK} stdio"
     out = tmp_path / "results.jsonl"
-    status, printed, told = await run(
+    status, stdout, stderr = await run(
         *("--endpoint", endpoint.url, "--server", server, "--only", "what-is-late", "--only", "share-one"),
         *("--out", str(out)),
     )
-    assert (status, "what-is-late: done (1 calls)" in told) == (0, True), told
-    assert "left out share-one: the target has no people" in told
-    assert "| dates | 1 of 1 | 1 | 0 |" in printed
+    assert (status, "what-is-late: done (1 calls)" in stderr) == (0, True), stderr
+    assert "left out share-one: the target has no people" in stderr
+    assert "| dates | 1 of 1 | 1 | 0 |" in stdout
     (line,) = out.read_text("utf-8").splitlines()
     result = json.loads(line)
     assert (result["scenario"], result["done"], result["calls"]) == ("what-is-late", True, 1)
@@ -90,12 +90,12 @@ async def test_taskdeck_by_stdio(endpoint: Endpoint, tmp_path: Path) -> None:
 async def test_another_server_with_the_same_tasks(endpoint: Endpoint, tmp_path: Path) -> None:
     endpoint.steps = OTHER
     server = f"{sys.executable} {HERE / 'other_server.py'} {tmp_path}/{{scenario}}.json"
-    status, printed, told = await run(
+    status, stdout, stderr = await run(
         *("--endpoint", endpoint.url, "--server", server),
         *("--target", str(HERE / "other_target.yaml"), "--only", "already-done", "--only", "a-typing-error"),
     )
-    assert status == 0, told
+    assert status == 0, stderr
     # The first item is the parcel in one scenario; in the other it is done already, which the answer does not say.
-    assert "a-typing-error: done (1 calls)" in told
-    assert "already-done: the answer lacks" in told
-    assert "| **all** | 1 of 2 | 2 | 0 |" in printed
+    assert "a-typing-error: done (1 calls)" in stderr
+    assert "already-done: the answer lacks" in stderr
+    assert "| **all** | 1 of 2 | 2 | 0 |" in stdout
